@@ -1,0 +1,1 @@
+"""The benchmark for grouping microscopy images without labels."""

@@ -1,0 +1,90 @@
+"""Image sets on disk, and images prepared for methods."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.interfaces import DataError, Json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.interfaces import Labels
+
+
+class BadImage(DataError):
+    """One image that cannot be used; the rest of the set can."""
+
+
+class ImageSet(ABC):
+    """Images of one dataset, not decoded yet, plus one row of facts each.
+
+    Attributes
+    ----------
+    table : one row per image. Columns: `id` (str, unique), `label` (str, or missing where unknown),
+        `split` (str, optional), and any group columns (bag, day, plate...).
+    channels : number of channels every image has after reading.
+    dtype : uint8 or uint16.
+    fill : value that pads images to a square.
+    notes : findings about the set that the record should hold, by name: duplicates with two
+        labels, files ignored, records skipped...
+    """
+
+    table: pd.DataFrame
+    channels: int
+    dtype: type[np.uint8] | type[np.uint16] = np.uint8
+    fill: int = 0
+    notes: Mapping[str, Json] = {}
+
+    @abstractmethod
+    def read(self, row: int) -> NDArray[Any]:
+        """Decode one image to shape (height, width, channels). Raises `BadImage`; thread-safe."""
+
+    def where(self, row: int) -> str:
+        """Say where an image comes from, for messages."""
+        return str(self.table["id"].iloc[row])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Decoded square images, as encoders, pair models and classifiers see them.
+
+    Attributes
+    ----------
+    pixels : uint8 or uint16, shape (n, channels, size, size); a read-only memory map. May be a
+        larger array than the images selected: use `rows`, `batch` or `batches`.
+    rows : int64, shape (n,): the rows of `pixels` that belong to this selection, in order.
+    ids : str per image.
+    classes : names of the classes, sorted; position = class index.
+    labels : class index per image, -1 where unknown; None unless the adapter declares `uses_labels`.
+    """
+
+    pixels: NDArray[Any]
+    rows: NDArray[np.int64]
+    ids: Sequence[str]
+    classes: Sequence[str] = ()
+    labels: Labels | None = None
+
+    def __len__(self) -> int:
+        return int(self.rows.size)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        c, h, w = self.pixels.shape[1:]
+        return int(c), int(h), int(w)
+
+    def batch(self, start: int, stop: int) -> NDArray[Any]:
+        """Return images start..stop of the selection, copied into memory."""
+        return np.asarray(self.pixels[self.rows[start:stop]])
+
+    def batches(self, size: int) -> Iterator[NDArray[Any]]:
+        """Yield the images in order, at most `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.batch(start, start + size)

@@ -1,0 +1,242 @@
+"""What an adapter is, and what each kind of adapter promises.
+
+Imports nothing heavy: `bench list` and `bench describe` read adapters without
+numpy, pandas or torch. Array types are names for the reader and the type
+checker only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+
+if TYPE_CHECKING:
+    import logging
+    from typing import TypeAlias
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bench.images import ImageSet, Prepared
+
+    Features: TypeAlias = NDArray[np.float32]  # (n, d)
+    JoinProbabilities: TypeAlias = NDArray[np.float32]  # (n, n), symmetric, diagonal 1
+    Labels: TypeAlias = NDArray[np.int64]  # (n,), -1 = noise
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Unit of a parameter, shown by `bench describe`: `size: Annotated[int, Unit("px")] = 64`."""
+
+    name: str
+
+
+class _IsInputFile:
+    """Marks a parameter as a file: its content, not its path, enters the key."""
+
+
+def _resolve(path: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    path = path.expanduser()
+    return path if path.is_absolute() or folder is None else Path(folder) / path
+
+
+InputFile = Annotated[Path, AfterValidator(_resolve), _IsInputFile()]
+"""A file that an adapter reads; a relative path starts at the suite file's folder."""
+
+Count = Annotated[int, Field(gt=0)]
+Clusters = Annotated[int, Field(gt=0)] | Literal["classes"]
+"""A number of clusters, or "classes": as many as the scored images have classes."""
+
+
+class Adapter(BaseModel):
+    """A dataset or a part of a method; its fields are its parameters in a suite file.
+
+    Fields, with units and defaults, serve validation, `bench describe`, the
+    content key and the docs. Adapters never read the command line, the
+    environment or the clock; everything they need is in their fields and in
+    the `Run` they are handed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    version: ClassVar[int] = 1
+    """Part of every key: raise it whenever the same parameters would give other results."""
+    source: ClassVar[str] = ""
+    """Paper or library the adapter follows."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules imported on use. Workers load them ahead of time; the record holds their versions."""
+    seeded: ClassVar[bool] = False
+    """Whether results depend on the seed. Results of unseeded adapters are shared by all seeds."""
+    uses_labels: ClassVar[bool] = False
+    """Whether the adapter may see the true labels. The record says so."""
+    use: ClassVar[str] = ""
+    """Name in suite files; set by the registry from the file's name."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a stage gives the adapter it runs: everything but data and parameters."""
+
+    seed: int
+    """32-bit seed derived from the cell's seed and the stage's key."""
+    threads: int
+    device: str
+    """A torch device: "cpu", "cuda", "cuda:1", "mps"."""
+    precision: str
+    """"float32" or "bfloat16"; on which hardware the latter pays is the adapter's business."""
+    log: logging.Logger
+    checkpoints: Path
+    """A folder that survives a killed stage and is empty at the stage's first start."""
+    report: Callable[[int, int | None, str], None]
+    """`report(done, total, text)`: progress; `total` may be unknown. Cheap to call often."""
+    facts: dict[str, Json] = field(default_factory=dict)
+    """What the record should say of this stage: engine, convergence, loss curve, origin of weights..."""
+
+    def rng(self) -> np.random.Generator:
+        """Return a fresh generator; the same at every call."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed)
+
+
+class Generator(Adapter):
+    """Writes a small stand-in for a dataset, in the dataset's real on-disk layout."""
+
+    seeded: ClassVar[bool] = True
+    images: Count = 200
+    """Number of images to write."""
+    seed: int = 0
+    """Seed of the generated data; not the seed of the cell, so all seeds see the same images."""
+
+    def write(self, root: Path, run: Run) -> None:
+        """Write the layout below `root`, an existing empty folder."""
+        raise NotImplementedError
+
+
+class Dataset(Adapter):
+    """Reads one on-disk layout."""
+
+    generator: ClassVar[str] = ""
+    """Name of the generator that writes stand-ins in this layout; empty if there is none."""
+
+    size: Annotated[int, Unit("px"), Field(ge=4, le=4096)] = 64
+    """Side of the square prepared image."""
+    shape: Literal["pad", "stretch"] = "pad"
+    """Make images square by padding (keeps the aspect ratio) or by stretching."""
+    on_bad_image: Literal["skip", "refuse"] = "skip"
+    """An unreadable, truncated, empty or absurdly large image is listed and skipped, or ends the stage."""
+
+    def files(self, root: Path) -> Sequence[Path]:
+        """List the files below `root` that determine the image set, for its fingerprint.
+
+        Must be quick: no decoding. A file listed here that changes makes every
+        result of the dataset stale; one left out does not.
+        Raises `DataError` if `root` does not hold this layout.
+        """
+        raise NotImplementedError
+
+    def open(self, root: Path) -> ImageSet:
+        """Read the layout; decode no image yet. Raises `DataError` if it is not there."""
+        raise NotImplementedError
+
+
+class Encoder(Adapter):
+    """Images to features."""
+
+    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
+        """Train on `images` and write what was learned into the folder `weights`.
+
+        Encoders that learn nothing leave this method alone; they get no fit stage.
+        """
+        raise NotImplementedError
+
+    def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
+        """Return finite float32 features of shape (n, d), in the order of `images`."""
+        raise NotImplementedError
+
+
+class Reducer(Adapter):
+    """Features to fewer features; fitted on the very features it reduces."""
+
+    def reduce(self, features: Features, run: Run) -> Features:
+        """Return finite float32 features of shape (n, d')."""
+        raise NotImplementedError
+
+
+class PairModel(Adapter):
+    """Images to join probabilities."""
+
+    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
+        """Train on `images` and write what was learned into the folder `weights`."""
+        raise NotImplementedError
+
+    def join_probabilities(self, images: Prepared, weights: Path | None, run: Run) -> JoinProbabilities:
+        """Return float32 probabilities of shape (n, n), symmetric, diagonal 1."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ToCluster:
+    """What a clusterer is handed. Exactly what its method provides; the rest is None."""
+
+    n: int
+    """Number of images."""
+    n_classes: int | None = None
+    """Number of true classes among them, for `k: classes`; None for data without labels."""
+    features: Features | None = None
+    join_probabilities: JoinProbabilities | None = None
+    labels: Labels | None = None
+    """True classes, only for clusterers that declare `uses_labels`."""
+
+    def k(self, wanted: int | Literal["classes"]) -> int:
+        """Resolve a `Clusters` parameter to a number of clusters between 1 and n.
+
+        Raises `DataError` for "classes" on data without labels.
+        """
+        if wanted == "classes":
+            if self.n_classes is None:
+                raise DataError("k: classes needs labelled images; give k as a number")
+            wanted = self.n_classes
+        return min(wanted, self.n)
+
+
+class Clusterer(Adapter):
+    """Features or join probabilities to labels."""
+
+    takes: ClassVar[tuple[Literal["features", "join_probabilities", "nothing"], ...]] = ("features",)
+    """What the clusterer works on; "nothing" is for trivial baselines."""
+    trivial: ClassVar[bool] = False
+    """A trivial baseline: planned for every dataset, and the bar every method must clear."""
+
+    reduce: Reducer | None = None
+    """Reducer to send the features through first, e.g. `{use: umap, dims: 2}`; a cached stage of its own."""
+
+    def cluster(self, data: ToCluster, run: Run) -> Labels:
+        """Return int64 labels of shape (n,): any non-negative ids, -1 for noise."""
+        raise NotImplementedError
+
+
+class Classifier(Adapter):
+    """Labelled images to labels: a supervised baseline."""
+
+    uses_labels: ClassVar[bool] = True
+    trivial: ClassVar[bool] = False
+
+    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
+        """Train on labelled `images` and write what was learned into the folder `weights`."""
+        raise NotImplementedError
+
+    def predict(self, images: Prepared, weights: Path, run: Run) -> Labels:
+        """Return int64 class indices (positions in `images.classes`) of shape (n,)."""
+        raise NotImplementedError
+
+
+class DataError(ValueError):
+    """The data is not what it should be: says what, where, the value, and the likely fix."""

@@ -1,0 +1,1 @@
+"""Method adapters: one file per encoder, reducer, pair model, clusterer or classifier."""

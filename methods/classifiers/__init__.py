@@ -1,0 +1,1 @@
+"""Classifiers: labelled images to labels."""

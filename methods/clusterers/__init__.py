@@ -1,0 +1,1 @@
+"""Clusterers: features or join probabilities to labels."""

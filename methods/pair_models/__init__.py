@@ -1,0 +1,1 @@
+"""Pair models: images to join probabilities."""

@@ -1,0 +1,1 @@
+"""Reducers: features to fewer features."""
