@@ -79,6 +79,14 @@ class Adapter(BaseModel):
     use: ClassVar[str] = ""
     """Name in suite files; set by the registry from the file's name."""
 
+    @classmethod
+    def warm_up(cls) -> None:
+        """Have compiled what is compiled at first use, e.g. by running on a few random points.
+
+        Called once in the process that the stages of a built-in adapter are forked
+        from, so that each of them starts warm. Must leave no threads and no GPU open.
+        """
+
 
 @dataclass(frozen=True)
 class Run:

@@ -1,0 +1,155 @@
+"""YAML 1.2 read into plain values, with the line that every value stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 4_000_000
+MAX_VALUES = 400_000
+
+Where = tuple[str | int, ...]
+"""Path to a value: keys of mappings and positions in lists."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a file: where, what, and what to do about it."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class FileError(ValueError):
+    """All problems of one file, one per line, ready to print."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(set(problems), key=lambda p: (p.line, p.message))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass
+class Tree:
+    """Plain dicts, lists and scalars, and the line of every one of them."""
+
+    file: Path
+    value: Any
+    lines: dict[Where, int] = field(default_factory=dict)
+
+    def line(self, where: Where) -> int:
+        """Return the line of the value at `where`, or of the nearest thing around it."""
+        while where and where not in self.lines:
+            where = where[:-1]
+        return self.lines.get(where, 1)
+
+
+def read(file: Path) -> Tree:
+    """Read one YAML file. Raises `FileError` for what is not YAML 1.2, a repeated key included."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise FileError([Problem(file, 1, f"larger than {MAX_BYTES} bytes: not a suite file")])
+        node = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise FileError([Problem(file, 1, f"cannot be read: {e.strerror}")]) from None
+    except UnicodeDecodeError as e:
+        raise FileError([Problem(file, 1, f"not UTF-8 text: {e.reason} at byte {e.start}")]) from None
+    except MarkedYAMLError as e:
+        line = e.problem_mark.line + 1 if e.problem_mark else 1
+        text = " ".join(str(e.problem or e.context or "not YAML").split())
+        raise FileError([Problem(file, line, f"not valid YAML: {text}")]) from None
+    except (YAMLError, RecursionError, ValueError) as e:
+        raise FileError([Problem(file, 1, f"not valid YAML: {' '.join(str(e).split())}")]) from None
+    tree = Tree(file, None)
+    tree.value = _plain(node, (), tree)
+    return tree
+
+
+def override(tree: Tree, where: Where, change: Where) -> None:
+    """Lay the mapping at `change` over the mapping at `where`; lists and scalars are replaced.
+
+    In the lists `datasets` and `methods`, a mapping overrides the entries by name.
+    Raises `FileError` for a name that is not in the list.
+    """
+    new = get(tree, change)
+    old = get(tree, where)
+    if isinstance(new, dict) and isinstance(old, dict):
+        for key in new:
+            override(tree, (*where, key), (*change, key))
+    elif isinstance(new, dict) and isinstance(old, list) and where in (("datasets",), ("methods",)):
+        names = [entry.get("name") if isinstance(entry, dict) else None for entry in old]
+        for key in new:
+            if key not in names:
+                known = ", ".join(repr(n) for n in names if n)
+                text = f"{'.'.join(map(str, change))}: no entry is named {key!r}; known: {known}"
+                raise FileError([Problem(tree.file, tree.line((*change, key)), text)])
+            override(tree, (*where, names.index(key)), (*change, key))
+    else:
+        _put(tree, where, change)
+
+
+def get(tree: Tree, where: Where) -> Any:
+    """Return the value at `where`, or None."""
+    value = tree.value
+    for part in where:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _put(tree: Tree, where: Where, change: Where) -> None:
+    parent = get(tree, where[:-1])
+    parent[where[-1]] = get(tree, change)
+    for path in [p for p in tree.lines if p[: len(where)] == where]:
+        del tree.lines[path]
+    moved = {p: n for p, n in tree.lines.items() if p[: len(change)] == change}
+    tree.lines.update({(*where, *p[len(change) :]): n for p, n in moved.items()})
+
+
+def _plain(node: Any, where: Where, tree: Tree, line: int = 1) -> Any:
+    tree.lines[where] = line
+    if len(tree.lines) > MAX_VALUES:
+        raise FileError([Problem(tree.file, line, f"more than {MAX_VALUES} values: not a suite file")])
+    if isinstance(node, dict):
+        at = getattr(node, "lc", None)
+        return {
+            _scalar(key): _plain(value, (*where, _scalar(key)), tree, _key_line(at, key, line))
+            for key, value in node.items()
+        }
+    if isinstance(node, list):
+        at = getattr(node, "lc", None)
+        return [_plain(v, (*where, i), tree, _item_line(at, i, line)) for i, v in enumerate(node)]
+    return _scalar(node)
+
+
+def _key_line(at: Any, key: Any, default: int) -> int:
+    try:
+        return int(at.key(key)[0]) + 1
+    except (KeyError, TypeError, AttributeError):  # keys merged from an anchor have no place of their own
+        return default
+
+
+def _item_line(at: Any, index: int, default: int) -> int:
+    try:
+        return int(at.item(index)[0]) + 1
+    except (KeyError, TypeError, AttributeError):
+        return default
+
+
+def _scalar(value: Any) -> Any:
+    """Turn ruamel's annotated scalars into the plain types they stand for."""
+    for plain in (bool, int, float, str):
+        if isinstance(value, plain):
+            return plain(value)
+    if type(value).__name__ == "ScalarBoolean":
+        return bool(value)
+    return value
