@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 
 SuiteArg = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a shipped suite, or a YAML file.")]
-ProfileOpt = Annotated[str | None, typer.Option("--profile", "-p", help="Profile of the suite to lay over it.")]
+ProfileOpt = Annotated[
+    str | None, typer.Option("--profile", "-p", help="Profile of the suite to lay over it.")
+]
 DataOpt = Annotated[
     Path | None, typer.Option("--data", envvar="BENCH_DATA", help="Folder with one folder per dataset.")
 ]
@@ -60,7 +62,9 @@ def run(
     from bench.commands.run import run_suite
 
     raise typer.Exit(
-        run_suite(suite, profile, data, results, _store(store), jobs, retry, device, quiet=quiet, as_json=json)
+        run_suite(
+            suite, profile, data, results, _store(store), jobs, retry, device, quiet=quiet, as_json=json
+        )
     )
 
 
@@ -108,7 +112,9 @@ def table(
     suite: SuiteArg,
     profile: ProfileOpt = None,
     results: ResultsOpt = DEFAULT_RESULTS,
-    table: Annotated[str | None, typer.Option("--table", help="Id of a table that the suite declares.")] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", help="Id of a table that the suite declares.")
+    ] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="terminal, md, csv or latex.")] = "terminal",
 ) -> None:
     """Draw the leaderboard, or a table of the suite, from the records."""
@@ -119,7 +125,9 @@ def table(
 
 @app.command()
 def show(
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="The first characters of a cell's key, or its file.")],
+    cell: Annotated[
+        str, typer.Argument(metavar="CELL", help="The first characters of a cell's key, or its file.")
+    ],
     results: ResultsOpt = DEFAULT_RESULTS,
     json: JsonOpt = False,
 ) -> None:
@@ -162,10 +170,14 @@ def schema() -> None:
 
 @app.command()
 def score(
-    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="csv, npy or parquet; -1 or empty = unknown.")],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="csv, npy or parquet; -1 or empty = unknown.")
+    ],
     pred: Annotated[Path, typer.Argument(metavar="PRED", help="csv, npy or parquet; -1 = noise.")],
     noise: Annotated[str, typer.Option(help="own_cluster or drop.")] = "own_cluster",
-    replicates: Annotated[int, typer.Option(min=0, max=100_000, help="Bootstrap replicates; 0 = no intervals.")] = 1000,
+    replicates: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Bootstrap replicates; 0 = no intervals.")
+    ] = 1000,
     level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Level of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     json: JsonOpt = False,
@@ -178,10 +190,14 @@ def score(
 
 @app.command()
 def verify(
-    suites: Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="Unless given, all.")] = None,
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Unless given, all.")
+    ] = None,
     results: ResultsOpt = DEFAULT_RESULTS,
     store: StoreOpt = None,
-    quarantine: Annotated[bool, typer.Option("--quarantine", help="Move what is damaged out of use.")] = False,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Move what is damaged out of use.")
+    ] = False,
     json: JsonOpt = False,
 ) -> None:
     """Read every byte of all records and artefacts and name what is damaged. Exit code 1 if anything is."""
@@ -193,7 +209,9 @@ def verify(
 @app.command()
 def gc(
     store: StoreOpt = None,
-    unused_days: Annotated[float, typer.Option(min=0, help="Remove what was not used for so many days.")] = 30.0,
+    unused_days: Annotated[
+        float, typer.Option(min=0, help="Remove what was not used for so many days.")
+    ] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: JsonOpt = False,
 ) -> None:

@@ -18,7 +18,9 @@ class Damaged(ValueError):
 def write_whole(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that a reader sees the old file or the new one, also after power loss."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"  # unique: a dead writer blocks nobody
+    temporary = (
+        path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    )  # unique: a dead writer blocks nobody
     try:
         with temporary.open("xb") as f:
             f.write(data)

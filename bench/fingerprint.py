@@ -39,7 +39,7 @@ class Fingerprints:
         return self._hashed[key]
 
     def of(self, root: Path, files: Sequence[Path]) -> str:
-        """Return one hash over the names (relative to `root`) and contents of `files`; order means nothing."""
+        """Return one hash over the names (relative to `root`) and contents of `files`, in any order."""
         pairs = zip((f.relative_to(root).as_posix() for f in files), self._hashes(files), strict=True)
         return digest(sorted([name, content] for name, content in pairs))
 
@@ -95,7 +95,8 @@ def _recall(db: sqlite3.Connection, files: Sequence[Path]) -> dict[str, dict[str
 def _remember(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]]) -> None:
     with contextlib.suppress(sqlite3.DatabaseError), db:  # e.g. another process writes, or the disk is full
         db.executemany(
-            "insert or replace into files values (?, ?, ?, ?)", [(p, s, h, _check(p, s, h)) for p, s, h in rows]
+            "insert or replace into files values (?, ?, ?, ?)",
+            [(p, s, h, _check(p, s, h)) for p, s, h in rows],
         )
 
 

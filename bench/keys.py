@@ -20,7 +20,9 @@ def digest(value: Json) -> str:
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
-def inputs_of(adapter: Adapter, content: Callable[[Path], str], leave_out: tuple[str, ...] = ()) -> dict[str, Json]:
+def inputs_of(
+    adapter: Adapter, content: Callable[[Path], str], leave_out: tuple[str, ...] = ()
+) -> dict[str, Json]:
     """List all that decides what an adapter computes: its code's identity and every parameter.
 
     Defaults count as if written out. A file parameter counts by its content

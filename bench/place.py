@@ -27,10 +27,15 @@ def place() -> dict[str, Any]:
 
 def _git(folder: Path) -> tuple[str | None, bool | None]:
     """Return commit and dirty flag of the checkout that the code runs from; None for an installed wheel."""
+
     def ask(*words: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", "-C", os.fspath(folder), *words], capture_output=True, text=True, timeout=10, check=False
+                ["git", "-C", os.fspath(folder), *words],
+                capture_output=True,
+                text=True,
+                timeout=10,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None

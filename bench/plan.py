@@ -36,10 +36,10 @@ class Stage:
     adapter: Adapter | None
     inputs: dict[str, str]
     """Role -> key of the artefact that plays it."""
-    params: dict[str, Json] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     """The cell's seed if the result depends on it."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     root: Path | None = None
     """Folder of the data, for prepare on data that was not generated."""
 
@@ -93,7 +93,7 @@ class _Planner:
         self._suite = suite
         self._fingerprints = fingerprints
         self._stages: dict[str, Stage] = {}
-        self._described: dict[int, dict[str, Json]] = {}
+        self._described: dict[int, dict[str, Any]] = {}
         self._kept: list[Adapter] = []  # so that no id() in `_described` is used twice
 
     def plan(self) -> Plan:
@@ -105,13 +105,15 @@ class _Planner:
                 start, fingerprint = self._prepared(entry)
             except DataError as e:
                 blocked = str(e)
-            for method in self._suite.methods:
-                for seed in self._suite.block.seeds:
-                    cells.append(self._cell(entry, method, seed, start, fingerprint, blocked))
+            cells += [
+                self._cell(entry, method, seed, start, fingerprint, blocked)
+                for method in self._suite.methods
+                for seed in self._suite.block.seeds
+            ]
         return Plan(self._suite, cells, self._stages)
 
     def _prepared(self, entry: DatasetEntry) -> tuple[tuple[str, ...], str]:
-        about: dict[str, Json] = {"dataset": self._describe(entry.adapter), "v": STAGE_VERSIONS["prepare"]}
+        about: dict[str, Any] = {"dataset": self._describe(entry.adapter), "v": STAGE_VERSIONS["prepare"]}
         if entry.generator is not None:
             made = self._stage("synthesize", entry, entry.generator, {})
             data = f"generated:{made}"
@@ -157,8 +159,8 @@ class _Planner:
             **parts,
             "metrics": self._scoring(),
         }
-        names = {"dataset": entry.name, "method": method.name, "seed": seed}
-        key = digest({"cell": names, "score": chain[-1] if not blocked else {"params": params}})
+        names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
+        key = digest({"cell": names, "score": {"params": params} if blocked else chain[-1]})
         labelled = any(type(p).uses_labels for p in method.parts.values())
         return Cell(
             key=key,
@@ -177,11 +179,11 @@ class _Planner:
     def _chain(self, entry: DatasetEntry, method: Method, seed: int, prepared: str) -> list[str]:
         limits = method.limits or self._suite.block.limits
         images = {"images": prepared}
-        precision: dict[str, Json] = {"precision": self._suite.block.precision}
+        precision: dict[str, Any] = {"precision": self._suite.block.precision}
         fit, score = {"fit": _selected(entry, "fit")}, {"score": _selected(entry, "score")}
         chain: list[str] = []
 
-        def add(kind: str, adapter: Adapter | None, inputs: dict[str, str], params: dict[str, Json]) -> str:
+        def add(kind: str, adapter: Adapter | None, inputs: dict[str, str], params: dict[str, Any]) -> str:
             chain.append(self._stage(kind, entry, adapter, inputs, params, seed, limits))
             return chain[-1]
 
@@ -198,7 +200,7 @@ class _Planner:
         add("score", None, {**images, **inputs}, {**score, **self._scoring()})
         return chain
 
-    def _scoring(self) -> dict[str, Json]:
+    def _scoring(self) -> dict[str, Any]:
         block = self._suite.block
         return {
             "noise": block.noise,
@@ -213,10 +215,10 @@ class _Planner:
         entry: DatasetEntry,
         adapter: Adapter | None,
         inputs: dict[str, str],
-        params: dict[str, Json] | None = None,
+        params: dict[str, Any] | None = None,
         seed: int | None = None,
         limits: Limits | None = None,
-        about: dict[str, Json] | None = None,
+        about: dict[str, Any] | None = None,
         root: Path | None = None,
     ) -> str:
         params = params or {}
@@ -233,7 +235,7 @@ class _Planner:
             self._stages[key] = stage
         return key
 
-    def _describe(self, adapter: Adapter) -> dict[str, Json]:
+    def _describe(self, adapter: Adapter) -> dict[str, Any]:
         if id(adapter) not in self._described:
             leave_out = ("reduce",) if isinstance(adapter, Clusterer) else ()  # a stage of its own
             self._kept.append(adapter)
@@ -256,7 +258,7 @@ def _applied(model: Adapter) -> tuple[str, str]:
     return "predict", "labels"
 
 
-def _selected(entry: DatasetEntry, part: str) -> dict[str, Json]:
+def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:
     """Describe which images are used; the split seed counts only where chance has a part."""
     selection: Selection | None = getattr(entry, part)
     if selection is None:
@@ -284,5 +286,3 @@ def packed(adapter: Adapter) -> dict[str, Any]:
         "params": dumped,
         "nested": nested,
     }
-
-

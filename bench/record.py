@@ -83,6 +83,8 @@ class CellRecord(_Frozen):
     error: str | None = None
     """One sentence on why there are no scores, or why they are degenerate."""
     failed_stage: str | None = None
+    log: str | None = None
+    """What the failed stage printed: a file in the suite's results folder."""
     trivial: bool = False
     synthetic: bool = False
     """Whether the images were generated."""

@@ -1,11 +1,11 @@
 """The results folder of one suite: its plan, records, logs, and the tables drawn from them.
 
-    results/<suite>/plan.json         the cells of the last run, in the suite's order
-    results/<suite>/records/<key>.json
-    results/<suite>/superseded/       records that a retry replaced
-    results/<suite>/quarantine/       records in which a bit flipped; their cells run again
-    results/<suite>/logs/<key>.log    what a stage printed
-    results/<suite>/leaderboard.*
+results/<suite>/plan.json         the cells of the last run, in the suite's order
+results/<suite>/records/<key>.json
+results/<suite>/superseded/       records that a retry replaced
+results/<suite>/quarantine/       records in which a bit flipped; their cells run again
+results/<suite>/logs/<key>.log    what a stage printed
+results/<suite>/leaderboard.*
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ class Results:
         """Write a record; an earlier one of the same cell moves to `superseded/`."""
         return put(self.records, record)
 
-    def log(self, key: str, text: bytes) -> Path:
-        """Keep what a stage printed."""
-        path = self.folder / "logs" / f"{key}.log"
-        write_whole(path, text)
-        return path
+    def log(self, key: str, text: bytes) -> str:
+        """Keep what a stage printed; return where, relative to the suite's results folder."""
+        name = f"logs/{key}.log"
+        write_whole(self.folder / name, text)
+        return name
 
     def keys(self) -> list[str]:
         """List the keys of all records, those of earlier plans included."""

@@ -222,4 +222,5 @@ def _background(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.
     height, width = shape
     level, slope_x, slope_y = rng.uniform([243, -5, -5], [255, 5, 5])
     x, y = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
-    return (level + slope_x * x + slope_y * y).astype(np.float32)
+    light: NDArray[np.float64] = level + slope_x * x + slope_y * y
+    return light.astype(np.float32)

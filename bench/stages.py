@@ -65,7 +65,7 @@ def execute(job: Job, report: Report) -> dict[str, Any]:
     except MemoryError:
         traceback.print_exc()
         return {"status": Status.OOM_HOST, "error": "the process ran out of memory (MemoryError)"}
-    except BaseException as e:  # whatever an adapter raises ends as a record
+    except BaseException as e:  # noqa: BLE001  # whatever an adapter raises ends as a record
         traceback.print_exc()
         lost_gpu = type(e).__name__ == "OutOfMemoryError" and type(e).__module__.startswith("torch")
         status = Status.OOM_GPU if lost_gpu else Status.ERROR
@@ -113,9 +113,7 @@ def _measured(job: Job, store: Store, folder: Path, report: Report) -> dict[str,
 class _Context:
     """One stage's job, with the inputs opened on demand."""
 
-    def __init__(
-        self, job: Job, store: Store, folder: Path, adapter: Adapter | None, run: Run
-    ) -> None:
+    def __init__(self, job: Job, store: Store, folder: Path, adapter: Adapter | None, run: Run) -> None:
         self.job, self.store, self.folder, self.adapter, self.run = job, store, folder, adapter, run
 
     def artefact(self, role: str) -> Artefact:
@@ -266,7 +264,9 @@ def _features(features: Any, n: int, who: str) -> Any:
     bad = ~np.isfinite(features).all(axis=1)
     if bad.any():
         where = ", ".join(map(str, np.flatnonzero(bad)[:5]))
-        raise DataError(f"{who} returned NaN or infinite features for {bad.sum()} of {n} images, e.g. {where}")
+        raise DataError(
+            f"{who} returned NaN or infinite features for {bad.sum()} of {n} images, e.g. {where}"
+        )
     return np.ascontiguousarray(features, dtype=np.float32)
 
 

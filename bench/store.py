@@ -1,10 +1,10 @@
 """The content-addressed store of artefacts: what a stage leaves, under the key of all that went into it.
 
-    artefacts/ab/<key>/      the files of one artefact and its sealed manifest.json
-    partial/<run>/           artefacts being written; removed once their run is gone
-    checkpoints/<key>/       what an unfinished fit may continue from
-    claims/<key>             locked while a run works on that artefact
-    quarantine/              artefacts that were torn or had a bit flipped: kept for study, never used
+artefacts/ab/<key>/      the files of one artefact and its sealed manifest.json
+partial/<run>/           artefacts being written; removed once their run is gone
+checkpoints/<key>/       what an unfinished fit may continue from
+claims/<key>             locked while a run works on that artefact
+quarantine/              artefacts that were torn or had a bit flipped: kept for study, never used
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Store:
                 lock.close()
 
     def collect(self, unused_for_s: float, *, dry_run: bool) -> tuple[int, int]:
-        """Remove artefacts, checkpoints and quarantined ones not used for that long; return (count, bytes)."""
+        """Remove what was not used for that long, checkpoints and quarantine too; return (count, bytes)."""
         horizon = time.time() - unused_for_s
         candidates = [self.folder(k) for k in self.keys()]
         for name in ("checkpoints", "quarantine"):

@@ -23,7 +23,8 @@ def picture(height: int = 37, width: int = 53, channels: int = 3, dtype: Any = n
     """Smooth, so that JPEG keeps it, and different in every channel."""
     y, x, c = np.ogrid[:height, :width, :channels]
     waves = np.sin(y / 9 + c) + np.cos(x / 7 - 2 * c)
-    return ((waves + 2) / 4 * np.iinfo(dtype).max).astype(dtype)
+    scaled: NDArray[Any] = ((waves + 2) / 4 * np.iinfo(dtype).max).astype(dtype)
+    return scaled
 
 
 def encoded(kind: str, image: NDArray[Any]) -> bytes:
@@ -118,7 +119,10 @@ def test_a_flipped_byte_of_a_png_is_never_pixels():
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*"]), st.binary(max_size=200))
+@given(
+    st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*"]),
+    st.binary(max_size=200),
+)
 def test_noise_is_a_bad_image(start: bytes, rest: bytes):
     with pytest.raises(BadImage):
         decode(start + rest, grey=True, max_pixels=10_000)
@@ -228,11 +232,15 @@ def test_kinds_of_tiff():
     planar = tiff(np.moveaxis(rgb, 2, 0), photometric="rgb", planarconfig="separate")
     np.testing.assert_array_equal(decode(planar, grey=False), rgb)
     rgba = np.dstack([rgb, np.full_like(rgb[..., :1], 7)])
-    np.testing.assert_array_equal(decode(tiff(rgba, photometric="rgb", extrasamples=["unassalpha"]), grey=False), rgb)
+    np.testing.assert_array_equal(
+        decode(tiff(rgba, photometric="rgb", extrasamples=["unassalpha"]), grey=False), rgb
+    )
     white_is_zero = tiff(rgb[..., 0], photometric="miniswhite")
     np.testing.assert_array_equal(decode(white_is_zero, grey=True)[..., 0], 65535 - rgb[..., 0])
     mask = rgb[..., 0] > 30000
-    np.testing.assert_array_equal(decode(tiff(mask, photometric="minisblack"), grey=True)[..., 0], np.where(mask, 255, 0))
+    np.testing.assert_array_equal(
+        decode(tiff(mask, photometric="minisblack"), grey=True)[..., 0], np.where(mask, 255, 0)
+    )
     tiled = tiff(rgb[..., 0], tile=(16, 16), compression="zlib")
     np.testing.assert_array_equal(decode(tiled, grey=True)[..., 0], rgb[..., 0])
 
@@ -242,7 +250,10 @@ def test_kinds_of_tiff():
     [
         (tiff(np.zeros((3, 9, 9), np.uint8), photometric="minisblack"), "several pages"),
         (tiff(np.zeros((9, 9), np.float32)), "pixels of type float32"),
-        (tiff(np.zeros((9, 9), np.uint8), photometric="palette", colormap=np.zeros((3, 256), np.uint16)), "palette"),
+        (
+            tiff(np.zeros((9, 9), np.uint8), photometric="palette", colormap=np.zeros((3, 256), np.uint16)),
+            "palette",
+        ),
         (tiff(np.zeros((9, 9, 5), np.uint8), photometric="minisblack", planarconfig="contig"), "5 channels"),
     ],
 )
@@ -324,4 +335,6 @@ def test_channels_do_not_mix(image: NDArray[Any], size: int, shape: Any):
     whole = to_square(image, size, shape, 9)
     for c in range(image.shape[2]):
         alone = to_square(np.ascontiguousarray(image[..., c : c + 1]), size, shape, 9)
-        assert np.abs(whole[..., c : c + 1].astype(int) - alone).max() <= 1  # vector units may round otherwise
+        assert (
+            np.abs(whole[..., c : c + 1].astype(int) - alone).max() <= 1
+        )  # vector units may round otherwise

@@ -19,7 +19,9 @@ from bench.prepare import class_indices, load, prepare
 
 
 class InMemory(ImageSet):
-    def __init__(self, images: Sequence[NDArray[Any] | None], labels: Sequence[str | None], **facts: Any) -> None:
+    def __init__(
+        self, images: Sequence[NDArray[Any] | None], labels: Sequence[str | None], **facts: Any
+    ) -> None:
         self.images = images
         ids = [f"i{k}" for k in range(len(images))]
         self.table = pd.DataFrame({"id": ids, "label": pd.array(labels, dtype="str"), "bag": range(len(ids))})
@@ -54,7 +56,12 @@ def some_images(n: int, bad: Sequence[int] = (), dtype: Any = np.uint8) -> list[
 def test_every_image_lies_in_its_row(tmp_path: Path, dtype: Any, shape: Literal["pad", "stretch"]):
     images = some_images(50, dtype=dtype)
     labels = ["b", "a", None, "c", "a"] * 10
-    prepare(InMemory(images, labels, dtype=dtype, fill=7), Square(size=16, shape=shape), tmp_path, make_run(tmp_path))
+    prepare(
+        InMemory(images, labels, dtype=dtype, fill=7),
+        Square(size=16, shape=shape),
+        tmp_path,
+        make_run(tmp_path),
+    )
     read = load(tmp_path, labels=True)
     assert read.pixels.dtype == dtype
     assert read.pixels.shape == (50, 3, 16, 16)
@@ -71,7 +78,9 @@ def test_every_image_lies_in_its_row(tmp_path: Path, dtype: Any, shape: Literal[
     assert described == {"classes": ["a", "b", "c"], "n": 50, "n_labelled": 40, "bad_images": [], "notes": {}}
 
 
-@pytest.mark.parametrize("bad", [[0], [199], [0, 1, 2, 3], [5, 40, 41, 150, 199], list(range(199)), list(range(150))])
+@pytest.mark.parametrize(
+    "bad", [[0], [199], [0, 1, 2, 3], [5, 40, 41, 150, 199], list(range(199)), list(range(150))]
+)
 @pytest.mark.parametrize("chunk_bytes", [1, 64 << 20])
 def test_bad_images_are_listed_and_the_rest_moves_up(
     tmp_path: Path, bad: list[int], chunk_bytes: int, monkeypatch: pytest.MonkeyPatch
@@ -121,7 +130,7 @@ def test_no_usable_image_is_an_error(tmp_path: Path):
 
 
 def test_images_of_another_depth_or_channel_count_are_bad_not_clipped(tmp_path: Path):
-    images = [
+    images: list[NDArray[Any]] = [
         np.full((5, 5, 3), 9, np.uint8),
         np.full((5, 5, 3), 999, np.uint16),
         np.full((5, 5, 1), 9, np.uint8),

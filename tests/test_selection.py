@@ -20,7 +20,9 @@ PARTS: tuple[Part, Part] = ("fit", "score")
 
 def table_of(sizes: dict[str | None, int], seed: int = 0) -> pd.DataFrame:
     labels = [label for label, n in sizes.items() for _ in range(n)]
-    table = pd.DataFrame({"id": [f"{i:05d}" for i in range(len(labels))], "label": pd.array(labels, dtype="str")})
+    table = pd.DataFrame(
+        {"id": [f"{i:05d}" for i in range(len(labels))], "label": pd.array(labels, dtype="str")}
+    )
     return table.iloc[np.random.default_rng(seed).permutation(len(table))].reset_index(drop=True)
 
 
@@ -35,7 +37,8 @@ seeds = st.integers(-(2**31), 2**32)
 
 def counts(table: pd.DataFrame, chosen: Any) -> dict[str | None, int]:
     return {
-        (None if pd.isna(k) else k): int(v) for k, v in table["label"].iloc[chosen].value_counts(dropna=False).items()
+        (None if pd.isna(k) else k): int(v)
+        for k, v in table["label"].iloc[chosen].value_counts(dropna=False).items()
     }
 
 
@@ -78,7 +81,9 @@ def test_a_larger_fraction_contains_a_smaller_one(table: pd.DataFrame, a: int, b
 
 @settings(deadline=None)
 @given(tables, percent, seeds, st.sampled_from(PARTS), st.randoms())
-def test_the_order_of_the_table_means_nothing(table: pd.DataFrame, fraction: int, seed: int, part: Part, random: Any):
+def test_the_order_of_the_table_means_nothing(
+    table: pd.DataFrame, fraction: int, seed: int, part: Part, random: Any
+):
     table = pd.concat([table, table.assign(id="+" + table["id"])], ignore_index=True)
     order = list(range(len(table)))
     random.shuffle(order)
@@ -190,8 +195,15 @@ def test_a_set_without_splits_or_images_says_so():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"fraction": 0}, {"fraction": 1.01}, {"fraction": float("nan")}, {"max_images": 0}, {"classes": []}]
-    + [{"classes": "a"}, {"fracton": 0.5}],
+    [
+        {"fraction": 0},
+        {"fraction": 1.01},
+        {"fraction": float("nan")},
+        {"max_images": 0},
+        {"classes": []},
+        {"classes": "a"},
+        {"fracton": 0.5},
+    ],
 )
 def test_wrong_selections_are_refused(wrong: dict[str, Any]):
     with pytest.raises(ValidationError):

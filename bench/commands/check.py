@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import suite as suites
+from bench import suitefile as suites
 from bench.interfaces import DataError
 from bench.suite import DatasetEntry, Suite
 
@@ -38,11 +38,12 @@ def check_suite(name: str, profile: str | None, data: Path | None, store_root: P
 
 
 def _findings(suite: Suite, store_root: Path) -> Iterator[Finding]:
-    n = len(suite.datasets) * len(suite.methods) * len(suite.block.seeds)
+    sizes = len(suite.datasets), len(suite.methods), len(suite.block.seeds)
+    cells = sizes[0] * sizes[1] * sizes[2]
     yield Finding(
         "suite file",
         True,
-        f"{len(suite.datasets)} datasets x {len(suite.methods)} methods x {len(suite.block.seeds)} seeds = {n} cells",
+        f"{sizes[0]} datasets x {sizes[1]} methods x {sizes[2]} seeds = {cells} cells",
     )
     yield from _libraries(suite)
     wanted = 0
@@ -74,7 +75,7 @@ def _dataset(entry: DatasetEntry) -> tuple[Finding, int]:
         images = adapter.open(entry.root)
     except DataError as e:
         return Finding(what, False, str(e)), 0
-    labels = images.table["label"].dropna() if "label" in images.table else []
+    labels = list(images.table["label"].dropna())
     classes = len(set(labels))
     notes = "".join(f"; {name}: {value}" for name, value in images.notes.items() if value)
     said = f"{len(images.table)} images in {entry.root}, {len(labels)} labelled, {classes} classes{notes}"

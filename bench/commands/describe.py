@@ -82,7 +82,10 @@ def _entries(kind: str) -> list[tuple[str, str]]:
         spec = importlib.util.find_spec("bench.suites")
         folders = (spec.submodule_search_locations if spec else None) or []
         return [(p.stem, _title(p)) for folder in folders for p in sorted(Path(folder).glob("*.yaml"))]
-    return [(e.name, e.summary if e.origin == "built in" else f"{e.summary} ({e.origin})") for e in registry.entries(kind)]
+    return [
+        (e.name, e.summary if e.origin == "built in" else f"{e.summary} ({e.origin})")
+        for e in registry.entries(kind)
+    ]
 
 
 def _title(path: Any) -> str:
@@ -96,7 +99,10 @@ def _describe_metric(name: str, *, as_json: bool) -> None:
         raise DataError(f"no metric named {name!r}; {suggest(name, list(METRICS))}")
     m = METRICS[name]
     if as_json:
-        about = {k: getattr(m, k) for k in ("name", "title", "definition", "unit", "higher_is_better", "chance_adjusted")}
+        about = {
+            k: getattr(m, k)
+            for k in ("name", "title", "definition", "unit", "higher_is_better", "chance_adjusted")
+        }
         print(json.dumps(about))
         return
     better = "higher is better" if m.higher_is_better else "lower is better"
@@ -124,13 +130,17 @@ def _parameter(name: str, info: Any) -> dict[str, Any]:
     default = "required" if info.is_required() else info.get_default(call_default_factory=True)
     unit = next((m.name for m in info.metadata if isinstance(m, Unit)), "")
     is_file = any(isinstance(m, _IsInputFile) for m in info.metadata)
-    limits = [str(m) for m in info.metadata if hasattr(m, "__slots__") and type(m).__module__ == "annotated_types"]
+    limits = [
+        str(m) for m in info.metadata if hasattr(m, "__slots__") and type(m).__module__ == "annotated_types"
+    ]
     return {
         "name": name,
         "type": _type_name(info.annotation) + (" (file)" if is_file else ""),
         "limits": limits,
         "unit": unit,
-        "default": default if isinstance(default, (bool, int, float, str, list, dict)) or default is None else str(default),
+        "default": default
+        if isinstance(default, (bool, int, float, str, list, dict)) or default is None
+        else str(default),
         "description": inspect.cleandoc(info.description or ""),
     }
 

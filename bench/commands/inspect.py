@@ -33,19 +33,23 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
         state = record if isinstance(record, str) else str(record.status)
         counts[state] += 1
         if isinstance(record, str) or record.status is not Status.OK:
-            why = None if isinstance(record, str) else record.error
-            log = _log(results, record) if not isinstance(record, str) else None
-            problems.append({"key": cell.key, "dataset": cell.dataset, "method": cell.method, "seed": cell.seed,
-                             "status": state, "error": why, "log": log})  # fmt: skip
+            where = {"key": cell.key, "dataset": cell.dataset, "method": cell.method, "seed": cell.seed}
+            error = None if isinstance(record, str) else record.error
+            log = None if isinstance(record, str) or not record.log else str(results.folder / record.log)
+            problems.append({**where, "status": state, "error": error, "log": log})
     bad = sum(n for s, n in counts.items() if s not in (Status.OK, Status.DEGENERATE))
     if as_json:
-        print(json.dumps({"suite": plan.suite, "statuses": dict(sorted(counts.items())), "problems": problems}))
+        print(
+            json.dumps({"suite": plan.suite, "statuses": dict(sorted(counts.items())), "problems": problems})
+        )
         return 1 if bad else 0
     console = Console()
     for p in problems:
         head = f"{p['status']}  {str(p['key'])[:12]}  {p['dataset']} · {p['method']} · seed {p['seed']}"
-        console.print(head, style="yellow" if p["status"] == Status.DEGENERATE else "red", markup=False, soft_wrap=True)
-        for line in filter(None, (p["error"], p["log"])):
+        console.print(
+            head, style="yellow" if p["status"] == Status.DEGENERATE else "red", markup=False, soft_wrap=True
+        )
+        for line in filter(None, (p["error"], p["log"] and f"log: {p['log']}")):
             console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
     said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
     console.print(f"{plan.suite}: {len(plan.cells)} cells: {said}", highlight=False)
@@ -88,7 +92,8 @@ def show_cell(cell: str, base: Path, *, as_json: bool) -> None:
         "failed stage": record.failed_stage,
         "data": "generated" if record.synthetic else record.data_fingerprint,
         "sees labels": "yes" if record.uses_labels else "no",
-        "scored": f"{record.n_scored} images, {record.classes} classes, {record.clusters} clusters, {record.noise} noise",
+        "scored": f"{record.n_scored} images, {record.classes} classes",
+        "found": f"{record.clusters} clusters, {record.noise} images called noise",
         "bad images": len(record.bad_images) or None,
         "commit": f"{record.place.git_commit}{' with changes' if record.place.git_dirty else ''}",
         "host": f"{record.place.host}, {record.place.platform}",
@@ -124,14 +129,6 @@ def _get(results: Results, key: str) -> CellRecord | str:
         return "damaged"
 
 
-def _log(results: Results, record: CellRecord) -> str | None:
-    done = {s.stage for s in record.stages}
-    for path in (results.folder / "logs" / f"{k}.log" for k in record.params.get("stage_keys", {}).values()):
-        if path.exists() and record.failed_stage not in done:
-            return f"log: {path}"
-    return None
-
-
 def _find_record(cell: str, base: Path) -> Path:
     if Path(cell).is_file():
         return Path(cell)
@@ -161,10 +158,17 @@ def _scores(record: CellRecord) -> Table:
 
 
 def _stages(record: CellRecord) -> Table:
-    table = Table("stage", "adapter", "seconds", "peak MiB", "device", "facts and warnings", box=None, pad_edge=False)
+    table = Table(
+        "stage", "adapter", "seconds", "peak MiB", "device", "facts and warnings", box=None, pad_edge=False
+    )
     for s in record.stages:
         said = [f"{k}: {v}" for k, v in s.facts.items()] + s.warnings
         table.add_row(
-            s.stage, s.adapter, f"{s.wall_s:.2f}", f"{s.host_peak_bytes / 2**20:.0f}", s.device, Text("\n".join(said))
+            s.stage,
+            s.adapter,
+            f"{s.wall_s:.2f}",
+            f"{s.host_peak_bytes / 2**20:.0f}",
+            s.device,
+            Text("\n".join(said)),
         )
     return table

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import suite as suites
+from bench import suitefile as suites
 from bench.durable import Damaged
 from bench.fingerprint import Fingerprints
 from bench.plan import Cell, Plan, make_plan
@@ -41,8 +41,8 @@ def show_plan(
     console.print(table)
     total = Counter(states.values())
     console.print(
-        f"\n{len(plan.cells)} cells: {total['to do']} to do, {total['cached']} cached, {total['blocked']} blocked; "
-        f"{len(wanted) - len(cached)} stages to run, {len(cached)} in the store",
+        f"\n{len(plan.cells)} cells: {total['to do']} to do, {total['cached']} cached, "
+        f"{total['blocked']} blocked; {len(wanted) - len(cached)} stages to run, {len(cached)} in the store",
         highlight=False,
     )
     for reason in dict.fromkeys(c.blocked for c in plan.cells if c.blocked):

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import suite as suites
+from bench import suitefile as suites
 from bench.commands.inspect import wide_console
 from bench.durable import write_whole
 from bench.execute.display import Display
@@ -138,5 +138,7 @@ def _conclude(
         console.print("Interrupted. What is finished is kept; the same command continues.", style="yellow")
     elif any(Status(s).failed for s in counts if s != "missing"):
         again = f"bench status {results.suite}"
-        console.print(f"Some cells failed: `{again}` says why; `--retry failed` runs them again.", style="red")
+        console.print(
+            f"Some cells failed: `{again}` says why; `--retry failed` runs them again.", style="red"
+        )
     console.print(f"Written: {results.folder}/leaderboard.{{md,csv,tex}}", highlight=False, soft_wrap=True)

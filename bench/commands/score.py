@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal, get_args
 
 from bench.interfaces import DataError
 from bench.metrics.names import METRICS
 from bench.registry import suggest
+
+Policy = Literal["own_cluster", "drop"]
 
 
 def score_files(
@@ -19,11 +22,12 @@ def score_files(
     from bench.labels import match, read_labels
     from bench.metrics.score import score
 
-    if noise not in ("own_cluster", "drop"):
-        raise DataError(f"--noise: no policy named {noise!r}; {suggest(noise, ['own_cluster', 'drop'])}")
+    policies: dict[str, Policy] = {p: p for p in get_args(Policy)}
+    if noise not in policies:
+        raise DataError(f"--noise: no policy named {noise!r}; {suggest(noise, list(policies))}")
     t, p = match(read_labels(truth), read_labels(pred))
     rng = np.random.default_rng(seed)
-    scores = score(t, p, noise=noise, replicates=replicates, level=level, rng=rng)
+    scores = score(t, p, noise=policies[noise], replicates=replicates, level=level, rng=rng)
     if as_json:
         print(json.dumps(scores.to_json()))
         return

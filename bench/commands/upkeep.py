@@ -59,4 +59,5 @@ def collect(store_root: Path, unused_days: float, *, dry_run: bool, as_json: boo
     if as_json:
         print(json.dumps({"removed": count, "bytes": size, "dry_run": dry_run}))
     else:
-        print(f"{'would remove' if dry_run else 'removed'} {count} artefacts, {size / 2**20:.1f} MiB, from {store_root}")
+        done = "would remove" if dry_run else "removed"
+        print(f"{done} {count} artefacts, {size / 2**20:.1f} MiB, from {store_root}")

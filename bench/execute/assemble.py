@@ -40,6 +40,7 @@ def failed_record(
     status: Status,
     error: str,
     ended: Running | None,
+    log: str | None,
     abouts: dict[str, About],
     place: dict[str, Any],
 ) -> CellRecord:
@@ -53,7 +54,7 @@ def failed_record(
     if ended is not None:
         common["wall_s"] += round(ended.seconds(), 4)
         common["host_peak_bytes"] = max(common["host_peak_bytes"], ended.peak_bytes)
-    return CellRecord(**common, status=status, error=error, failed_stage=stage.kind)
+    return CellRecord(**common, status=status, error=error, failed_stage=stage.kind, log=log)
 
 
 def blocked_record(plan: Plan, cell: Cell, place: dict[str, Any]) -> CellRecord:
@@ -63,7 +64,7 @@ def blocked_record(plan: Plan, cell: Cell, place: dict[str, Any]) -> CellRecord:
 
 def _common(plan: Plan, cell: Cell, abouts: dict[str, About], place: dict[str, Any]) -> dict[str, Any]:
     stages = [_stage_record(key, abouts[key]) for key in cell.stages if key in abouts]
-    image_set = next((a["set"] for a in abouts.values() if a["stage"] == "prepare"), {})
+    image_set: dict[str, Any] = next((a["set"] for a in abouts.values() if a["stage"] == "prepare"), {})
     gpu = [s.gpu_peak_bytes for s in stages if s.gpu_peak_bytes is not None]
     return {
         "key": cell.key,

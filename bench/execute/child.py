@@ -31,8 +31,8 @@ def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: PTH123, SIM115  # lives as long as we do
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: PTH123, SIM115
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # lives as long as we do
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
     random.seed(0)
 
@@ -77,6 +77,8 @@ def _reporter(messages: int) -> Any:
         now = time.monotonic()
         if now - last >= _REPORT_EVERY_S or done == total:
             last = now
-            os.write(messages, json.dumps({"done": done, "total": total, "text": text[:200]}).encode() + b"\n")
+            os.write(
+                messages, json.dumps({"done": done, "total": total, "text": text[:200]}).encode() + b"\n"
+            )
 
     return report

@@ -27,7 +27,9 @@ class Display:
 
     def __init__(self, console: Console, cells: int, jobs: int, *, quiet: bool) -> None:
         self._console, self._cells, self._jobs, self._quiet = console, cells, jobs, quiet
-        self._live = Live(console=console, auto_refresh=False, transient=True) if self._interactive() else None
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if self._interactive() else None
+        )
         self._counts: Counter[Status] = Counter()
         self._cached = self._done = 0
         self._start = self._refreshed = self._spoke = time.monotonic()
@@ -113,5 +115,3 @@ def _clock(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d}"
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
-
-

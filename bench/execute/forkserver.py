@@ -104,7 +104,7 @@ class _Server:
         self._warm.add((adapter[0], adapter[1]))
         try:
             registry.load(adapter[0], adapter[1]).warm_up()
-        except Exception:  # the stage will meet the same fault, and there it becomes a record
+        except Exception:  # noqa: BLE001  # the stage will meet the same fault, and there it becomes a record
             traceback.print_exc()
         gc.collect()
         gc.freeze()

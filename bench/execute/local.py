@@ -176,7 +176,9 @@ class _Run:
 
     def _start(self, stage: Stage, claim: IO[str]) -> None:
         adapter = type(stage.adapter) if stage.adapter is not None else None
-        trusted = adapter is not None and registry.is_built_in(adapter) and adapter.use not in self._distrusted
+        trusted = (
+            adapter is not None and registry.is_built_in(adapter) and adapter.use not in self._distrusted
+        )
         libraries = list(adapter.libraries) if adapter is not None and trusted else []
         memory = stage.limits.memory_gib
         limit = int(memory * 2**30) if memory is not None else int(psutil.virtual_memory().total * 0.9)
@@ -214,8 +216,7 @@ class _Run:
         stage = self._started.pop(ended.number)
         self._let_go(stage.key)
         text = ended.log.bytes()
-        if text.strip():
-            self._results.log(stage.key, text)
+        log = self._results.log(stage.key, text) if text.strip() else None
         if ended.outcome is not None and ended.outcome["status"] == "input-gone" and ended.doom is None:
             self._repeat(stage, ended.outcome["key"])
             return
@@ -225,7 +226,7 @@ class _Run:
             return
         if status is Status.OK:
             status, error = Status.ERROR, "the stage said ok but left no artefact; is the disk full?"
-        self._stage_failed(stage.key, status, error or "no reason given", ended)
+        self._stage_failed(stage.key, status, error or "no reason given", ended, log)
 
     def _stage_available(self, key: str) -> None:
         self._available.add(key)
@@ -234,12 +235,13 @@ class _Run:
     def _open_users(self, key: str) -> list[Cell]:
         return [cell for cell in self._users[key] if cell.key in self._open_cells]
 
-    def _stage_failed(self, key: str, status: Status, error: str, ended: Running | None) -> None:
+    def _stage_failed(
+        self, key: str, status: Status, error: str, ended: Running | None = None, log: str | None = None
+    ) -> None:
         for cell in self._open_users(key):
             del self._open_cells[cell.key]
-            record = failed_record(
-                self._plan, cell, self._plan.stages[key], status, error, ended, self._abouts(cell), self._place
-            )
+            stage, abouts = self._plan.stages[key], self._abouts(cell)
+            record = failed_record(self._plan, cell, stage, status, error, ended, log, abouts, self._place)
             self._cell_done(cell, record)
         for other in [k for k in self._todo if not self._open_users(k)]:
             del self._todo[other]
@@ -249,7 +251,7 @@ class _Run:
         self._repeats[stage.key] = self._repeats.get(stage.key, 0) + 1
         if self._repeats[stage.key] > _MAX_REPEATS:
             text = f"its input {gone} was damaged {_MAX_REPEATS} times; is the disk failing?"
-            self._stage_failed(stage.key, Status.ERROR, text, None)
+            self._stage_failed(stage.key, Status.ERROR, text)
             return
         self._want(gone)
         self._want(stage.key)
@@ -262,10 +264,12 @@ class _Run:
         for stage in lost:
             self._let_go(stage.key)
             self._repeats[stage.key] = self._repeats.get(stage.key, 0) + 1
-            if stage.adapter is not None:  # perhaps its import or warm-up was to blame: leave that to the stage
+            if (
+                stage.adapter is not None
+            ):  # perhaps its import or warm-up was to blame: leave that to the stage
                 self._distrusted.add(type(stage.adapter).use)
             if self._repeats[stage.key] > _MAX_REPEATS:
-                self._stage_failed(stage.key, Status.CRASH, "the fork server died each time it ran", None)
+                self._stage_failed(stage.key, Status.CRASH, "the fork server died each time it ran")
             else:
                 self._todo[stage.key] = stage
 
@@ -303,5 +307,3 @@ def default_jobs(threads: int) -> int:
     """Return how many stages to run at once: one per `threads` cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // threads)
-
-

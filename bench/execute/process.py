@@ -85,7 +85,7 @@ class Running:
 
 
 class Workers:
-    """Starts stage processes through a fork server, and sees to it that none outlives its limits or the run."""
+    """Starts stage processes through a fork server; none outlives its limits or the run."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -305,5 +305,3 @@ def verdict(running: Running) -> tuple[Status, str | None]:
             name = f"signal {-code}"
         return Status.CRASH, f"the process died of {name}"
     return Status.CRASH, f"the process exited with code {code} and no result"
-
-

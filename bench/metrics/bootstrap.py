@@ -8,8 +8,8 @@ import numpy as np
 
 from bench.metrics.contingency import Contingency, FloatArray, IntArray
 
-_CHUNK = 1 << 22
-"""Cells resampled at once (2 MiB)."""
+_CHUNK = 1 << 20
+"""Cells resampled at once (8 MiB)."""
 
 
 def resamples(table: Contingency, replicates: int, rng: np.random.Generator) -> Iterator[Contingency]:

@@ -22,21 +22,26 @@ def match(table: Contingency) -> IntArray:
     Notes
     -----
     Clusters in which a single class occurs compete for that class only: just the largest of them
-    enters the matrix. So each image alone, or much noise, costs no more than a square matrix.
+    enters the matrix, and classes without any other cluster do not. So each image alone, or much
+    noise, costs little.
     """
     alone = np.bincount(table.cols)[table.cols] == 1
-    shared, single = np.flatnonzero(~alone), np.flatnonzero(alone)
-    rows_alone = np.unique(table.rows[single])
-    best = _largest(table, single)
-    cells = np.concatenate([np.broadcast_to(shared, (len(best), shared.size)), best], axis=1)
-    rows = np.concatenate([table.rows[shared], rows_alone])
+    shared = np.flatnonzero(~alone)
+    matched = _largest(table, np.flatnonzero(alone))
+    if not shared.size:
+        return matched
+    contested, rows = np.unique(table.rows[shared], return_inverse=True)
     names, cols = np.unique(table.cols[shared], return_inverse=True)
-    cols = np.concatenate([cols, names.size + np.arange(rows_alone.size)])
+    own = np.flatnonzero(matched[0, contested] >= 0)
+    best = matched[:, contested[own]]
+    cells = np.concatenate([np.broadcast_to(shared, (len(best), shared.size)), best], axis=1)
+    rows = np.concatenate([rows, own])
+    cols = np.concatenate([cols, names.size + np.arange(own.size)])
     weights = np.take_along_axis(_weights(table), cells, axis=1)
-    n_rows, n_cols = int(table.rows[-1]) + 1, names.size + rows_alone.size
-    solve = _dense if n_rows * n_cols <= _DENSE_ENTRIES else _sparse
-    chosen = solve(rows.astype(np.int64), cols.astype(np.int64), weights, n_rows, n_cols)
-    return np.where(chosen < 0, -1, np.take_along_axis(cells, np.maximum(chosen, 0), axis=1))
+    shape = contested.size, names.size + own.size
+    chosen = (_dense if shape[0] * shape[1] <= _DENSE_ENTRIES else _sparse)(rows, cols, weights, shape)
+    matched[:, contested] = np.where(chosen < 0, -1, np.take_along_axis(cells, np.maximum(chosen, 0), axis=1))
+    return matched
 
 
 def accuracy(table: Contingency, matched: IntArray) -> FloatArray:
@@ -76,22 +81,23 @@ def _weights(table: Contingency) -> FloatArray:
 
 
 def _largest(table: Contingency, single: IntArray) -> IntArray:
-    """Return for each row that has cells in `single` the largest of them, shape (tables, those rows)."""
+    """Return the largest of the cells in `single` for every row, -1 if it has none; shape (tables, rows)."""
+    best = np.full(table.row_sums.shape, -1, np.int64)
     starts = np.flatnonzero(np.diff(table.rows[single], prepend=-1))
-    best = np.empty((len(table.counts), starts.size), np.int64)
-    for k, group in enumerate(np.split(single, starts[1:]) if starts.size else []):
-        best[:, k] = group[table.counts[:, group].argmax(axis=1)] if group.size > 1 else group[0]
+    for group in np.split(single, starts[1:]) if single.size else []:
+        largest = table.counts[:, group].argmax(axis=1) if group.size > 1 else 0
+        best[:, table.rows[group[0]]] = group[largest]
     return best
 
 
-def _dense(rows: IntArray, cols: IntArray, weights: FloatArray, n_rows: int, n_cols: int) -> IntArray:
-    """Return the position in `rows` of each row's matched cell, or -1, shape (tables, n_rows)."""
+def _dense(rows: IntArray, cols: IntArray, weights: FloatArray, shape: tuple[int, int]) -> IntArray:
+    """Return the position in `rows` of each row's matched cell, or -1, shape (tables, rows)."""
     from scipy.optimize import linear_sum_assignment
 
-    position = np.full((n_rows, n_cols), -1, np.int64)
+    position = np.full(shape, -1, np.int64)
     position[rows, cols] = np.arange(rows.size)
-    chosen = np.full((len(weights), n_rows), -1, np.int64)
-    matrix = np.zeros((n_rows, n_cols))
+    chosen = np.full((len(weights), shape[0]), -1, np.int64)
+    matrix = np.zeros(shape)
     for i, weight in enumerate(weights):
         matrix[rows, cols] = weight
         r, c = linear_sum_assignment(matrix, maximize=True)
@@ -99,23 +105,22 @@ def _dense(rows: IntArray, cols: IntArray, weights: FloatArray, n_rows: int, n_c
     return chosen
 
 
-def _sparse(rows: IntArray, cols: IntArray, weights: FloatArray, n_rows: int, n_cols: int) -> IntArray:
+def _sparse(rows: IntArray, cols: IntArray, weights: FloatArray, shape: tuple[int, int]) -> IntArray:
     """Do as `_dense` without the matrix; every row also has a column of its own, for no cluster."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-    own = np.arange(n_rows)
-    all_rows, all_cols = np.concatenate([rows, own]), np.concatenate([cols, n_cols + own])
-    position = np.concatenate([np.arange(rows.size), np.full(n_rows, -1)])
-    order = np.lexsort((all_cols, all_rows))
+    n_rows, width = shape[0], shape[0] + shape[1]
+    rows = np.concatenate([rows, np.arange(n_rows)])
+    cols = np.concatenate([cols, shape[1] + np.arange(n_rows)])
+    position = np.concatenate([np.arange(rows.size - n_rows), np.full(n_rows, -1)])
+    order = np.lexsort((cols, rows))
+    key = (rows * width + cols)[order]
     chosen = np.full((len(weights), n_rows), -1, np.int64)
     for i, weight in enumerate(weights):
         # weights must not be 0, which would mean no edge; adding 1 to all changes every matching alike
         values = 1 + np.concatenate([weight, np.zeros(n_rows)])
-        shape = (n_rows, n_cols + n_rows)
-        graph = csr_array((values[order], (all_rows[order], all_cols[order])), shape=shape)
+        graph = csr_array((values[order], (rows[order], cols[order])), shape=(n_rows, width))
         r, c = min_weight_full_bipartite_matching(graph, maximize=True)
-        key = all_rows[order] * shape[1] + all_cols[order]
-        found = np.searchsorted(key, r.astype(np.int64) * shape[1] + c)
-        chosen[i, r] = position[order][found]
+        chosen[i, r] = position[order][np.searchsorted(key, r.astype(np.int64) * width + c)]
     return chosen

@@ -140,9 +140,7 @@ def _board(
     records = {c.key: record_of(c.key) for c in cells}
     methods = dict.fromkeys(c.method for c in cells)
     wanted = list(dict.fromkeys([*columns, JUDGE]))
-    rows = [
-        _row([c for c in cells if c.method == m], records, wanted, level) for m in methods
-    ]
+    rows = [_row([c for c in cells if c.method == m], records, wanted, level) for m in methods]
     rows = _judged(rows, columns)
     scored = next((r for r in records.values() if r is not None and r.metrics), None)
     return Board(

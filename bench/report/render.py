@@ -93,7 +93,16 @@ def comma_separated(board: Leaderboard) -> str:
     """Render as CSV with full precision, one line per dataset, method and metric interval in columns."""
     out = io.StringIO()
     metrics = board.boards[0].metrics if board.boards else []
-    header = ["dataset", "synthetic", "rank", "method", "trivial", "uses_labels", "seeds_planned", "seeds_scored"]
+    header = [
+        "dataset",
+        "synthetic",
+        "rank",
+        "method",
+        "trivial",
+        "uses_labels",
+        "seeds_planned",
+        "seeds_scored",
+    ]
     for m in metrics:
         header += [m, f"{m}_low", f"{m}_high"]
     header += ["clusters", "coverage", "seconds", "remarks"]
@@ -128,7 +137,9 @@ def terminal(board: Leaderboard, width: int) -> list[RenderableType]:
             None if narrow else " ±",
             "°",
         )
-        table = Table(title=Text(heading(one), style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        table = Table(
+            title=Text(heading(one), style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
+        )
         for i, name in enumerate(_header(one)):
             table.add_column(
                 name,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class PolarFFT(Encoder):
     """Magnitudes of the angular Fourier series on circles about the object's centroid.
 
-    With f(x) = |I(x) - b|, b the median of the image's border, and c the centroid of f,
+    With f(x) = |I(x) - b|, b the median of the image's border, and c the centroid of f^2,
 
         feature(r, m) = log(1 + 255 * sqrt(r / r_max) * |mean over t of f(c + r (cos t, sin t)) exp(-i m t)|)
 
@@ -29,7 +29,8 @@ class PolarFFT(Encoder):
     phases only. The circles' lengths weigh them. The logarithm keeps faint structure in play, but
     is linear below one grey level of 8 bits, where there is only noise.
     Invariance is exact for quarter turns, and up to interpolation for others. Every channel has
-    its own b and f; c belongs to their mean.
+    its own b and f; c, and the object's radius, belong to the mean of their squares (squares, so that
+    a faint background does not outweigh the object by its area).
     """
 
     source: ClassVar[str] = "Fourier-Mellin descriptors: Sheng & Arsenault, JOSA A 3 (1986) 771"
@@ -42,9 +43,9 @@ class PolarFFT(Encoder):
     frequencies: Count = 12
     """Angular frequencies kept, from the mean (0) upwards; at most half of `angles`, plus 1."""
     scale: Literal["object", "image"] = "object"
-    """Unit of `reach`: the object's root mean square radius (features do not change with its size),
-    or half the image's side."""
-    reach: Annotated[float, Field(gt=0, le=10)] = 2.0
+    """Unit of `reach`: the object's root mean square radius, weighed by f^2 (features do not change
+    with its size), or half the image's side."""
+    reach: Annotated[float, Field(gt=0, le=10)] = 3.0
     """Radius of the outermost circle, in units of `scale`."""
     normalise: bool = False
     """Scale every image's features to Euclidean length 1 (no contrast); a blank image stays zero."""
@@ -74,7 +75,7 @@ class PolarFFT(Encoder):
         import scipy.fft
 
         foreground = _foreground(pixels)
-        row, column, spread = _moments(foreground.mean(axis=1, dtype=np.float64))
+        row, column, spread = _moments(np.square(foreground, dtype=np.float64).mean(axis=1))
         unit = spread if self.scale == "object" else np.full_like(spread, pixels.shape[-1] / 2)
         steps = (np.arange(self.radii) + 0.5) / self.radii
         radius = (self.reach * unit)[:, None, None] * steps[:, None]

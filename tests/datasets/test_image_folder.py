@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -9,9 +9,13 @@ import pytest
 import tifffile
 from pydantic import ValidationError
 
-from bench.datasets.image_folder import ImageFolder
 from bench.images import BadImage
-from bench.interfaces import DataError
+from bench.interfaces import DataError, Dataset
+from bench.registry import load as load_adapter
+
+
+def image_folder(**parameters: Any) -> Dataset:
+    return cast(Dataset, load_adapter("dataset", "image_folder").model_validate(parameters))
 
 
 def put(path: Path, value: int = 9, dtype: Any = np.uint8) -> None:
@@ -24,22 +28,30 @@ def put(path: Path, value: int = 9, dtype: Any = np.uint8) -> None:
 
 
 def rows_of(root: Path, **parameters: Any) -> dict[str, Any]:
-    table = ImageFolder(**parameters).open(root).table
-    return dict(zip(table["id"], table["label"].astype(object).where(table["label"].notna(), None), strict=True))
+    table = image_folder(**parameters).open(root).table
+    return dict(
+        zip(table["id"], table["label"].astype(object).where(table["label"].notna(), None), strict=True)
+    )
 
 
 def test_folders_are_classes_and_loose_images_have_none(tmp_path: Path):
     for name in ("b/2.png", "a/1.jpg", "a/3.BMP", "a/2.tif", "loose.png"):
         put(tmp_path / name)
-    assert rows_of(tmp_path) == {"a/1.jpg": "a", "a/2.tif": "a", "a/3.BMP": "a", "b/2.png": "b", "loose.png": None}
+    assert rows_of(tmp_path) == {
+        "a/1.jpg": "a",
+        "a/2.tif": "a",
+        "a/3.BMP": "a",
+        "b/2.png": "b",
+        "loose.png": None,
+    }
     assert list(rows_of(tmp_path)) == sorted(rows_of(tmp_path))
-    assert ImageFolder().files(tmp_path) == [tmp_path / name for name in sorted(rows_of(tmp_path))]
+    assert image_folder().files(tmp_path) == [tmp_path / name for name in sorted(rows_of(tmp_path))]
 
 
 def test_a_flat_folder_has_no_labels(tmp_path: Path):
     for i in range(3):
         put(tmp_path / f"{i}.png")
-    images = ImageFolder().open(tmp_path)
+    images = image_folder().open(tmp_path)
     assert images.table["label"].isna().all()
     assert len(images.table) == 3
 
@@ -47,7 +59,7 @@ def test_a_flat_folder_has_no_labels(tmp_path: Path):
 def test_each_row_reads_its_own_file(tmp_path: Path):
     for i in range(20):
         put(tmp_path / f"{'ab'[i % 2]}/{i}.png", i)
-    images = ImageFolder().open(tmp_path)
+    images = image_folder().open(tmp_path)
     for row, name in enumerate(images.table["id"]):
         assert set(images.read(row).ravel()) == {int(Path(name).stem)}
         assert images.where(row) == str(tmp_path / name)
@@ -55,13 +67,13 @@ def test_each_row_reads_its_own_file(tmp_path: Path):
 
 def test_channels_depth_and_fill(tmp_path: Path):
     put(tmp_path / "a/1.tif", 1000, np.uint16)
-    images = ImageFolder(grey=True, depth=16, fill=500).open(tmp_path)
+    images = image_folder(grey=True, depth=16, fill=500).open(tmp_path)
     assert (images.channels, images.dtype, images.fill) == (1, np.uint16, 500)
     assert images.read(0).shape == (5, 6, 1)
     assert set(images.read(0).ravel()) == {1000}
-    assert ImageFolder().open(tmp_path).read(0).shape == (5, 6, 3)
+    assert image_folder().open(tmp_path).read(0).shape == (5, 6, 3)
     with pytest.raises(ValidationError, match="fill 256 does not fit into 8 bits"):
-        ImageFolder(fill=256)
+        image_folder(fill=256)
 
 
 def test_what_is_no_image_of_the_set_is_named(tmp_path: Path):
@@ -80,25 +92,31 @@ def test_what_is_no_image_of_the_set_is_named(tmp_path: Path):
     (root / "b").symlink_to(tmp_path / "elsewhere")
     (root / "a/inside.png").symlink_to(root / "a/1.png")
     assert set(rows_of(root)) == {"a/1.png", "a/inside.png"}
-    notes = ImageFolder().open(root).notes
+    notes = image_folder().open(root).notes
     assert notes == {
         "files that are no images": {"count": 1, "first": ["a/readme.txt"]},
-        "folders or special files where images are expected": {"count": 2, "first": ["a/deeper", "a/dir.png"]},
-        "links that lead out of the dataset": {"count": 4, "first": ["a/dead.png", "a/loop.png", "a/out.png", "b"]},
+        "folders or special files where images are expected": {
+            "count": 2,
+            "first": ["a/deeper", "a/dir.png"],
+        },
+        "links that lead out of the dataset": {
+            "count": 4,
+            "first": ["a/dead.png", "a/loop.png", "a/out.png", "b"],
+        },
     }
 
 
 def test_a_root_that_is_a_link_is_fine(tmp_path: Path):
     put(tmp_path / "real/a/1.png")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    assert ImageFolder().files(tmp_path / "link") == [tmp_path / "link/a/1.png"]
-    assert not ImageFolder().open(tmp_path / "link").notes
+    assert image_folder().files(tmp_path / "link") == [tmp_path / "link/a/1.png"]
+    assert not image_folder().open(tmp_path / "link").notes
 
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/notes.txt").touch()
-    for ask in (ImageFolder().files, ImageFolder().open):
+    for ask in (image_folder().files, image_folder().open):
         with pytest.raises(DataError, match="holds no images"):
             ask(tmp_path)
         with pytest.raises(DataError, match="cannot be listed: No such file"):
@@ -110,7 +128,7 @@ def test_a_folder_without_images_is_an_error(tmp_path: Path):
 def test_a_broken_image_opens_and_fails_alone(tmp_path: Path):
     put(tmp_path / "a/1.png")
     (tmp_path / "a/2.png").touch()
-    images = ImageFolder().open(tmp_path)
+    images = image_folder().open(tmp_path)
     assert images.read(0).size
     with pytest.raises(BadImage, match=r"2\.png: is empty"):
         images.read(1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -11,12 +12,19 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.metrics import confusion_matrix
 
-from bench.datasets.kaggle_plankton import KagglePlankton
-from bench.datasets.synthetic.plankton import Plankton
 from bench.images import Prepared
-from bench.interfaces import Run
+from bench.interfaces import Dataset, Generator, Run
 from bench.prepare import load, prepare
+from bench.registry import load as load_adapter
 from bench.sprites import KINDS, draw
+
+
+def plankton(**parameters: int | float) -> Generator:
+    return cast(Generator, load_adapter("generator", "plankton").model_validate(parameters))
+
+
+def kaggle() -> Dataset:
+    return cast(Dataset, load_adapter("dataset", "kaggle_plankton")())
 
 
 def make_run(folder: Path, threads: int = 1) -> Run:
@@ -25,15 +33,15 @@ def make_run(folder: Path, threads: int = 1) -> Run:
 
 def written(folder: Path, **parameters: int | float) -> dict[str, bytes]:
     folder.mkdir()
-    Plankton.model_validate(parameters).write(folder, make_run(folder))
+    plankton(**parameters).write(folder, make_run(folder))
     return {f.relative_to(folder).as_posix(): f.read_bytes() for f in sorted(folder.rglob("*.jpg"))}
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     root, folder = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("prepared")
-    Plankton(images=600).write(root, make_run(root))
-    dataset = KagglePlankton()
+    plankton(images=600).write(root, make_run(root))
+    dataset = kaggle()
     prepare(dataset.open(root), dataset, folder, make_run(root))
     return load(folder, labels=True)
 
@@ -58,9 +66,8 @@ def test_any_seed_will_do(tmp_path: Path, seed: int):
 
 
 def test_the_dataset_reads_it_and_finds_nothing_odd(tmp_path: Path):
-    assert Plankton(images=1).images == 1
-    Plankton(images=100).write(tmp_path, make_run(tmp_path))
-    images = KagglePlankton().open(tmp_path)
+    plankton(images=100).write(tmp_path, make_run(tmp_path))
+    images = kaggle().open(tmp_path)
     assert images.notes == {}
     assert set(images.table["label"]) == set(KINDS)
     assert sorted(map(int, images.table["id"])) == list(range(1, 101))
@@ -70,7 +77,7 @@ def test_the_dataset_reads_it_and_finds_nothing_odd(tmp_path: Path):
 @pytest.mark.parametrize("balance", [1.0, 0.5, 0.1])
 def test_class_sizes_follow_the_balance(tmp_path: Path, balance: float):
     n = 300
-    Plankton(images=n, balance=balance).write(tmp_path, make_run(tmp_path))
+    plankton(images=n, balance=balance).write(tmp_path, make_run(tmp_path))
     sizes = np.array([len(list((tmp_path / "train" / kind).iterdir())) for kind in sorted(KINDS)])
     shares = np.linspace(1, balance, 6)
     assert sizes.sum() == n
@@ -79,7 +86,7 @@ def test_class_sizes_follow_the_balance(tmp_path: Path, balance: float):
 
 @pytest.mark.parametrize("n", [12, 20, 50])
 def test_small_sets_have_every_class(tmp_path: Path, n: int):
-    Plankton(images=n).write(tmp_path, make_run(tmp_path))
+    plankton(images=n).write(tmp_path, make_run(tmp_path))
     assert all(list((tmp_path / "train" / kind).iterdir()) for kind in KINDS)
 
 

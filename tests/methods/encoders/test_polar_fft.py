@@ -11,6 +11,9 @@ from scipy.ndimage import map_coordinates
 from tests.methods import adapter, make_run, prepared
 
 
+BACKGROUND = 229
+
+
 def encode(pixels, **parameters):
     return adapter("encoders", "polar_fft", **parameters).encode(prepared(pixels), None, make_run())
 
@@ -19,7 +22,7 @@ def smooth(count, size=64, channels=1, seed=0, dtype=np.uint8):
     """Gaussian bumps near the middle of a bright image: nothing at the border, no sharp edge."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size]
-    images = np.full((count, channels, size, size), 0.9)
+    images = np.full((count, channels, size, size), BACKGROUND / 255)
     for image in images:
         for channel in image:
             for _ in range(5):
@@ -52,7 +55,10 @@ def test_other_turns_change_little():
     pixels = smooth(12)
     turn = cv2.getRotationMatrix2D((31.5, 31.5), 37, 1)
     turned = np.stack(
-        [cv2.warpAffine(p[0], turn, (64, 64), flags=cv2.INTER_CUBIC, borderValue=230)[None] for p in pixels]
+        [
+            cv2.warpAffine(p[0], turn, (64, 64), flags=cv2.INTER_CUBIC, borderValue=BACKGROUND)[None]
+            for p in pixels
+        ]
     )
     features, other = encode(pixels), encode(turned)
     moved = apart(features, other).max()
@@ -72,7 +78,7 @@ def test_turning_changes_plain_pixels_much():
 def test_shifts_change_little_and_sizes_little_in_object_units():
     # The sampled circles must lie within the image, or shifting cuts them.
     small = smooth(6, size=32, dtype=np.uint16)
-    frame = np.full((6, 1, 96, 96), round(0.9 * 65535), np.uint16)
+    frame = np.full((6, 1, 96, 96), BACKGROUND * 257, np.uint16)
     a, b = frame.copy(), frame.copy()
     a[:, :, 32:64, 32:64] = small
     b[:, :, 25:57, 36:68] = small
@@ -94,7 +100,7 @@ def test_follows_the_formula():
         border[1:-1, 1:-1] = False
         f = np.stack([abs(c - np.median(c[border])) for c in image])
         y, x = np.mgrid[:64, :64]
-        weight = f.mean(axis=0)
+        weight = (f**2).mean(axis=0)
         cy, cx = (weight * y).sum() / weight.sum(), (weight * x).sum() / weight.sum()
         for channel in f:
             for i in range(radii):
