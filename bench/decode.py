@@ -218,6 +218,8 @@ def _decode_tiff(data: bytes, grey: bool, name: str, max_pixels: int) -> NDArray
         raise BadImage(f"{name}: cannot be decoded: {' '.join(str(e).split())}") from e
     if axes not in ("YX", "YXS", "SYX"):
         raise BadImage(f"{name}: has the axes {axes}; only images of height, width and colours are read")
+    if image.ndim != len(axes):  # what comes of a size that contradicts itself
+        raise BadImage(f"{name}: is a damaged TIFF: its pixels do not form an image")
     image = np.moveaxis(image, 0, 2) if axes == "SYX" else image
     image = np.atleast_3d(image)
     if image.dtype == np.bool_:

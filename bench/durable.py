@@ -54,7 +54,7 @@ def unseal(data: bytes, name: str) -> dict[str, Any]:
     try:
         body = json.loads(data)
         claimed = body.pop("checksum")
-    except (ValueError, KeyError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Damaged(f"{name}: not a whole sealed JSON file") from None
     # The bytes are compared too: a flip in white space or in a spelling of a number changes no value.
     if claimed != _checksum(body) or _render({**body, "checksum": claimed}) != data:

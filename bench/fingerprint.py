@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import xxhash
 
@@ -44,18 +45,18 @@ class Fingerprints:
         return digest(sorted([name, content] for name, content in pairs))
 
     def _hashes(self, files: Sequence[Path]) -> list[str]:
-        stamps = [_stamp(f) for f in files]
+        names, stamps = [_name(f) for f in files], [_stamp(f) for f in files]
         now = time.time_ns()
         with self._open() as db:
-            known = _recall(db, files)
-            result = [known.get(str(f), {}).get(s, "") for f, s in zip(files, stamps, strict=True)]
+            known = _recall(db, names)
+            result = [known.get(name, {}).get(s, "") for name, s in zip(names, stamps, strict=True)]
             todo = [i for i, h in enumerate(result) if not h]
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
                 for i, value in zip(todo, pool.map(_hash, [files[i] for i in todo]), strict=True):
                     result[i] = value
             settled = [i for i in todo if now - _changed_ns(stamps[i]) > _SETTLED_NS]
             if not self._read_only:
-                _remember(db, [(str(files[i]), stamps[i], result[i]) for i in settled])
+                _remember(db, [(names[i], stamps[i], result[i]) for i in settled])
         return result
 
     @contextlib.contextmanager
@@ -82,14 +83,14 @@ class Fingerprints:
         return db
 
 
-def _recall(db: sqlite3.Connection, files: Sequence[Path]) -> dict[str, dict[str, str]]:
-    rows: list[tuple[str, str, str, str]] = []
+def _recall(db: sqlite3.Connection, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    rows: list[tuple[Any, ...]] = []
     with contextlib.suppress(sqlite3.DatabaseError):  # damaged memory: every file is hashed anew
-        for start in range(0, len(files), 500):
-            chunk = [str(f) for f in files[start : start + 500]]
+        for start in range(0, len(names), 500):
+            chunk = names[start : start + 500]
             marks = ",".join("?" * len(chunk))
             rows += db.execute(f"select * from files where path in ({marks})", chunk)  # noqa: S608  # only marks
-    return {path: {stamp: value} for path, stamp, value, check in rows if check == _check(path, stamp, value)}
+    return {row[0]: {row[1]: row[2]} for row in rows if _whole(row)}
 
 
 def _remember(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -100,8 +101,21 @@ def _remember(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]]) -> N
         )
 
 
+def _name(path: Path) -> str:
+    """Return a path as text that the database takes: names of files need not be UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
+def _whole(row: Sequence[object]) -> bool:
+    """Say whether a row is as it was written; in a damaged file its values may have any type."""
+    match row:
+        case (str(path), str(stamp), str(value), str(check)):
+            return check == _check(path, stamp, value)
+    return False
+
+
 def _check(path: str, stamp: str, value: str) -> str:
-    return str(xxhash.xxh3_64_hexdigest("\0".join((path, stamp, value)).encode("utf-8", "surrogateescape")))
+    return str(xxhash.xxh3_64_hexdigest("\0".join((path, stamp, value)).encode()))
 
 
 def _stamp(path: Path) -> str:

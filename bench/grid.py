@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from bench.registry import suggest
 from bench.yamlfile import Where
 
 PARTS = ("encoder", "pair_model", "clusterer", "classifier")
+MAX_METHODS = 100_000
+
+
+class GridError(ValueError):
+    """A grid that cannot be expanded: what is wrong, and where inside the method's block."""
+
+    def __init__(self, where: Where, message: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+_Axis = tuple[Where, Where, list[Any]]
+"""What a grid sets, where its values are written, and the values."""
 
 
 @dataclass
@@ -35,16 +50,21 @@ def expand(block: dict[str, Any]) -> list[Concrete]:
 
     A grid stands in a part (`encoder: {use: x, grid: {lr: [1e-3, 1e-4]}}`) or at
     the method itself, its keys then paths (`grid: {encoder: [pixels, timm], clusterer.k: [5, 10]}`).
-    Raises `ValueError` for a grid that is no mapping of lists.
+    Raises `GridError` for a grid that is no mapping of lists, inside another grid, about
+    something that is no part of a method or that another grid sets too, or too large.
     """
     axes = list(_axes(block, ()))
+    _check(axes)
+    # `clusterer` before `clusterer.k`, whichever is written first; names keep the written order
+    outer_first = sorted(range(len(axes)), key=lambda i: len(axes[i][0]))
     concretes = []
     for choice in itertools.product(*(range(len(values)) for _, _, values in axes)):
         body = _without_grids(block)
         origin: dict[Where, Where] = {}
-        for (target, source, values), index in zip(axes, choice, strict=True):
-            _assign(body, target, values[index])
-            origin[target] = (*source, index)
+        for i in outer_first:
+            target, source, values = axes[i]
+            _assign(body, target, values[choice[i]])
+            origin[target] = (*source, choice[i])
         chosen = [(target, values[i]) for (target, _, values), i in zip(axes, choice, strict=True)]
         concretes.append(Concrete(_name(block.get("name"), body, chosen), body, origin))
     return concretes
@@ -58,15 +78,40 @@ def label(block: Any) -> str:
     return f"{own} on {label(block['reduce'])}" if block.get("reduce") else own
 
 
-def _axes(block: dict[str, Any], where: Where) -> Iterator[tuple[Where, Where, list[Any]]]:
+def _axes(block: dict[str, Any], where: Where) -> Iterator[_Axis]:
     grid = block.get("grid", {})
-    if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
-        raise ValueError("grid: a mapping from parameters to non-empty lists of values is wanted")
+    if not isinstance(grid, dict):
+        raise GridError((*where, "grid"), "a mapping from parameters to lists of values is wanted")
     for key, values in grid.items():
-        yield (*where, *str(key).split(".")), (*where, "grid", key), values
+        source = (*where, "grid", key)
+        if not isinstance(values, list) or not values:
+            raise GridError(source, "a non-empty list of values is wanted")
+        for i, value in enumerate(values):
+            if _holds_grid(value):
+                raise GridError((*source, i), "a grid inside a grid is not expanded; list its values here")
+        yield (*where, *str(key).split(".")), source, values
     for key, value in block.items():
         if isinstance(value, dict) and key != "grid":
             yield from _axes(value, (*where, key))
+
+
+def _check(axes: list[_Axis]) -> None:
+    seen: set[Where] = set()
+    for target, source, _ in axes:
+        if target[0] not in PARTS:
+            raise GridError(
+                source, f"{target[0]!r} is no part of a method; {suggest(str(target[0]), list(PARTS))}"
+            )
+        if target in seen:
+            raise GridError(source, f"another grid sets {'.'.join(map(str, target))} too")
+        seen.add(target)
+    count = math.prod(len(values) for _, _, values in axes)
+    if count > MAX_METHODS:
+        raise GridError(axes[0][1][:-1], f"{count:,} methods are more than {MAX_METHODS:,}")
+
+
+def _holds_grid(value: Any) -> bool:
+    return isinstance(value, dict) and ("grid" in value or any(map(_holds_grid, value.values())))
 
 
 def _without_grids(value: Any) -> Any:

@@ -43,7 +43,10 @@ class _IsInputFile:
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError as e:
+        raise ValueError(str(e)) from None
     return path if path.is_absolute() or folder is None else Path(folder) / path
 
 
@@ -64,7 +67,7 @@ class Adapter(BaseModel):
     the `Run` they are handed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     version: ClassVar[int] = 1
     """Part of every key: raise it whenever the same parameters would give other results."""

@@ -17,7 +17,8 @@ DIGEST_BYTES = 16
 def digest(value: Json) -> str:
     """Return 32 hex digits of the canonical JSON of `value`: the order of mappings means nothing."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+    data = text.encode("utf-8", "surrogatepass")  # names of files need not be UTF-8
+    return hashlib.blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def inputs_of(
@@ -26,7 +27,7 @@ def inputs_of(
     """List all that decides what an adapter computes: its code's identity and every parameter.
 
     Defaults count as if written out. A file parameter counts by its content
-    (`content(path)`), not by where it lies. Nested adapters count the same way.
+    (`content(path)`) and ending, not by where it lies. Nested adapters count the same way.
     """
     params = {
         name: _canonical(getattr(adapter, name), _is_file(field.metadata), content)
@@ -44,7 +45,8 @@ def _canonical(value: Any, is_file: bool, content: Callable[[Path], str]) -> Jso
     if isinstance(value, Adapter):
         return inputs_of(value, content)
     if isinstance(value, Path):
-        return {"content": content(value)} if is_file else value.as_posix()
+        # The ending stays: adapters read the same bytes as this or that format by it.
+        return {"content": content(value), "ending": value.suffix} if is_file else value.as_posix()
     if isinstance(value, dict):
         return {str(k): _canonical(v, is_file, content) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

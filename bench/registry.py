@@ -87,15 +87,25 @@ def load(kind: str, use: str, folder: Path | None = None) -> type[Adapter]:
         or does not hold exactly one adapter of this kind.
     """
     if use.endswith(".py"):
-        path = Path(use).expanduser()
-        return _load_file(kind, use, ((folder or Path()) / path).resolve())
+        try:
+            path = ((folder or Path()) / Path(use).expanduser()).resolve()
+            code = path.read_bytes()
+        except FileNotFoundError:
+            raise AdapterError(f"{kind} {use!r}: there is no file {path}") from None
+        except (OSError, ValueError, RuntimeError) as e:  # unreadable, a null character, no such home
+            raise AdapterError(f"{kind} {use!r} cannot be read: {e}") from None
+        return _load_file(kind, use, path, code)
     return _load_name(kind, use)
 
 
 def identity(cls: type[Adapter]) -> str:
     """Name the code of an adapter for keys: name and declared version; a user's file by its content."""
     content = getattr(cls, "content_hash", "")
-    return f"file:{content}" if content else f"{cls.use}@{cls.version}"
+    if content:
+        return f"file:{content}@{cls.version}"  # the version may be inherited from an adapter elsewhere
+    if is_built_in(cls):
+        return f"{cls.use}@{cls.version}"
+    return f"{cls.__module__}:{cls.__qualname__}@{cls.version}"  # two packages may use one name
 
 
 def is_built_in(cls: type[Adapter]) -> bool:
@@ -129,22 +139,18 @@ def _load_name(kind: str, use: str) -> type[Adapter]:
     return cls
 
 
-def _load_file(kind: str, use: str, path: Path) -> type[Adapter]:
-    if not path.is_file():
-        raise AdapterError(f"{kind} {use!r}: there is no file {path}")
-    code = path.read_bytes()
+def _load_file(kind: str, use: str, path: Path, code: bytes) -> type[Adapter]:
     digest = hashlib.blake2b(code, digest_size=16).hexdigest()
     module_name = f"cutjoin_local_{digest}"
     module = sys.modules.get(module_name)
     if module is None:
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        if spec is None or spec.loader is None:
-            raise AdapterError(f"{kind} {use!r}: {path} is not a Python file")
-        module = importlib.util.module_from_spec(spec)
+        module = ModuleType(module_name)
+        module.__file__ = str(path)
         sys.modules[module_name] = module  # pydantic looks annotations up there
         try:
-            spec.loader.exec_module(module)
-        except Exception as e:  # a user's file may raise anything; the sentence says which
+            # An import could run the cached byte code of an older text; this runs what was hashed.
+            exec(compile(code, path, "exec", dont_inherit=True), vars(module))  # noqa: S102  # the user's own code
+        except (Exception, SystemExit) as e:  # a user's file may raise anything; the sentence says which
             del sys.modules[module_name]
             raise AdapterError(f"{kind} {use!r}: {path} cannot be imported: {_brief(e)}") from e
     cls = _only_adapter(kind, use, module)

@@ -10,7 +10,9 @@ results/<suite>/leaderboard.*
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from typing import Any
 from bench.durable import Damaged, seal, unseal, write_whole
 from bench.plan import Plan
 from bench.record import CellRecord, put, read
+
+_ABANDONED_S = 60.0
+"""No write takes that long; a temporary file older than this has no writer."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,11 @@ class Results:
         self.records = self.folder / "records"
 
     def write_plan(self, plan: Plan) -> None:
-        """Keep the list of planned cells beside the records."""
+        """Keep the list of planned cells beside the records; remove what killed runs left half written."""
+        for leftover in self.folder.rglob(".*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+                    leftover.unlink()
         block = plan.suite.block
         body = {
             "suite": plan.suite.name,
@@ -70,7 +79,12 @@ class Results:
     def read_plan(self) -> PlanOnDisk:
         """Read the plan of the last run. Raises `FileNotFoundError` or `Damaged`."""
         body = unseal((self.folder / "plan.json").read_bytes(), str(self.folder / "plan.json"))
-        return PlanOnDisk(**{**body, "cells": [PlannedCell(*c) for c in body["cells"]]})
+        try:
+            return PlanOnDisk(**{**body, "cells": [PlannedCell(*c) for c in body["cells"]]})
+        except (TypeError, KeyError):
+            raise Damaged(
+                f"{self.folder / 'plan.json'}: written by another version; run the suite again"
+            ) from None
 
     def get(self, key: str, *, mend: bool = False) -> CellRecord | None:
         """Return the record of a cell if there is one.
@@ -87,7 +101,8 @@ class Results:
                 raise
             target = self.folder / "quarantine" / f"{key}.{secrets.token_hex(4)}.json"
             target.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(target)
+            with contextlib.suppress(FileNotFoundError):  # another run was first to move it
+                path.rename(target)
             return None
 
     def put(self, record: CellRecord) -> Path:

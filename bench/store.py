@@ -83,8 +83,10 @@ class Store:
             self.quarantine(key)
             return None
 
-    def write(self, key: str, fill: Callable[[Path], dict[str, Any]], run: str = "run") -> Artefact:
+    def write(self, key: str, fill: Callable[[Path], dict[str, Any]], run: str) -> Artefact:
         """Make an artefact: `fill(folder)` writes its files and returns what is to be said of it.
+
+        `run` is the name that `session` gave: what it leaves half written is removed once it is dead.
 
         The artefact becomes visible in one rename after everything is on disk.
         If another process was first, its artefact stands and this one is dropped.
@@ -99,9 +101,11 @@ class Store:
             try:
                 partial.rename(final)
             except OSError:
-                if not self.holds(key):
-                    raise
-                shutil.rmtree(partial)
+                if self.holds(key):
+                    shutil.rmtree(partial)
+                else:
+                    self.quarantine(key)  # without its manifest it would block the key for ever
+                    partial.rename(final)
             sync_folder(final.parent)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -146,16 +150,15 @@ class Store:
         base = self.root / "partial"
         base.mkdir(parents=True, exist_ok=True)
         self._sweep(base)
-        name = f"{os.getpid()}-{secrets.token_hex(6)}"
-        lock = _lock(base / f"{name}.lock")
+        lock = None
+        while lock is None:  # the sweep of another run may have locked it first
+            name = f"{os.getpid()}-{secrets.token_hex(6)}"
+            lock = _lock(base / f"{name}.lock")
         (base / name).mkdir()
         try:
             yield name
         finally:
-            shutil.rmtree(base / name, ignore_errors=True)
-            (base / f"{name}.lock").unlink(missing_ok=True)
-            if lock is not None:
-                lock.close()
+            _remove_run(base, name, lock)
 
     def collect(self, unused_for_s: float, *, dry_run: bool) -> tuple[int, int]:
         """Remove what was not used for that long, checkpoints and quarantine too; return (count, bytes)."""
@@ -165,32 +168,28 @@ class Store:
             candidates += sorted((self.root / name).glob("*"))
         count = size = 0
         for folder in candidates:
-            used = folder / MANIFEST if (folder / MANIFEST).exists() else folder
-            if used.stat().st_mtime > horizon:
-                continue
-            count += 1
-            size += sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
-            if not dry_run:
-                doomed = self.root / "partial" / f"doomed-{secrets.token_hex(6)}"
-                doomed.parent.mkdir(parents=True, exist_ok=True)
-                folder.rename(doomed)  # gone in one step for every reader
-                shutil.rmtree(doomed, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another process was first to move it
+                used = folder / MANIFEST if (folder / MANIFEST).exists() else folder
+                if used.stat().st_mtime > horizon:
+                    continue
+                bytes_in = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+                if not dry_run:
+                    self._remove(folder)
+                count, size = count + 1, size + bytes_in
         return count, size
 
-    def _sweep(self, base: Path) -> None:
-        for folder in base.iterdir():
-            if folder.suffix == ".lock" or not folder.is_dir():
-                continue
-            lock_path = base / f"{folder.name}.lock"
-            lock = _lock(lock_path) if lock_path.exists() else None
-            if lock is None and lock_path.exists():
-                continue  # its run is alive
-            if lock is None and time.time() - folder.stat().st_mtime < 60:
-                continue  # a run that is just about to lock it
-            shutil.rmtree(folder, ignore_errors=True)
-            lock_path.unlink(missing_ok=True)
-            if lock is not None:
-                lock.close()
+    def _remove(self, folder: Path) -> None:
+        doomed = self.root / "partial" / f"doomed-{secrets.token_hex(6)}"
+        doomed.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(doomed)  # gone in one step for every reader
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    @staticmethod
+    def _sweep(base: Path) -> None:
+        for name in {p.name.removesuffix(".lock") for p in base.iterdir()}:
+            lock = _lock(base / f"{name}.lock")
+            if lock is not None:  # its run is dead
+                _remove_run(base, name, lock)
 
 
 def check(folder: Path, *, contents: bool = True) -> dict[str, Any]:
@@ -227,15 +226,30 @@ def _finish(folder: Path, key: str, about: dict[str, Any]) -> None:
     write_whole(folder / MANIFEST, seal({"key": key, "files": files, "about": about}))
 
 
+def _remove_run(base: Path, name: str, lock: IO[str]) -> None:
+    shutil.rmtree(base / name, ignore_errors=True)
+    (base / f"{name}.lock").unlink(missing_ok=True)
+    lock.close()
+
+
 def _lock(path: Path) -> IO[str] | None:
-    """Open and lock a file; the kernel unlocks it when the process dies, however it dies."""
+    """Open and lock a file; None if another process has it locked.
+
+    The kernel unlocks it when the process dies, however it dies. Raises `OSError` on a
+    file system without locks: waiting for one would never end.
+    """
     while True:
         handle = path.open("a")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             handle.close()
             return None
+        except OSError as e:
+            handle.close()
+            raise OSError(
+                e.errno, f"cannot be locked; move the store to a local disk: {e.strerror}", str(path)
+            ) from e
         try:
             if path.stat().st_ino == os.fstat(handle.fileno()).st_ino:
                 return handle

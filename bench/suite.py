@@ -13,7 +13,11 @@ from bench.selection import Selection
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""A name that becomes part of a path."""
 
 
 class Limits(_Strict):
@@ -37,7 +41,7 @@ class Bootstrap(_Strict):
 class Table(_Strict):
     """One table drawn from the records of the suite."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    id: FileName
     caption: str = ""
     rows: Literal["method"] = "method"
     columns: list[str] = Field(default=[], description="Metrics; unless given, those of the suite.")
@@ -95,7 +99,7 @@ class SuiteBlock(_Strict):
     datasets: list[DatasetBlock] = Field(min_length=1)
     methods: list[MethodBlock] = Field(min_length=1)
     tables: list[Table] = []
-    profiles: dict[str, dict[str, Any]] = {}
+    profiles: dict[FileName, dict[str, Any]] = {}
     """Named changes to this file, chosen with --profile; datasets and methods are named, not listed."""
 
 

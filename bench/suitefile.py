@@ -12,11 +12,11 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from bench import registry
-from bench.grid import PARTS, Concrete, expand
+from bench.grid import PARTS, Concrete, GridError, expand
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
 from bench.metrics.names import METRICS
 from bench.registry import AdapterError, suggest
-from bench.suite import DatasetBlock, DatasetEntry, Limits, Method, MethodBlock, Suite, SuiteBlock
+from bench.suite import DatasetBlock, DatasetEntry, Limits, Method, MethodBlock, Suite, SuiteBlock, Table
 from bench.validation import show, validated
 from bench.yamlfile import FileError, Problem, Tree, Where, override, read
 
@@ -67,12 +67,12 @@ def load(file: Path, profile: str | None = None, data: Path | None = None) -> Su
 
 def _apply_profile(tree: Tree, profile: str) -> None:
     profiles = tree.value.get("profiles")
-    known = sorted(map(str, profiles)) if isinstance(profiles, dict) else []
+    known = sorted(p for p in profiles if isinstance(p, str)) if isinstance(profiles, dict) else []
     if profile not in known:
         text = f"profiles: no profile named {profile!r}; {suggest(profile, known)}"
         raise FileError([Problem(tree.file, tree.line(("profiles",)), text)])
-    for key in list(profiles[profile] or {}):
-        override(tree, (key,), ("profiles", profile, key))
+    if isinstance(profiles[profile], dict):  # anything else is refused with the rest of the file
+        override(tree, (), ("profiles", profile))
 
 
 @dataclass
@@ -94,26 +94,29 @@ class _Loader:
         self._unique([(e.name, ("datasets", i)) for i, e in enumerate(block.datasets)], "dataset")
         self._unique([(m.name, w) for m, w in methods], "method")
         self._unique([(s, ("seeds", i)) for i, s in enumerate(block.seeds)], "seed")
+        trivial = _trivial_methods([m for m, _ in methods]) if block.baselines else []
+        for method, where in methods:
+            if method.name in [t.name for t in trivial]:
+                self._add(where, f"method {method.name!r}: a trivial baseline has this name; choose another")
         if self.problems:
             raise FileError(self.problems)
         stem = self.tree.file.stem
         name = f"{stem}-{self.profile}" if self.profile else stem
-        found = [m for m, _ in methods] + (_trivial_methods() if block.baselines else [])
-        if block.baselines and any(m.classifier for m, _ in methods):
-            found.append(_part_of_trivial("classifier", "majority"))
+        found = [m for m, _ in methods] + trivial
         return Suite(name, self.tree.file, self.profile, block, datasets, found)
 
     def _sound_parts(self) -> SuiteBlock:
         """Return what a wrong file has that is right; the rest is left out or has its default."""
         context = {"folder": self.tree.file.parent}
         parts: dict[str, Any] = {}
-        for key, model in (("datasets", DatasetBlock), ("methods", MethodBlock)):
+        models = {"datasets": DatasetBlock, "methods": MethodBlock, "tables": Table}
+        for key, model in models.items():
             items = self.tree.value.get(key)
             parts[key] = [_sound(model, x, context) for x in items] if isinstance(items, list) else []
-        for key in ("metrics", "seeds"):
-            value = self.tree.value.get(key)
-            if isinstance(value, list):
-                parts[key] = value
+        for key, kind in (("metrics", str), ("seeds", int)):
+            items = self.tree.value.get(key)
+            if isinstance(items, list) and all(isinstance(x, kind) for x in items):
+                parts[key] = items
         return SuiteBlock.model_construct(None, **parts)
 
     # One block of the file
@@ -132,17 +135,20 @@ class _Loader:
                 generator = self._adapter("generator", inner, (*where, "synthetic"))
             else:
                 self._add((*where, "synthetic"), f"dataset {block.use!r} has no generator of stand-ins")
-        root = self._root(block)
+        root = self._root(block, where)
         entry_generator = generator if isinstance(generator, Generator) else None
         return DatasetEntry(
             block.name, adapter, root, block.fit, block.score, block.split_seed, entry_generator
         )
 
-    def _root(self, block: DatasetBlock) -> Path | None:
-        if block.root is not None:
-            path = Path(block.root).expanduser()
-            return path if path.is_absolute() else self.tree.file.parent / path
-        return self.data / Path(block.use).stem if self.data else None
+    def _root(self, block: DatasetBlock, where: Where) -> Path | None:
+        if block.root is None:
+            return self.data / Path(block.use).stem if self.data else None
+        try:
+            return self.tree.file.parent / Path(block.root).expanduser()
+        except RuntimeError as e:
+            self._add((*where, "root"), f"{e} (got {show(block.root)})")
+            return None
 
     def _methods(self, block: MethodBlock, where: Where) -> list[tuple[Method, Where]]:
         raw = block.model_dump(include={"name", *PARTS, "grid"}, exclude_none=True)
@@ -150,8 +156,8 @@ class _Loader:
             return []
         try:
             concretes = expand(raw)
-        except ValueError as e:
-            self._add(where, str(e))
+        except GridError as e:
+            self._add((*where, *e.where), str(e))
             return []
         methods = [self._method(c, block.limits, where) for c in concretes]
         return [(m, where) for m in methods if m is not None]
@@ -161,9 +167,6 @@ class _Loader:
         before = len(self.problems)
         for kind, value in concrete.block.items():
             if kind == "name":
-                continue
-            if kind not in PARTS:
-                self._add((*where, *concrete.written((kind,))), f"grid: {kind!r} is no part of a method")
                 continue
             body = {"use": value} if isinstance(value, str) else value
             inside = _Inside(where, kind, concrete)
@@ -285,11 +288,14 @@ def _chain_problem(parts: dict[str, Adapter]) -> str | None:
     return None
 
 
-def _trivial_methods() -> list[Method]:
-    return [_part_of_trivial("clusterer", n) for n in ("all_in_one", "each_alone", "random_sizes")]
+def _trivial_methods(methods: Sequence[Method]) -> list[Method]:
+    found = [_trivial_method("clusterer", n) for n in ("all_in_one", "each_alone", "random_sizes")]
+    if any(m.classifier for m in methods):
+        found.append(_trivial_method("classifier", "majority"))
+    return found
 
 
-def _part_of_trivial(kind: str, use: str) -> Method:
+def _trivial_method(kind: str, use: str) -> Method:
     part = registry.load(kind, use)()
     title = use.replace("_", " ")
     if isinstance(part, Classifier):

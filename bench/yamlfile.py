@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.registry import suggest
+
 MAX_BYTES = 4_000_000
 MAX_VALUES = 400_000
+MAX_DEPTH = 50
 
 Where = tuple[str | int, ...]
 """Path to a value: keys of mappings and positions in lists."""
@@ -65,8 +68,10 @@ def read(file: Path) -> Tree:
         line = e.problem_mark.line + 1 if e.problem_mark else 1
         text = " ".join(str(e.problem or e.context or "not YAML").split())
         raise FileError([Problem(file, line, f"not valid YAML: {text}")]) from None
-    except (YAMLError, RecursionError, ValueError) as e:
+    except (YAMLError, ValueError) as e:
         raise FileError([Problem(file, 1, f"not valid YAML: {' '.join(str(e).split())}")]) from None
+    except RecursionError:
+        raise FileError([Problem(file, 1, "nested too deeply: not a suite file")]) from None
     tree = Tree(file, None)
     tree.value = _plain(node, (), tree)
     return tree
@@ -76,7 +81,7 @@ def override(tree: Tree, where: Where, change: Where) -> None:
     """Lay the mapping at `change` over the mapping at `where`; lists and scalars are replaced.
 
     In the lists `datasets` and `methods`, a mapping overrides the entries by name.
-    Raises `FileError` for a name that is not in the list.
+    Raises `FileError` for names that are not in the list.
     """
     new = get(tree, change)
     old = get(tree, where)
@@ -85,11 +90,16 @@ def override(tree: Tree, where: Where, change: Where) -> None:
             override(tree, (*where, key), (*change, key))
     elif isinstance(new, dict) and isinstance(old, list) and where in (("datasets",), ("methods",)):
         names = [entry.get("name") if isinstance(entry, dict) else None for entry in old]
+        known = [str(n) for n in names if n is not None]
+        dotted = ".".join(map(str, change))
+        unknown = {
+            k: f"{dotted}: no entry is named {k!r}; {suggest(str(k), known)}" for k in new if k not in names
+        }
+        if unknown:
+            raise FileError(
+                [Problem(tree.file, tree.line((*change, k)), text) for k, text in unknown.items()]
+            )
         for key in new:
-            if key not in names:
-                known = ", ".join(repr(n) for n in names if n)
-                text = f"{'.'.join(map(str, change))}: no entry is named {key!r}; known: {known}"
-                raise FileError([Problem(tree.file, tree.line((*change, key)), text)])
             override(tree, (*where, names.index(key)), (*change, key))
     else:
         _put(tree, where, change)
@@ -119,16 +129,28 @@ def _plain(node: Any, where: Where, tree: Tree, line: int = 1) -> Any:
     tree.lines[where] = line
     if len(tree.lines) > MAX_VALUES:
         raise FileError([Problem(tree.file, line, f"more than {MAX_VALUES} values: not a suite file")])
+    if len(where) > MAX_DEPTH:  # also an anchor that holds itself
+        raise FileError([Problem(tree.file, line, f"nested more than {MAX_DEPTH} deep: not a suite file")])
     if isinstance(node, dict):
         at = getattr(node, "lc", None)
         return {
-            _scalar(key): _plain(value, (*where, _scalar(key)), tree, _key_line(at, key, line))
+            (name := _text_checked(_scalar(key), tree, line)): _plain(
+                value, (*where, name), tree, _key_line(at, key, line)
+            )
             for key, value in node.items()
         }
     if isinstance(node, list):
         at = getattr(node, "lc", None)
         return [_plain(v, (*where, i), tree, _item_line(at, i, line)) for i, v in enumerate(node)]
-    return _scalar(node)
+    return _text_checked(_scalar(node), tree, line)
+
+
+def _text_checked(value: Any, tree: Tree, line: int) -> Any:
+    """Refuse escapes for what can be in no file name and on no screen."""
+    if isinstance(value, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
+        text = f"{value!r} holds a null character or half a surrogate pair, which are no text"
+        raise FileError([Problem(tree.file, line, text)])
+    return value
 
 
 def _key_line(at: Any, key: Any, default: int) -> int:

@@ -62,6 +62,18 @@ def test_fractions_that_fit_into_one_are_disjoint_and_reach_every_class(
         assert len(chosen["fit"]) + len(chosen["score"]) == len(table)
 
 
+def test_every_percentage_and_its_rest_share_each_class_out_exactly():
+    table = table_of({f"{n:02d}": n for n in range(1, 31)})
+    labels = table["label"].to_numpy(dtype=object)
+    for percentage in range(1, 100):
+        fit = rows(table, Selection(fraction=percentage / 100), part="fit", seed=0)
+        score = rows(table, Selection(fraction=(100 - percentage) / 100), part="score", seed=0)
+        np.testing.assert_array_equal(np.sort(np.concatenate([fit, score])), np.arange(len(table)))
+        for n in range(2, 31):
+            half_up = (2 * percentage * n + 100) // 200
+            assert (labels[fit] == f"{n:02d}").sum() == min(max(half_up, 1), n - 1)
+
+
 @settings(deadline=None)
 @given(tables, seeds, st.sampled_from(PARTS))
 def test_the_whole_set_by_default_and_at_fraction_one(table: pd.DataFrame, seed: int, part: Part):
@@ -103,6 +115,13 @@ def test_a_limit_keeps_classes_in_proportion(table: pd.DataFrame, limit: int, se
         assert set(taken) == set(sizes)
     for label, n in sizes.items():
         assert abs(taken.get(label, 0) - n * len(chosen) / len(table)) < len(sizes)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_limit_counts_classes_by_size(part: Part):
+    table = table_of({"large": 100, "small": 20, None: 60})
+    chosen = rows(table, Selection(max_images=45), part=part, seed=0)
+    assert counts(table, chosen) == {"large": 25, "small": 5, None: 15}
 
 
 def test_both_parts_of_a_limit_differ_within_a_fraction():

@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from bench.execute.linux import die_with_parent
@@ -38,6 +39,8 @@ def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
 
     from bench.stages import execute
 
+    for library in ("torch", "cv2"):  # these do not listen to the environment
+        _set_threads(library, job["threads"])
     with _limited_threads(job["threads"]):
         outcome = execute({**job, "device": _device(job["device"])}, _reporter(messages))
     with contextlib.suppress(OSError):
@@ -48,17 +51,23 @@ def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
 
 
 @contextlib.contextmanager
-def _limited_threads(n: int) -> Any:
+def _limited_threads(n: int) -> Iterator[None]:
+    """Let numeric libraries use n threads; those of the server are set when it starts."""
+    if os.environ.get("OMP_NUM_THREADS") == str(n):
+        yield
+        return
     from threadpoolctl import threadpool_limits
 
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(n)  # for processes that the stage starts and libraries not loaded yet
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(n)
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(n)
     with threadpool_limits(n):
         yield
+
+
+def _set_threads(library: str, n: int) -> None:
+    module = sys.modules.get(library)
+    if module is not None:
+        (module.set_num_threads if library == "torch" else module.setNumThreads)(n)
 
 
 def _device(wanted: str) -> str:

@@ -36,6 +36,8 @@ BASE_LIBRARIES = (
     "bench.selection",
     "bench.metrics.score",
     "bench.stages",
+    "bench.execute.child",
+    "threadpoolctl",
 )
 
 

@@ -138,9 +138,14 @@ class Workers:
         Raises `ServerLost` if the fork server died.
         """
         ended: list[Running] = []
+        answered = False
         for key, _ in self._selector.select(seconds):
             take, running = key.data
-            take(running) if running is not None else ended.extend(self._take_answers())
+            if running is not None:
+                take(running)
+            answered |= running is None
+        if answered:  # last, because it closes the pipes of what ended
+            ended = self._take_answers()
         self._enforce()
         return ended
 

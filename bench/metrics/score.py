@@ -19,8 +19,8 @@ from bench.metrics.pairs import adjusted_rand_index, pair_counts, precision_reca
 
 NoisePolicy = Literal["own_cluster", "drop"]
 
-_MOST_CELLS = 30_000_000
-"""Cells resampled per score; larger tables get fewer replicates, but never fewer than asked or 100."""
+_MOST_CELLS = 15_000_000
+"""Cells resampled per score; larger tables get fewer replicates, but 100 at least, if asked for."""
 _FEWEST_REPLICATES = 100
 _MOST_ENTRIES = 20_000_000
 """Matrix entries (replicates x classes x clusters) up to which every replicate is matched anew."""
@@ -75,7 +75,7 @@ def score(
         an unknown label: the image is left out. In `pred` it is noise.
     noise : "own_cluster" scores each noise image as a cluster of its own; "drop" leaves noise out,
         and `coverage` says how much was scored.
-    replicates : resamples of the images for the intervals; 0 for none. Tables of more than 30,000
+    replicates : resamples of the images for the intervals; 0 for none. Tables of more than 15,000
         non-zero cells get fewer, down to 100.
     level : of the intervals, between 0 and 1
     rng : source of the resamples; by default seeded with 0, so equal labels have equal intervals

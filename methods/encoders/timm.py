@@ -104,7 +104,7 @@ class Timm(Encoder):
             "num_classes": 0,
             "in_chans": 3 if self.channels == "rgb" else shape[0],
         }
-        config = timm.get_pretrained_cfg(self.model) or timm.get_pretrained_cfg(base)
+        config = _config(self.model)
         if config is not None and config.fixed_input_size:
             options["img_size"] = side
         with torch.random.fork_rng(devices=[]):
@@ -183,6 +183,18 @@ def _near(name: str) -> str:
     return f"; near: {', '.join(names)}" if names else "; `timm.list_models()` lists them"
 
 
+def _config(name: str) -> Any:
+    """Return what timm knows of the weights a name means; None if there are none."""
+    import timm
+
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        base = name.partition(".")[0]
+        known = ", ".join(timm.list_pretrained(f"{base}.*")[:8]) or "none"
+        raise DataError(f"model: {error} Known pretrained: {known}") from None
+
+
 def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
     import timm
 
@@ -194,11 +206,9 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
             f"a network and copy its Hugging Face cache (HF_HOME), or give weights: file with weights_file"
         ) from error
     except RuntimeError as error:
-        if "pretrained" not in str(error).lower():
+        if "pretrained weights" not in str(error).lower():
             raise
-        base = name.partition(".")[0]
-        tagged = ", ".join(timm.list_pretrained(f"{base}*")[:5]) or "none"
-        raise DataError(f"weights: {error} Pretrained weights near it: {tagged}") from error
+        raise DataError(f"weights: {error} Choose another model, or weights: random or file") from error
 
 
 def _load(model: Any, path: Path) -> None:
@@ -228,6 +238,7 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
     import pickle
 
     import torch
+    from safetensors import SafetensorError
 
     try:
         if path.suffix == ".safetensors":
@@ -237,7 +248,7 @@ def _read(path: Path) -> Mapping[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"weights_file: {path} does not exist") from None
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
         raise DataError(f"weights_file: cannot read {path} as tensors only: {str(error)[:200]}") from error
     for wrapping in ("state_dict", "model", "teacher"):
         if isinstance(state, dict) and isinstance(state.get(wrapping), dict):

@@ -68,4 +68,4 @@ def test_adapter_is_complete(name: str) -> None:
 def test_unknown_parameter_is_refused(name: str) -> None:
     (adapter,) = public_adapters(importlib.import_module(name))
     with pytest.raises(ValueError, match="no_such_parameter"):
-        adapter(no_such_parameter=1)
+        adapter.model_validate({"no_such_parameter": 1})

@@ -10,7 +10,6 @@ from scipy.ndimage import map_coordinates
 
 from tests.methods import adapter, make_run, prepared
 
-
 BACKGROUND = 229
 
 
