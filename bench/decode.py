@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import stat
 import struct
 import zlib
@@ -237,12 +238,16 @@ def _check_tiff(tiff: Any, page: Any, n_bytes: int, name: str, max_pixels: int) 
         raise BadImage(
             f"{name}: has {page.imagedepth} planes of {page.samplesperpixel} channels, not 1 of 1 to 4"
         )
+    if page.bitspersample not in (1, 8, 16) or page.dtype not in (np.bool_, np.uint8, np.uint16):
+        raise BadImage(f"{name}: has pixels of type {page.dtype}; only 8 and 16 bits are read")
     if page.photometric == 3:
         raise BadImage(f"{name}: has a colour palette; save it as grey or RGB")
     if sum(not p.is_reduced for p in tiff.pages) > 1:
         raise BadImage(f"{name}: has several pages; one image per file is read")
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
-    if not parts or any(count == 0 or at + count > n_bytes for at, count in parts):
+    if len(parts) != math.prod(page.chunked):  # the reader would put zeros where a part is missing
+        raise BadImage(f"{name}: is a damaged TIFF: {len(parts)} parts of {math.prod(page.chunked)}")
+    if any(count == 0 or at + count > n_bytes for at, count in parts):
         raise BadImage(f"{name}: is cut off: its pixels end beyond the end of the file")
 
 

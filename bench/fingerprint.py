@@ -41,6 +41,9 @@ class Fingerprints:
 
     def of(self, root: Path, files: Sequence[Path]) -> str:
         """Return one hash over the names (relative to `root`) and contents of `files`, in any order."""
+        outside = next((f for f in files if not f.is_relative_to(root)), None)
+        if outside is not None:
+            raise DataError(f"{outside} is not below {root}; a dataset lists files of its own folder only")
         pairs = zip((f.relative_to(root).as_posix() for f in files), self._hashes(files), strict=True)
         return digest(sorted([name, content] for name, content in pairs))
 

@@ -8,6 +8,7 @@ names of methods, comments, worker counts, limits or where data lies.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ class _Planner:
                 f"dataset {entry.name!r}: there is no folder {entry.root}; "
                 "set BENCH_DATA (or --data) to the folder that holds it"
             )
-        data = self._fingerprints.of(entry.root, entry.adapter.files(entry.root))
+        data = self._fingerprints.of(entry.root, _files(entry, entry.root))
         about["data"] = data
         return (self._stage("prepare", entry, entry.adapter, {}, about=about, root=entry.root),), data
 
@@ -150,17 +151,21 @@ class _Planner:
                 chain += self._chain(entry, method, seed, start[-1])
             except DataError as e:
                 blocked = str(e)
-        parts = {kind: self._describe(part) for kind, part in method.parts.items()}
+        describe = self._describe if blocked is None else _describe_blocked
+        parts = {kind: describe(part) for kind, part in method.parts.items()}
         params = {
-            "dataset": self._describe(entry.adapter),
-            "generator": self._describe(entry.generator) if entry.generator else None,
+            "dataset": describe(entry.adapter),
+            "generator": describe(entry.generator) if entry.generator else None,
             "fit": _selected(entry, "fit"),
             "score": _selected(entry, "score"),
             **parts,
             "metrics": self._scoring(),
         }
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
-        key = digest({"cell": names, "score": {"params": params} if blocked else chain[-1]})
+        # the reason counts, so that the record of a cell that stays blocked never says an old one
+        key = digest(
+            {"cell": names, "score": {"params": params, "blocked": blocked} if blocked else chain[-1]}
+        )
         labelled = any(type(p).uses_labels for p in method.parts.values())
         return Cell(
             key=key,
@@ -237,10 +242,28 @@ class _Planner:
 
     def _describe(self, adapter: Adapter) -> dict[str, Any]:
         if id(adapter) not in self._described:
-            leave_out = ("reduce",) if isinstance(adapter, Clusterer) else ()  # a stage of its own
             self._kept.append(adapter)
-            self._described[id(adapter)] = inputs_of(adapter, self._fingerprints.content, leave_out)
+            self._described[id(adapter)] = inputs_of(adapter, self._fingerprints.content, _own_stage(adapter))
         return self._described[id(adapter)]
+
+
+def _describe_blocked(adapter: Adapter) -> dict[str, Any]:
+    """Describe an adapter some of whose files may not be there."""
+    return inputs_of(adapter, str, _own_stage(adapter))
+
+
+def _own_stage(adapter: Adapter) -> tuple[str, ...]:
+    """Return the parameters that are a stage of their own."""
+    return ("reduce",) if isinstance(adapter, Clusterer) else ()
+
+
+def _files(entry: DatasetEntry, root: Path) -> Sequence[Path]:
+    try:
+        return entry.adapter.files(root)
+    except DataError:
+        raise
+    except Exception as e:  # one dataset's adapter, perhaps a user's own, must not end the plan of the others
+        raise DataError(f"dataset {entry.name!r}: listing its files failed: {type(e).__name__}: {e}") from e
 
 
 def _learns(model: Adapter) -> bool:
@@ -267,6 +290,8 @@ def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:
     if chosen.keys() & {"fraction", "max_images"}:
         chosen["split_seed"] = entry.split_seed
         chosen["part"] = part
+    for names in chosen.keys() & {"classes", "exclude_classes"}:
+        chosen[names] = sorted(chosen[names])  # sets, whatever their order in the file
     return dict(chosen)
 
 

@@ -83,6 +83,7 @@ class _Loader:
     profile: str | None
     data: Path | None
     problems: list[Problem] = field(default_factory=list)
+    wrong: list[Where] = field(default_factory=list)
 
     def load(self) -> Suite:
         block = self._validated(SuiteBlock, self.tree.value, lambda where: where)
@@ -109,7 +110,11 @@ class _Loader:
         """Return what a wrong file has that is right; the rest is left out or has its default."""
         context = {"folder": self.tree.file.parent}
         parts: dict[str, Any] = {}
-        models = {"datasets": DatasetBlock, "methods": MethodBlock, "tables": Table}
+        models: dict[str, type[BaseModel]] = {
+            "datasets": DatasetBlock,
+            "methods": MethodBlock,
+            "tables": Table,
+        }
         for key, model in models.items():
             items = self.tree.value.get(key)
             parts[key] = [_sound(model, x, context) for x in items] if isinstance(items, list) else []
@@ -122,7 +127,7 @@ class _Loader:
     # One block of the file
 
     def _dataset(self, block: DatasetBlock, where: Where) -> DatasetEntry | None:
-        if not block.use:  # unusable, and said so
+        if not block.use and self._is_wrong(where):
             return None
         params = block.model_extra or {}
         adapter = self._adapter("dataset", {"use": block.use, **params}, where, own=DatasetBlock)
@@ -152,17 +157,20 @@ class _Loader:
 
     def _methods(self, block: MethodBlock, where: Where) -> list[tuple[Method, Where]]:
         raw = block.model_dump(include={"name", *PARTS, "grid"}, exclude_none=True)
-        if not block.model_fields_set:  # unusable, and said so
+        sound = not self._is_wrong(where)
+        if not block.model_fields_set and not sound:
             return []
         try:
             concretes = expand(raw)
         except GridError as e:
             self._add((*where, *e.where), str(e))
             return []
-        methods = [self._method(c, block.limits, where) for c in concretes]
+        methods = [self._method(c, block.limits, where, sound=sound) for c in concretes]
         return [(m, where) for m in methods if m is not None]
 
-    def _method(self, concrete: Concrete, limits: Limits | None, where: Where) -> Method | None:
+    def _method(
+        self, concrete: Concrete, limits: Limits | None, where: Where, *, sound: bool
+    ) -> Method | None:
         parts: dict[str, Adapter] = {}
         before = len(self.problems)
         for kind, value in concrete.block.items():
@@ -176,6 +184,8 @@ class _Loader:
         if len(self.problems) > before:
             return None
         problem = _chain_problem(parts)
+        if problem and not sound:  # a part may be absent only because it was wrong
+            return None
         if problem:
             self._add(where, f"method {concrete.name!r}: {problem}")
             return None
@@ -248,7 +258,12 @@ class _Loader:
                 self._add(where, text)
             seen.setdefault(name, where)
 
+    def _is_wrong(self, where: Where) -> bool:
+        """Say whether something at `where` or inside it was found wrong."""
+        return any(w[: len(where)] == where for w in self.wrong)
+
     def _add(self, where: Where, message: str) -> None:
+        self.wrong.append(where)
         dotted = ".".join(map(str, where))
         text = f"{dotted}: {message}" if dotted else message
         self.problems.append(Problem(self.tree.file, self.tree.line(where), text))

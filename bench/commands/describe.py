@@ -176,5 +176,6 @@ def _if_used(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any
         properties["reduce"] = {"anyOf": [{"$ref": "#/$defs/use_reducer"}, {"type": "null"}]}
     closed = {"properties": {**properties, "use": True, "grid": True}, "additionalProperties": False}
     if kind == "dataset":
-        closed = {"properties": properties}
+        own = definitions["DatasetBlock"]["properties"]
+        closed = {"properties": {**dict.fromkeys(own, True), **properties}, "additionalProperties": False}
     return {"if": {"properties": {"use": {"const": name}}, "required": ["use"]}, "then": closed}

@@ -142,14 +142,14 @@ def _board(
     wanted = list(dict.fromkeys([*columns, JUDGE]))
     rows = [_row([c for c in cells if c.method == m], records, wanted, level) for m in methods]
     rows = _judged(rows, columns)
-    scored = next((r for r in records.values() if r is not None and r.metrics), None)
+    scored = [r for r in records.values() if r is not None and r.metrics]
     return Board(
         dataset=name,
         synthetic=any(c.synthetic for c in cells),
         metrics=columns,
         rows=rows,
-        images=scored.n_scored if scored else None,
-        classes=scored.classes if scored else None,
+        images=max((r.n_scored for r in scored), default=None),  # fewer where noise is dropped
+        classes=max((r.classes for r in scored if r.classes is not None), default=None),
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 NOTES = (
-    "Sorted by {first}. Numbers are means over {seeds} seeds ± the longer arm of their {level:.0%} interval "
+    "Sorted by {first}. Numbers are means over {seeds} seeds ± the longer arm of their {level:g} % interval "
     "(Student t over seeds and bootstrap over images, in quadrature). Rank: 1 + the number of methods whose "
     "whole interval is better, so equal ranks are ties. ° not better than the best trivial baseline in this "
     "metric. “Not better than trivial”: the interval of {judge} reaches down to a trivial baseline. {noise}"
@@ -43,7 +43,7 @@ def notes(board: Leaderboard, metric: str) -> str:
     return NOTES.format(
         first=METRICS[metric].title,
         seeds=board.seeds,
-        level=board.level,
+        level=round(100 * board.level, 6),
         judge=METRICS[JUDGE].title,
         noise=_NOISE[board.noise],
     )
@@ -131,14 +131,17 @@ def terminal(board: Leaderboard, width: int) -> list[RenderableType]:
     for one in board.boards:
         narrow = width < 50 + 14 * len(one.metrics)
         style = _Style(
-            escape,
+            lambda s: escape(_one_line(s)),
             lambda s: f"[bold green]{s}[/]",
             lambda s: f"[dim italic]{s}[/]",
             None if narrow else " ±",
             "°",
         )
         table = Table(
-            title=Text(heading(one), style="bold"), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False
+            title=Text(_one_line(heading(one)), style="bold"),
+            box=box.SIMPLE_HEAD,
+            title_justify="left",
+            pad_edge=False,
         )
         for i, name in enumerate(_header(one)):
             table.add_column(
@@ -195,7 +198,7 @@ def _number_text(number: Number | None, row: Row, style: _Style) -> str:
 
 def _markdown_text(text: str) -> str:
     text = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", text)
 
 
 _LATEX = {
