@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
     import logging
@@ -52,6 +53,19 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
 
 InputFile = Annotated[Path, AfterValidator(_resolve), _IsInputFile()]
 """A file that an adapter reads; a relative path starts at the suite file's folder."""
+
+
+def marks(field: FieldInfo) -> list[Any]:
+    """Return what `Annotated` says of a parameter, also inside a union or a list of types."""
+    found = list(field.metadata)
+    annotations = [field.annotation]
+    while annotations:
+        annotation = annotations.pop(0)
+        for mark in getattr(annotation, "__metadata__", ()):
+            found += mark.metadata if isinstance(mark, FieldInfo) else [mark]
+        annotations += get_args(annotation)
+    return found
+
 
 Count = Annotated[int, Field(gt=0)]
 Clusters = Annotated[int, Field(gt=0)] | Literal["classes"]

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.interfaces import Adapter, Json, _IsInputFile
+from pydantic.fields import FieldInfo
+
+from bench.interfaces import Adapter, Json, _IsInputFile, marks
 from bench.registry import identity
 
 DIGEST_BYTES = 16
@@ -30,15 +32,15 @@ def inputs_of(
     (`content(path)`) and ending, not by where it lies. Nested adapters count the same way.
     """
     params = {
-        name: _canonical(getattr(adapter, name), _is_file(field.metadata), content)
+        name: _canonical(getattr(adapter, name), _is_file(field), content)
         for name, field in type(adapter).model_fields.items()
         if name not in leave_out
     }
     return {"adapter": identity(type(adapter)), "params": params}
 
 
-def _is_file(metadata: list[Any]) -> bool:
-    return any(isinstance(m, _IsInputFile) for m in metadata)
+def _is_file(field: FieldInfo) -> bool:
+    return any(isinstance(m, _IsInputFile) for m in marks(field))
 
 
 def _canonical(value: Any, is_file: bool, content: Callable[[Path], str]) -> Json:

@@ -240,8 +240,9 @@ class _Loader:
         for t, table in enumerate(block.tables):
             wanted += [(m, ("tables", t, "columns", i)) for i, m in enumerate(table.columns)]
             for i, name in enumerate(table.datasets):
-                if name not in [d.name for d in block.datasets]:
-                    text = f"no dataset named {name!r}; {suggest(name, [d.name for d in block.datasets])}"
+                known = [d.name for d in block.datasets if d.name]
+                if name not in known:
+                    text = f"no dataset named {name!r}; {suggest(name, known)}"
                     self._add(("tables", t, "datasets", i), text)
         for name, at in wanted:
             if name not in METRICS:

@@ -54,7 +54,7 @@ class Tree:
 def read(file: Path) -> Tree:
     """Read one YAML file. Raises `FileError` for what is not YAML 1.2, a repeated key included."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.error import MarkedYAMLError
 
     try:
         if file.stat().st_size > MAX_BYTES:
@@ -68,10 +68,10 @@ def read(file: Path) -> Tree:
         line = e.problem_mark.line + 1 if e.problem_mark else 1
         text = " ".join(str(e.problem or e.context or "not YAML").split())
         raise FileError([Problem(file, line, f"not valid YAML: {text}")]) from None
-    except (YAMLError, ValueError) as e:
-        raise FileError([Problem(file, 1, f"not valid YAML: {' '.join(str(e).split())}")]) from None
     except RecursionError:
         raise FileError([Problem(file, 1, "nested too deeply: not a suite file")]) from None
+    except Exception as e:  # noqa: BLE001  # on odd files ruamel.yaml lets errors of all kinds through
+        raise FileError([Problem(file, 1, f"not valid YAML: {' '.join(str(e).split())}")]) from None
     tree = Tree(file, None)
     tree.value = _plain(node, (), tree)
     return tree
@@ -129,7 +129,7 @@ def _plain(node: Any, where: Where, tree: Tree, line: int = 1) -> Any:
     tree.lines[where] = line
     if len(tree.lines) > MAX_VALUES:
         raise FileError([Problem(tree.file, line, f"more than {MAX_VALUES} values: not a suite file")])
-    if len(where) > MAX_DEPTH:  # also an anchor that holds itself
+    if len(where) > MAX_DEPTH:
         raise FileError([Problem(tree.file, line, f"nested more than {MAX_DEPTH} deep: not a suite file")])
     if isinstance(node, dict):
         at = getattr(node, "lc", None)

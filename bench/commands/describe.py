@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from bench import registry
-from bench.interfaces import Adapter, DataError, Unit, _IsInputFile
+from bench.interfaces import Adapter, DataError, Unit, _IsInputFile, marks
 from bench.metrics.names import METRICS
 from bench.registry import KINDS, suggest
 
@@ -128,11 +129,10 @@ def _about(kind: str, cls: type[Adapter]) -> dict[str, Any]:
 
 def _parameter(name: str, info: Any) -> dict[str, Any]:
     default = "required" if info.is_required() else info.get_default(call_default_factory=True)
-    unit = next((m.name for m in info.metadata if isinstance(m, Unit)), "")
-    is_file = any(isinstance(m, _IsInputFile) for m in info.metadata)
-    limits = [
-        str(m) for m in info.metadata if hasattr(m, "__slots__") and type(m).__module__ == "annotated_types"
-    ]
+    said = marks(info)
+    unit = " or ".join(dict.fromkeys(m.name for m in said if isinstance(m, Unit)))
+    is_file = any(isinstance(m, _IsInputFile) for m in said)
+    limits = [str(m) for m in said if type(m).__module__ == "annotated_types"]
     return {
         "name": name,
         "type": _type_name(info.annotation) + (" (file)" if is_file else ""),
@@ -146,10 +146,18 @@ def _parameter(name: str, info: Any) -> dict[str, Any]:
 
 
 def _type_name(annotation: Any) -> str:
-    text = inspect.formatannotation(annotation)
-    for noise in ("typing.", "pathlib.", "bench.interfaces.", "collections.abc."):
-        text = text.replace(noise, "")
-    return text
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type_name(args[0])
+    if origin in (Union, UnionType):
+        return " | ".join(map(_type_name, args))
+    if origin is Literal:
+        return " | ".join(map(repr, args))
+    if origin is not None:
+        return f"{origin.__name__}[{', '.join(map(_type_name, args))}]"
+    if annotation in (None, type(None), ...):
+        return "..." if annotation is ... else "None"
+    return str(getattr(annotation, "__name__", annotation))
 
 
 def _schema_of_kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,15 @@ class UMAP(Reducer):
     metric: Literal["euclidean", "cosine", "correlation", "manhattan"] = "euclidean"
     """Distance between features."""
 
+    @classmethod
+    def warm_up(cls) -> None:
+        """Have numba compile what small sets run through: some 10 seconds, else paid in every stage."""
+        import numpy as np
+        import umap
+
+        points = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+        umap.UMAP(n_neighbors=10, random_state=0, n_jobs=1).fit_transform(points)
+
     def reduce(self, features: Features, run: Run) -> Features:
         """Return features of shape (n, dims). Raises `DataError` for n < dims + 3 or n < 4."""
         import numpy as np

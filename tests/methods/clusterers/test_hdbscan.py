@@ -11,7 +11,8 @@ from sklearn.metrics import adjusted_rand_score
 from bench.interfaces import DataError
 from tests.methods import adapter, blobs, make_run, same_partition, to_cluster
 
-ENGINES = ("fast_hdbscan", "hdbscan", "sklearn")
+# The first use of fast_hdbscan compiles for half a minute.
+ENGINES = (pytest.param("fast_hdbscan", marks=pytest.mark.slow), "hdbscan", "sklearn")
 pytestmark = pytest.mark.filterwarnings("ignore:.*force_all_finite:FutureWarning")
 
 
@@ -27,7 +28,6 @@ def overlapping(seed=2, n=1500):
     return (centres[rng.integers(8, size=n)] + rng.normal(size=(n, 2))).astype(np.float32)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engines_agree_where_clusters_overlap(engine):
     # One more or one fewer neighbour gives another clustering here: so the convention is tested.
@@ -43,7 +43,6 @@ def test_engines_agree_where_clusters_overlap(engine):
     assert facts["noise_share"] == pytest.approx((found < 0).mean())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_finds_clusters_and_noise_in_any_order(engine):
     features, truth = blobs((60, 50, 40), dims=3)
@@ -59,7 +58,6 @@ def test_finds_clusters_and_noise_in_any_order(engine):
     assert same_partition(run_on(features[order], engine=engine)[0], found[order])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "features", [np.ones((12, 2)), np.repeat(np.eye(2), 10, axis=0), np.arange(12.0)[:, None]]

@@ -74,3 +74,14 @@ def test_many_tiny_pieces_of_copies():
     found, facts = run_on(features, k=2)
     assert facts["components"] == 40
     assert adjusted_rand_score(truth, found) == 1
+
+
+@pytest.mark.parametrize("n", [90, 450])
+def test_embedding_solves_the_random_walk(n):
+    features = np.random.default_rng(0).normal(size=(n, 3)).astype(np.float32)
+    graph, _ = join_components(neighbour_graph(features, 10, seed=0), features)
+    rows = adapter("clusterers", "spectral")._embed(graph, 4, make_run())
+    walk = graph.toarray() / graph.toarray().sum(axis=1, keepdims=True)
+    values = np.sort(np.linalg.eigvals(walk).real)[-4:]
+    np.testing.assert_allclose(walk @ rows, rows * values, atol=1e-8)
+    np.testing.assert_allclose(rows[:, -1], rows[0, -1])
