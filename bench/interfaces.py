@@ -90,11 +90,15 @@ class Adapter(BaseModel):
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules imported on use. Workers load them ahead of time; the record holds their versions."""
     seeded: ClassVar[bool] = False
-    """Whether results depend on the seed. Results of unseeded adapters are shared by all seeds."""
+    """Whether results may depend on the seed. Those that do not are shared by all seeds."""
     uses_labels: ClassVar[bool] = False
     """Whether the adapter may see the true labels. The record says so."""
     use: ClassVar[str] = ""
     """Name in suite files; set by the registry from the file's name."""
+
+    def depends_on_seed(self) -> bool:
+        """Say whether the result does depend on the seed, with these parameters."""
+        return type(self).seeded
 
     @classmethod
     def warm_up(cls) -> None:

@@ -227,7 +227,7 @@ class _Planner:
         root: Path | None = None,
     ) -> str:
         params = params or {}
-        seeded = adapter is not None and type(adapter).seeded and kind != "synthesize"
+        seeded = adapter is not None and adapter.depends_on_seed() and kind != "synthesize"
         stage_seed = seed if seeded else None
         if about is None:
             described = self._describe(adapter) if adapter is not None else None

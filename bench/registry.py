@@ -134,7 +134,7 @@ def _load_name(kind: str, use: str) -> type[Adapter]:
     except Exception as e:  # a third party's import may raise anything; the sentence says which
         raise AdapterError(f"{kind} {use!r} ({entry.value}) cannot be imported: {_brief(e)}") from e
     if not (isinstance(cls, type) and issubclass(cls, KINDS[kind][1])):
-        raise AdapterError(f"{kind} {use!r}: {entry.value} is not a {KINDS[kind][1].__name__}")
+        raise AdapterError(f"{kind} {use!r}: {entry.value} is no {KINDS[kind][1].__name__}")
     cls.use = use
     return cls
 

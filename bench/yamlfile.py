@@ -56,18 +56,13 @@ def read(file: Path) -> Tree:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError
 
+    text = _text(file)
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise FileError([Problem(file, 1, f"larger than {MAX_BYTES} bytes: not a suite file")])
-        node = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise FileError([Problem(file, 1, f"cannot be read: {e.strerror}")]) from None
-    except UnicodeDecodeError as e:
-        raise FileError([Problem(file, 1, f"not UTF-8 text: {e.reason} at byte {e.start}")]) from None
+        node = YAML(typ="rt").load(text)
     except MarkedYAMLError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else 1
-        text = " ".join(str(e.problem or e.context or "not YAML").split())
-        raise FileError([Problem(file, line, f"not valid YAML: {text}")]) from None
+        said = " ".join(str(e.problem or e.context or "not YAML").split())
+        raise FileError([Problem(file, line, f"not valid YAML: {said}")]) from None
     except RecursionError:
         raise FileError([Problem(file, 1, "nested too deeply: not a suite file")]) from None
     except Exception as e:  # noqa: BLE001  # on odd files ruamel.yaml lets errors of all kinds through
@@ -114,6 +109,20 @@ def get(tree: Tree, where: Where) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return value
+
+
+def _text(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+    except OSError as e:
+        raise FileError([Problem(file, 1, f"cannot be read: {e.strerror}")]) from None
+    if len(data) > MAX_BYTES:
+        raise FileError([Problem(file, 1, f"larger than {MAX_BYTES} bytes: not a suite file")])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = data.count(b"\n", 0, e.start) + 1
+        raise FileError([Problem(file, line, f"not UTF-8 text: {e.reason}")]) from None
 
 
 def _put(tree: Tree, where: Where, change: Where) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.execute.process import Workers
+from bench.execute.process import Running, Workers
 from bench.fingerprint import Fingerprints
 from bench.plan import make_plan
 from bench.store import Store
@@ -53,7 +53,7 @@ class Artefacts:
         self.store = Store(self.folder)
         self.data = os.urandom(16 << 20)
         self.key = secrets.token_hex(16)
-        self.store.write(self.key, self._fill)
+        self.store.write(self.key, self._fill, "perf")
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -63,7 +63,7 @@ class Artefacts:
         return {}
 
     def time_write(self) -> None:
-        self.store.write(secrets.token_hex(16), self._fill)
+        self.store.write(secrets.token_hex(16), self._fill, "perf")
 
     def time_open_verified(self) -> None:
         assert self.store.open(self.key) is not None
@@ -105,7 +105,7 @@ class Stages:
             "place": {},
         }
         self.workers.start(job, [], warm=True, wall_s=60, memory_bytes=1 << 32)
-        ended = []
+        ended: list[Running] = []
         while not ended:
             ended = self.workers.wait(0.05)
         assert ended[0].outcome == {"status": "ok"}, json.dumps(ended[0].outcome)

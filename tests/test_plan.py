@@ -125,10 +125,17 @@ def test_equal_stages_are_one(world: World):
     assert keys["A", 0, "reduce"] != keys["A", 1, "reduce"]
     assert keys["B", 0, "score"] == keys["B", 1, "score"]
     assert keys["C", 0, "encode"] == keys["C", 1, "encode"]
-    assert keys["D", 0, "encode"] != keys["D", 1, "encode"]
+    assert keys["D", 0, "encode"] == keys["D", 1, "encode"]  # weights from a file know none either
     assert keys["random sizes", 0, "cluster"] != keys["random sizes", 1, "cluster"]
     assert keys["all in one", 0, "cluster"] == keys["all in one", 1, "cluster"]
     assert len(set(world.plan().stages)) == len(set(keys.values()))
+
+
+def test_random_weights_depend_on_the_seed(world: World):
+    world.text = SUITE.replace("weights: file, weights_file: w.safetensors", "weights: random")
+    keys = world.keys()
+    assert keys["D", 0, "encode"] != keys["D", 1, "encode"]
+    assert keys["A", 0, "encode"] == keys["A", 1, "encode"]
 
 
 def test_keys_are_the_same_next_time(world: World):

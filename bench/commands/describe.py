@@ -162,18 +162,11 @@ def _type_name(annotation: Any) -> str:
 
 def _schema_of_kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
     names = registry.names(kind)
-    return {
-        "anyOf": [
-            {"type": "string", "enum": names},
-            {"type": "string", "pattern": r"\.py$"},
-            {
-                "type": "object",
-                "required": ["use"],
-                "properties": {"use": {"anyOf": [{"enum": names}, {"pattern": r"\.py$"}]}},
-                "allOf": [_if_used(kind, name, definitions) for name in names],
-            },
-        ]
-    }
+    use = {"type": "string", "anyOf": [{"enum": names}, {"pattern": r"\.py$"}]}
+    block: dict[str, Any] = {"type": "object", "required": ["use"], "properties": {"use": use}}
+    if names:  # an empty `allOf` is no valid schema
+        block["allOf"] = [_if_used(kind, name, definitions) for name in names]
+    return {"anyOf": [use, block]}
 
 
 def _if_used(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +175,8 @@ def _if_used(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any
     properties = inner.get("properties", {})
     if "reduce" in properties:
         properties["reduce"] = {"anyOf": [{"$ref": "#/$defs/use_reducer"}, {"type": "null"}]}
-    closed = {"properties": {**properties, "use": True, "grid": True}, "additionalProperties": False}
+    grid = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
+    closed = {"properties": {**properties, "use": True, "grid": grid}, "additionalProperties": False}
     if kind == "dataset":
         own = definitions["DatasetBlock"]["properties"]
         closed = {"properties": {**dict.fromkeys(own, True), **properties}, "additionalProperties": False}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
@@ -168,10 +168,15 @@ def _row(
         scored=len(scored),
         statuses=statuses,
         numbers=numbers,
-        clusters=fmean(r.clusters for r in scored if r.clusters is not None) if scored else None,
-        coverage=fmean(r.coverage for r in scored if r.coverage is not None) if scored else None,
-        seconds=fmean(r.wall_s for r in scored) if scored else None,
+        clusters=_mean(r.clusters for r in scored),
+        coverage=_mean(r.coverage for r in scored),
+        seconds=_mean(r.wall_s for r in scored),
     )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return fmean(known) if known else None
 
 
 def _number(metric: Metric, name: str, records: list[CellRecord], level: float) -> Number:

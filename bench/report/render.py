@@ -129,7 +129,7 @@ def terminal(board: Leaderboard, width: int) -> list[RenderableType]:
 
     shown: list[RenderableType] = []
     for one in board.boards:
-        narrow = width < 50 + 14 * len(one.metrics)
+        narrow = width < 52 + 17 * len(one.metrics)
         style = _Style(
             lambda s: escape(_one_line(s)),
             lambda s: f"[bold green]{s}[/]",
@@ -227,12 +227,19 @@ def _latex_text(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join(_printable(text).split())
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _safe_cell(value: object) -> object:
-    """Keep a name from being taken for a formula by a spreadsheet."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+    """Keep a name on its line, and from being taken for a formula by a spreadsheet."""
+    if not isinstance(value, str):
+        return value
+    text = _printable(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _or_empty(value: float | None) -> object:

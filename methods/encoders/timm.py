@@ -57,6 +57,10 @@ class Timm(Encoder):
             raise ValueError("weights: file and weights_file belong together; give both or neither")
         return self
 
+    def depends_on_seed(self) -> bool:
+        """Only random weights do."""
+        return self.weights == "random"
+
     def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
         """Return features of shape (n, width of the model).
 

@@ -125,7 +125,7 @@ def test_two_runs_on_one_store_do_nothing_twice(tmp_path: Path) -> None:
         "stubborn: false}, clusterer: kmeans}\n"
         for i in range(1, 7)
     )
-    suite = _waiting(first, diary, seconds=0.5, stubborn=False, more=more)
+    suite = _waiting(first, diary, seconds=0.75, stubborn=False, more=more)
     processes = [first.start("run", suite, "--jobs", "1"), second.start("run", suite, "--jobs", "1")]
     assert [p.wait(120) for p in processes] == [0, 0]
     assert len(diary.read_text().splitlines()) == 7

@@ -58,8 +58,9 @@ def test_warns_when_there_are_no_k_subclusters():
 
 
 def test_threshold_is_bisected_between_too_many_and_too_few():
-    # Far points in many dimensions: all alone below one threshold, all together a little above.
-    features, truth = blobs((500, 400, 300), dims=200, distance=15.0)
-    found, facts = run_on(features, k=3, threshold=0.01, max_subclusters=150)
-    assert 3 <= facts["subclusters"] <= 150
-    assert same_partition(found, truth)
+    # Images all about 31.6 apart: a pair has radius 15.8 and all together 22.4, less than a step away.
+    features = np.random.default_rng(0).normal(size=(400, 500))
+    found, facts = run_on(features, k=3, threshold=15.0, threshold_unit="absolute", max_subclusters=200)
+    assert 3 <= facts["subclusters"] <= 200
+    assert 15.0 < facts["threshold"] < 22.4
+    assert len(set(found.tolist())) == 3
