@@ -134,7 +134,9 @@ class _Planner:
             )
         data = self._fingerprints.of(entry.root, _files(entry, entry.root))
         about["data"] = data
-        return (self._stage("prepare", entry, entry.adapter, {}, about=about, root=entry.root),), data
+        expected = {"fingerprint": data}
+        prepared = self._stage("prepare", entry, entry.adapter, {}, expected, about=about, root=entry.root)
+        return (prepared,), data
 
     def _cell(
         self,

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench import registry
+from bench.fingerprint import Fingerprints
 from bench.interfaces import (
     Adapter,
     Classifier,
@@ -157,6 +158,10 @@ def _prepare(c: _Context) -> dict[str, Any]:
     assert isinstance(c.adapter, Dataset)
     root = c.artefact("data").folder / "data" if "data" in c.job["inputs"] else Path(c.job["root"])
     prepare(c.adapter.open(root), c.adapter, c.folder, c.run)
+    expected = c.job["params"].get("fingerprint")
+    known = Fingerprints(c.store.root / "fingerprints.sqlite", read_only=True)
+    if expected is not None and known.of(root, c.adapter.files(root)) != expected:
+        raise DataError(f"the data in {root} changed since the run was planned; run the command again")
     return {"set": json.loads((c.folder / "set.json").read_text())}
 
 

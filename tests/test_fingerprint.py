@@ -59,7 +59,8 @@ def test_a_change_is_noticed_despite_same_size_and_forged_time(tmp_path: Path, f
 
 def test_a_change_right_after_the_first_look_is_noticed(tmp_path: Path, files: list[Path], monkeypatch):
     """Two writes within one tick of the clock leave equal stamps; so a fresh file is never remembered."""
-    monkeypatch.setattr(fingerprint, "_stamp", lambda _: f"100:1:{time.time_ns()}:0")
+    now = time.time_ns()
+    monkeypatch.setattr(fingerprint, "_stamp", lambda _: f"100:1:{now}:0")
     first = of(tmp_path / "db", files)
     files[0].write_bytes(b"\xff" * 100)
     assert of(tmp_path / "db", files) != first

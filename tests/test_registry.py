@@ -75,6 +75,13 @@ def test_a_name_is_no_path_into_other_code(use: str):
         load("encoder", use)
 
 
+@pytest.fixture
+def byte_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Python cache byte code, whatever the environment says."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+
+@pytest.mark.usefixtures("byte_code")
 def test_a_users_file(tmp_path: Path):
     (tmp_path / "own.py").write_text(OWN.format(1))
     cls = load("encoder", "./own.py", tmp_path)
@@ -84,6 +91,7 @@ def test_a_users_file(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == ["own.py"]  # no byte code is left beside it
 
 
+@pytest.mark.usefixtures("byte_code")
 def test_a_users_file_is_run_as_it_is_now(tmp_path: Path):
     """Byte code cached from a text of the same size and time would be another adapter."""
     path = tmp_path / "own.py"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from bench.record import CellRecord
@@ -115,9 +117,14 @@ def test_a_broken_dataset_blocks_its_cells_and_no_others(tmp_path: Path) -> None
     folder = tmp_path / "broken" / "a"
     folder.mkdir(parents=True)
     (folder / "1.png").write_bytes(b"no image")
+    pictures = tmp_path / "changing"
+    pictures.mkdir()
+    for i in range(3):
+        cv2.imwrite(str(pictures / f"{i}.jpg"), np.full((9, 9), 80 * i, np.uint8))
     suite = bench.suite(
         "seeds: [0]\nbaselines: false\nbootstrap: {replicates: 10}\ndatasets:\n"
         "  - {name: broken, use: image_folder, root: broken}\n"
+        f"  - {{name: changing, use: {HOSTILE}/changing.py, root: changing}}\n"
         "  - {name: absent, use: image_folder, root: nowhere}\n"
         "  - {name: made, use: kaggle_plankton, size: 16, synthetic: {images: 40}}\n"
         "methods:\n  - {name: m, encoder: pixels, clusterer: kmeans}\n",
@@ -128,5 +135,7 @@ def test_a_broken_dataset_blocks_its_cells_and_no_others(tmp_path: Path) -> None
     assert statuses["made"] == ("ok", None)
     assert statuses["broken"][0] == "blocked"
     assert "none of the 1 images can be used" in str(statuses["broken"][1])
+    assert statuses["changing"][0] == "blocked"
+    assert "changed since the run was planned" in str(statuses["changing"][1])
     assert statuses["absent"][0] == "blocked"
     assert "there is no folder" in str(statuses["absent"][1])
