@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 BLOCK = 64
 FAST = {"nnan", "nsz", "reassoc"}
-PATIENCE = 200
+PATIENCE = 100
 """Moves without a new best after which a sequence ends."""
 MAX_ROUNDS = 100
 
@@ -68,19 +68,20 @@ def improve(costs: NDArray[Any], labels: NDArray[np.int64], pull: NDArray[np.flo
         before = changed.copy()
         changed[:] = False
         clusters = labels.max() + 1
-        drawn = _drawn_together(p, clusters)
+        drawn = _drawn_together(p, clusters, least)
         for a in range(clusters):
             for b in range(a + 1, clusters):
                 due = drawn[a, b] and (before[a] or before[b] or changed[a] or changed[b])
                 if due and p.size[a] and p.size[b] and _improve_pair(p, s, a, b, least):
                     changed[a] = changed[b] = True
-        empty = _first_empty(p)
+        empty = 0
         for a in range(clusters):
             if p.size[a] > 1 and (before[a] or changed[a]):
+                while p.size[empty]:
+                    empty += 1
                 p.pull[empty] = 0
                 if _improve_pair(p, s, a, empty, least):
                     changed[a] = changed[empty] = True
-                    empty = _first_empty(p)
         if not changed.any():
             break
 
@@ -95,7 +96,8 @@ def _improve_pair(p: Partition, s: Sequence, a: int, b: int, least: float) -> bo
     count = _list_side(p, s, b, a, -1.0, count)
     best, kept = _move_sequence(p.costs, s, count, least)
     if join > best and join > least:
-        _join(p, a, b)
+        larger, smaller = (a, b) if p.size[b] <= p.size[a] else (b, a)
+        _join(p, larger, smaller)
         return True
     for i in range(kept):
         _move(p, s.moved[i], b if p.labels[s.moved[i]] == a else a)
@@ -119,7 +121,7 @@ def _move_sequence(costs: NDArray[Any], s: Sequence, count: int, least: float) -
     nodes, gain, side, moved = s
     x = 0
     for i in range(1, count):
-        if gain[i] > gain[x]:
+        if gain[i] > gain[x] or (gain[i] == gain[x] and nodes[i] < nodes[x]):
             x = i
     best, kept, total, done = 0.0, 0, 0.0, 0
     while count:
@@ -136,13 +138,13 @@ def _move_sequence(costs: NDArray[Any], s: Sequence, count: int, least: float) -
         top = -np.inf
         for i in range(count):
             gain[i] += turn * side[i] * row[nodes[i]]
-            if gain[i] > top:
+            if gain[i] > top or (gain[i] == top and nodes[i] < nodes[x]):
                 top, x = gain[i], i
     return best, kept
 
 
 @njit(cache=True)
-def _drawn_together(p: Partition, clusters: int) -> NDArray[np.bool_]:
+def _drawn_together(p: Partition, clusters: int, least: float) -> NDArray[np.bool_]:
     """Mark the pairs of clusters a < b where a node of the one is drawn to the other."""
     n = p.labels.size
     drawn = np.zeros((clusters, clusters), np.bool_)
@@ -152,9 +154,9 @@ def _drawn_together(p: Partition, clusters: int) -> NDArray[np.bool_]:
             stop = min(start + BLOCK, n)
             found = 0
             for v in range(start, stop):
-                found |= row[v] > 0
+                found |= row[v] > least
             for v in range(start, stop if found else start):
-                if row[v] > 0:
+                if row[v] > least and p.labels[v] != k:
                     drawn[min(k, p.labels[v]), max(k, p.labels[v])] = True
     return drawn
 
@@ -174,6 +176,7 @@ def _partition(costs: NDArray[Any], labels: NDArray[np.int64], pull: NDArray[np.
 
 @njit(cache=True)
 def _join(p: Partition, a: int, b: int) -> None:
+    """Put cluster b into a."""
     p.pull[a] += p.pull[b]
     while p.head[b] >= 0:
         v = p.head[b]
@@ -219,14 +222,6 @@ def _unlink(p: Partition, v: int) -> None:
     else:
         p.head[p.labels[v]] = after
     p.size[p.labels[v]] -= 1
-
-
-@njit(cache=True)
-def _first_empty(p: Partition) -> int:
-    k = 0
-    while p.size[k]:
-        k += 1
-    return k
 
 
 @njit(cache=True, fastmath=FAST)
