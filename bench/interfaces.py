@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
     import logging
@@ -43,12 +44,28 @@ class _IsInputFile:
 
 def _resolve(path: Path, info: ValidationInfo) -> Path:
     folder = (info.context or {}).get("folder")
-    path = path.expanduser()
+    try:
+        path = path.expanduser()
+    except RuntimeError as e:
+        raise ValueError(str(e)) from None
     return path if path.is_absolute() or folder is None else Path(folder) / path
 
 
 InputFile = Annotated[Path, AfterValidator(_resolve), _IsInputFile()]
 """A file that an adapter reads; a relative path starts at the suite file's folder."""
+
+
+def marks(field: FieldInfo) -> list[Any]:
+    """Return what `Annotated` says of a parameter, also inside a union or a list of types."""
+    found = list(field.metadata)
+    annotations = [field.annotation]
+    while annotations:
+        annotation = annotations.pop(0)
+        for mark in getattr(annotation, "__metadata__", ()):
+            found += mark.metadata if isinstance(mark, FieldInfo) else [mark]
+        annotations += get_args(annotation)
+    return found
+
 
 Count = Annotated[int, Field(gt=0)]
 Clusters = Annotated[int, Field(gt=0)] | Literal["classes"]
@@ -64,7 +81,7 @@ class Adapter(BaseModel):
     the `Run` they are handed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     version: ClassVar[int] = 1
     """Part of every key: raise it whenever the same parameters would give other results."""
@@ -73,11 +90,23 @@ class Adapter(BaseModel):
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules imported on use. Workers load them ahead of time; the record holds their versions."""
     seeded: ClassVar[bool] = False
-    """Whether results depend on the seed. Results of unseeded adapters are shared by all seeds."""
+    """Whether results may depend on the seed. Those that do not are shared by all seeds."""
     uses_labels: ClassVar[bool] = False
     """Whether the adapter may see the true labels. The record says so."""
     use: ClassVar[str] = ""
     """Name in suite files; set by the registry from the file's name."""
+
+    def depends_on_seed(self) -> bool:
+        """Say whether the result does depend on the seed, with these parameters."""
+        return type(self).seeded
+
+    @classmethod
+    def warm_up(cls) -> None:
+        """Have compiled what is compiled at first use, e.g. by running on a few random points.
+
+        Called once in the process that the stages of a built-in adapter are forked
+        from, so that each of them starts warm. Must leave no threads and no GPU open.
+        """
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,258 @@
+"""The command line. Declares commands; imports what they do only when one runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="bench",
+    help="The benchmark for grouping microscopy images without labels.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SuiteArg = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a shipped suite, or a YAML file.")]
+ProfileOpt = Annotated[
+    str | None, typer.Option("--profile", "-p", help="Profile of the suite to lay over it.")
+]
+DataOpt = Annotated[
+    Path | None, typer.Option("--data", envvar="BENCH_DATA", help="Folder with one folder per dataset.")
+]
+StoreOpt = Annotated[
+    Path | None,
+    typer.Option("--store", envvar="BENCH_STORE", help="Artefact store.  [default: ~/.cache/cutjoin]"),
+]
+ResultsOpt = Annotated[
+    Path, typer.Option("--results", envvar="BENCH_RESULTS", help="Folder with one folder per suite.")
+]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+DEFAULT_RESULTS = Path("results")
+
+
+@app.command()
+def run(
+    suite: SuiteArg,
+    profile: ProfileOpt = None,
+    data: DataOpt = None,
+    results: ResultsOpt = DEFAULT_RESULTS,
+    store: StoreOpt = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", "-j", min=1, help="Stages at once.  [default: one per core]")
+    ] = None,
+    retry: Annotated[
+        str, typer.Option(help="Statuses of finished cells to run again, e.g. error,timeout; or failed.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    json: JsonOpt = False,
+) -> None:
+    """Run a suite: every planned cell ends as one record; running again continues.
+
+    Exit codes: 0 all cells have scores; 1 some failed; 2 the suite or command
+    line is wrong and nothing ran; 130 interrupted.
+    """
+    from bench.commands.run import run_suite
+
+    raise typer.Exit(
+        run_suite(
+            suite, profile, data, results, _store(store), jobs, retry, device, quiet=quiet, as_json=json
+        )
+    )
+
+
+@app.command()
+def plan(
+    suite: SuiteArg,
+    profile: ProfileOpt = None,
+    data: DataOpt = None,
+    results: ResultsOpt = DEFAULT_RESULTS,
+    store: StoreOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Show what a run would do: cells that are cached, to do or blocked. Changes nothing."""
+    from bench.commands.plan import show_plan
+
+    show_plan(suite, profile, data, results, _store(store), as_json=json)
+
+
+@app.command()
+def check(
+    suite: SuiteArg,
+    profile: ProfileOpt = None,
+    data: DataOpt = None,
+    store: StoreOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Check a suite before running it: file, libraries, data (every file is listed), disk space."""
+    from bench.commands.check import check_suite
+
+    raise typer.Exit(check_suite(suite, profile, data, _store(store), as_json=json))
+
+
+@app.command()
+def status(
+    suite: SuiteArg, profile: ProfileOpt = None, results: ResultsOpt = DEFAULT_RESULTS, json: JsonOpt = False
+) -> None:
+    """Count the cells of the last run by status and list those that failed, with the reason."""
+    from bench.commands.inspect import show_status
+
+    raise typer.Exit(show_status(suite, profile, results, as_json=json))
+
+
+@app.command()
+def table(
+    suite: SuiteArg,
+    profile: ProfileOpt = None,
+    results: ResultsOpt = DEFAULT_RESULTS,
+    table: Annotated[
+        str | None, typer.Option("--table", help="Id of a table that the suite declares.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="terminal, md, csv or latex.")] = "terminal",
+) -> None:
+    """Draw the leaderboard, or a table of the suite, from the records."""
+    from bench.commands.inspect import show_table
+
+    show_table(suite, profile, results, table, format)
+
+
+@app.command()
+def show(
+    cell: Annotated[
+        str, typer.Argument(metavar="CELL", help="The first characters of a cell's key, or its file.")
+    ],
+    results: ResultsOpt = DEFAULT_RESULTS,
+    json: JsonOpt = False,
+) -> None:
+    """Show one record: scores with intervals, parameters, stages, provenance."""
+    from bench.commands.inspect import show_cell
+
+    show_cell(cell, results, as_json=json)
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="suite, metric, dataset, encoder, clusterer...")] = None,
+    json: JsonOpt = False,
+) -> None:
+    """List suites, metrics and adapters."""
+    from bench.commands.describe import list_all
+
+    list_all(kind, as_json=json)
+
+
+@app.command()
+def describe(
+    kind: Annotated[str, typer.Argument(help="metric, dataset, generator, encoder, reducer, clusterer...")],
+    name: Annotated[str, typer.Argument(help="Its name, or a Python file that holds it.")],
+    json: JsonOpt = False,
+) -> None:
+    """Describe an adapter (parameters, types, units, defaults, source) or a metric."""
+    from bench.commands.describe import describe_one
+
+    describe_one(kind, name, as_json=json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of suite files, adapters included, for editors."""
+    from bench.commands.describe import print_schema
+
+    print_schema()
+
+
+@app.command()
+def score(
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="csv, npy or parquet; -1 or empty = unknown.")
+    ],
+    pred: Annotated[Path, typer.Argument(metavar="PRED", help="csv, npy or parquet; -1 = noise.")],
+    noise: Annotated[str, typer.Option(help="own_cluster or drop.")] = "own_cluster",
+    replicates: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Bootstrap replicates; 0 = no intervals.")
+    ] = 1000,
+    level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="Level of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    json: JsonOpt = False,
+) -> None:
+    """Score labels that were computed elsewhere."""
+    from bench.commands.score import score_files
+
+    score_files(truth, pred, noise, replicates, level, seed, as_json=json)
+
+
+@app.command()
+def verify(
+    suites: Annotated[
+        list[str] | None, typer.Argument(metavar="[SUITE]...", help="Unless given, all.")
+    ] = None,
+    results: ResultsOpt = DEFAULT_RESULTS,
+    store: StoreOpt = None,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Move what is damaged out of use.")
+    ] = False,
+    json: JsonOpt = False,
+) -> None:
+    """Read every byte of all records and artefacts and name what is damaged. Exit code 1 if anything is."""
+    from bench.commands.upkeep import verify_all
+
+    raise typer.Exit(verify_all(suites or [], results, _store(store), quarantine=quarantine, as_json=json))
+
+
+@app.command()
+def gc(
+    store: StoreOpt = None,
+    unused_days: Annotated[
+        float, typer.Option(min=0, help="Remove what was not used for so many days.")
+    ] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    json: JsonOpt = False,
+) -> None:
+    """Remove old artefacts from the store. Records are never touched; what is needed again is recomputed."""
+    from bench.commands.upkeep import collect
+
+    collect(_store(store), unused_days, dry_run=dry_run, as_json=json)
+
+
+def main() -> None:
+    """Entry point: one clear sentence and exit code 2 for what the user can put right."""
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # e.g. `bench list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as e:
+        if not _is_users(e):
+            raise
+        for line in str(e).splitlines():
+            print(f"bench: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _is_users(error: Exception) -> bool:
+    """Say whether an error is about the user's input; those carry a full sentence."""
+    from bench.durable import Damaged
+    from bench.interfaces import DataError
+    from bench.registry import AdapterError
+    from bench.yamlfile import FileError
+
+    return isinstance(error, (Damaged, DataError, AdapterError, FileError, OSError))
+
+
+def _store(path: Path | None) -> Path:
+    if path is not None:
+        return path
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutjoin"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Files that are visible whole or not at all, and that notice when a bit of them flips."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+
+class Damaged(ValueError):
+    """A file whose content is not what was written; says which and how it was noticed."""
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that a reader sees the old file or the new one, also after power loss."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = (
+        path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    )  # unique: a dead writer blocks nobody
+    try:
+        with temporary.open("xb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` survive power loss."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def seal(body: dict[str, Any]) -> bytes:
+    """Return `body` as readable JSON that carries its own checksum; read it back with `unseal`."""
+    if "checksum" in body:
+        raise ValueError("a sealed body has no field `checksum` of its own")
+    return _render({**body, "checksum": _checksum(body)})
+
+
+def unseal(data: bytes, name: str) -> dict[str, Any]:
+    """Return the body of sealed JSON. Raises `Damaged` if a single bit differs from what was sealed."""
+    try:
+        body = json.loads(data)
+        claimed = body.pop("checksum")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Damaged(f"{name}: not a whole sealed JSON file") from None
+    # The bytes are compared too: a flip in white space or in a spelling of a number changes no value.
+    if claimed != _checksum(body) or _render({**body, "checksum": claimed}) != data:
+        raise Damaged(f"{name}: content does not match its checksum")
+    return dict(body)
+
+
+def file_checksum(path: Path) -> str:
+    """Return the XXH3 128-bit checksum of a file: against accidents, not against forgers."""
+    state = xxhash.xxh3_128()
+    with path.open("rb") as f:
+        while block := f.read(1 << 22):
+            state.update(block)
+    return str(state.hexdigest())
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return str(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
+
+
+def _render(body: dict[str, Any]) -> bytes:
+    return (json.dumps(body, indent=1) + "\n").encode()

@@ -1,0 +1,93 @@
+"""The process of one stage: set up, run the stage, say how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from bench.execute.linux import die_with_parent
+
+_REPORT_EVERY_S = 0.1
+
+
+def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
+    """Run one stage in this freshly forked process; return its exit code.
+
+    `log` becomes stdout and stderr. Progress and, last, the outcome are lines of JSON on `messages`.
+    """
+    os.setsid()  # a group of its own, so that the whole stage can be ended at once
+    die_with_parent(server)
+    for default in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(default, signal.SIG_DFL)
+    with open(os.devnull) as nothing:  # noqa: PTH123  # not a path of ours
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # lives as long as we do
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
+    random.seed(0)
+
+    from bench.stages import execute
+
+    for library in ("torch", "cv2"):  # these do not listen to the environment
+        _set_threads(library, job["threads"])
+    with _limited_threads(job["threads"]):
+        outcome = execute({**job, "device": _device(job["device"])}, _reporter(messages))
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os.write(messages, json.dumps({"outcome": outcome}).encode() + b"\n")
+    return 0
+
+
+@contextlib.contextmanager
+def _limited_threads(n: int) -> Iterator[None]:
+    """Let numeric libraries use n threads; those of the server are set when it starts."""
+    if os.environ.get("OMP_NUM_THREADS") == str(n):
+        yield
+        return
+    from threadpoolctl import threadpool_limits
+
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(n)  # for processes that the stage starts and libraries not loaded yet
+    with threadpool_limits(n):
+        yield
+
+
+def _set_threads(library: str, n: int) -> None:
+    module = sys.modules.get(library)
+    if module is not None:
+        (module.set_num_threads if library == "torch" else module.setNumThreads)(n)
+
+
+def _device(wanted: str) -> str:
+    """Resolve "auto": a GPU if the stage's libraries include torch and torch finds one."""
+    torch = sys.modules.get("torch")
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
+
+
+def _reporter(messages: int) -> Any:
+    last = 0.0
+
+    def report(done: int, total: int | None, text: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _REPORT_EVERY_S or done == total:
+            last = now
+            os.write(
+                messages, json.dumps({"done": done, "total": total, "text": text[:200]}).encode() + b"\n"
+            )
+
+    return report

@@ -1,0 +1,117 @@
+"""Shows a run while it goes on: a live panel on a terminal, one line per cell elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bench.execute.local import State
+from bench.execute.process import Running
+from bench.plan import Cell
+from bench.record import CellRecord, Status
+
+_REFRESH_S = 0.2
+_SAY_ALIVE_S = 60.0
+_COLOURS = {Status.OK: "green", Status.DEGENERATE: "yellow", Status.BLOCKED: "magenta"}
+
+
+class Display:
+    """A watcher that prints. Use as a context manager around the run."""
+
+    def __init__(self, console: Console, cells: int, jobs: int, *, quiet: bool) -> None:
+        self._console, self._cells, self._jobs, self._quiet = console, cells, jobs, quiet
+        self._live = (
+            Live(console=console, auto_refresh=False, transient=True) if self._interactive() else None
+        )
+        self._counts: Counter[Status] = Counter()
+        self._cached = self._done = 0
+        self._start = self._refreshed = self._spoke = time.monotonic()
+
+    def __enter__(self) -> Display:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def cell_done(self, cell: Cell, record: CellRecord, *, cached: bool) -> None:
+        """Count a cell; on a plain console print its line, anywhere print why it failed."""
+        self._counts[record.status] += 1
+        self._done += 1
+        self._cached += cached
+        if cached or self._quiet:
+            return
+        failed = record.status.failed
+        if self._live is None or failed:
+            colour = _COLOURS.get(record.status, "red")
+            line = f"[{self._done}/{self._cells}] {cell.dataset} · {cell.method} · seed {cell.seed}"
+            why = f" {record.failed_stage or ''}: {record.error}" if failed else f" {record.wall_s:.1f} s"
+            text = Text.assemble(line, " ", (str(record.status), colour), why)
+            self._console.print(text, soft_wrap=True)
+            self._spoke = time.monotonic()
+
+    def tick(self, state: State) -> None:
+        """Draw the panel anew, or on a plain console say now and then that the run is alive."""
+        now = time.monotonic()
+        if self._live is not None and now - self._refreshed >= _REFRESH_S:
+            self._refreshed = now
+            self._live.update(self._panel(state), refresh=True)
+        elif self._live is None and not self._quiet and now - self._spoke >= _SAY_ALIVE_S:
+            self._spoke = now
+            running = "; ".join(f"{stage.title} {_clock(r.seconds())}" for stage, r in state.running)
+            self._console.print(f"[{self._done}/{self._cells}] running: {running}", markup=False)
+
+    def _interactive(self) -> bool:
+        return self._console.is_terminal and not self._quiet
+
+    def _panel(self, state: State) -> RenderableType:
+        elapsed = time.monotonic() - self._start
+        counts = ", ".join(f"{n} {s}" for s, n in self._counts.items())
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            f"cells {state.cells_done}/{state.cells}",
+            ProgressBar(total=state.cells, completed=state.cells_done, width=30),
+            f"{_clock(elapsed)}{self._time_left(state, elapsed)}",
+            Text(counts, style="dim"),
+        )
+        stages = Table.grid(padding=(0, 1))
+        for stage, running in state.running[:12]:
+            stages.add_row("  ▸", escape(stage.title), _clock(running.seconds()), _progress(running))
+        tail = f"  {state.stages_waiting} stages waiting"
+        if state.stages_elsewhere:
+            tail += f", {state.stages_elsewhere} of them in the hands of another run"
+        return Group(head, stages, Text(tail, style="dim"))
+
+    def _time_left(self, state: State, elapsed: float) -> str:
+        fresh = state.cells_done - self._cached
+        if fresh < 3 or state.cells_done == state.cells:
+            return ""
+        return f", about {_clock(elapsed / fresh * (state.cells - state.cells_done))} left"
+
+
+def _progress(running: Running) -> str:
+    if running.pid is None:
+        return "starting"
+    if running.progress is None:
+        return ""
+    done, total, text = running.progress
+    rate = done / running.seconds() if running.seconds() > 0 else 0.0
+    share = f"{done}/{total}" if total else f"{done}"
+    left = f", {_clock((total - done) / rate)} left" if total and rate > 0 and done < total else ""
+    return escape(f"{share} {text}, {rate:.3g}/s{left}")
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"

@@ -1,0 +1,78 @@
+"""The few things about processes that Python's library does not offer."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies (Linux; elsewhere nothing happens)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies (Linux; elsewhere nothing happens)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all its descendants, as far as they are still there."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def memory_of(processes: list[psutil.Process]) -> int:
+    """Return the bytes of memory that the processes use and that no file could give back."""
+    return sum(_anonymous(p.pid) for p in processes)
+
+
+def send(processes: list[psutil.Process], what: signal.Signals) -> None:
+    """Send a signal to each process that is still there."""
+    for p in processes:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            p.send_signal(what)
+
+
+def send_group(leader: int, what: signal.Signals) -> None:
+    """Send a signal to a process group, if there is anything left of it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, what)
+
+
+def kernel_oom_kills() -> int:
+    """Return how many processes the kernel has ended for want of memory since it started; 0 if unknown."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _anonymous(pid: int) -> int:
+    """Resident memory less mapped files: a memory map that streams through costs nothing that is scarce."""
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text().split()
+        return (int(fields[1]) - int(fields[2])) * _PAGE
+    except (OSError, IndexError):
+        try:
+            return int(psutil.Process(pid).memory_info().rss) if sys.platform != "linux" else 0
+        except psutil.Error:
+            return 0

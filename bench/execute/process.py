@@ -1,0 +1,312 @@
+"""Stage processes as the run sees them: start, watch, limit, end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.execute.linux import kernel_oom_kills, memory_of, send, send_group, tree
+from bench.record import Status
+
+_LOG_HEAD = 256 * 1024
+_LOG_TAIL = 256 * 1024
+_GRACE_S = 2.0
+_DRAIN_LIMIT = 64
+
+
+class ServerLost(RuntimeError):
+    """The fork server died; every stage it had started died with it."""
+
+
+class Log:
+    """What a stage printed: all of it if short, else its beginning and its end."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self.left_out = 0
+
+    def add(self, data: bytes) -> None:
+        """Take in the next bytes; constant memory however many there are."""
+        room = _LOG_HEAD - len(self._head)
+        self._head += data[:room]
+        rest = data[room:] if room < len(data) else b""
+        if rest:
+            self._tail.append(rest)
+            self._tail_size += len(rest)
+        while self._tail and self._tail_size - len(self._tail[0]) >= _LOG_TAIL:
+            dropped = self._tail.popleft()
+            self._tail_size -= len(dropped)
+            self.left_out += len(dropped)
+
+    def bytes(self) -> bytes:
+        """Return what was kept, with a line that says how much was left out."""
+        note = f"\n[... {self.left_out} bytes left out ...]\n".encode() if self.left_out else b""
+        return bytes(self._head) + note + b"".join(self._tail)
+
+
+@dataclass
+class Running:
+    """One stage process."""
+
+    number: int
+    key: str
+    wall_s: float
+    memory_bytes: int
+    log_end: int
+    message_end: int
+    pid: int | None = None
+    started: float = field(default_factory=time.monotonic)
+    log: Log = field(default_factory=Log)
+    messages: bytes = b""
+    outcome: dict[str, Any] | None = None
+    progress: tuple[int, int | None, str] | None = None
+    peak_bytes: int = 0
+    oom_kills_before: int = field(default_factory=kernel_oom_kills)
+    doom: tuple[Status, str] | None = None
+    """Why we are ending it, once we are."""
+    kill_at: float | None = None
+    exit_code: int | None = None
+
+    def seconds(self) -> float:
+        """Return for how long it has been running."""
+        return time.monotonic() - self.started
+
+
+class Workers:
+    """Starts stage processes through a fork server; none outlives its limits or the run."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._selector = selectors.DefaultSelector()
+        self._running: dict[int, Running] = {}
+        self._numbers = 0
+        self._inbox = b""
+        self._next_look = 0.0
+        self._link: socket.socket | None = None
+        self._alive = -1
+        self._guardian: subprocess.Popen[bytes] | None = None
+
+    def start(
+        self, job: dict[str, Any], libraries: list[str], *, warm: bool, wall_s: float, memory_bytes: int
+    ) -> Running:
+        """Start one stage.
+
+        `libraries` are loaded, and with `warm` the adapter is warmed up, in the process
+        that the stage is forked from. Raises `ServerLost` if the fork server is gone.
+        """
+        if self._link is None:
+            self._open()
+        assert self._link is not None
+        self._numbers += 1
+        log_end, log_start = os.pipe()
+        message_end, message_start = os.pipe()
+        running = Running(self._numbers, job["key"], wall_s, memory_bytes, log_end, message_end)
+        adapter = [job["adapter"]["kind"], job["adapter"]["use"]] if warm and job["adapter"] else None
+        request = {"start": running.number, "libraries": libraries, "warm": adapter, "job": job}
+        try:
+            body = json.dumps(request).encode() + b"\n"
+            sent = socket.send_fds(self._link, [body], [log_start, message_start])
+            self._link.sendall(body[sent:])
+        except OSError:
+            os.close(log_end)
+            os.close(message_end)
+            raise ServerLost from None
+        finally:
+            os.close(log_start)
+            os.close(message_start)
+        for end, take in ((log_end, self._take_log), (message_end, self._take_messages)):
+            os.set_blocking(end, False)
+            self._selector.register(end, selectors.EVENT_READ, (take, running))
+        self._running[running.number] = running
+        return running
+
+    def wait(self, seconds: float) -> list[Running]:
+        """Look after all stages for at most `seconds`; return those that ended.
+
+        Raises `ServerLost` if the fork server died.
+        """
+        ended: list[Running] = []
+        answered = False
+        for key, _ in self._selector.select(seconds):
+            take, running = key.data
+            if running is not None:
+                take(running)
+            answered |= running is None
+        if answered:  # last, because it closes the pipes of what ended
+            ended = self._take_answers()
+        self._enforce()
+        return ended
+
+    def running(self) -> list[Running]:
+        """Return the stages that have not ended, oldest first."""
+        return list(self._running.values())
+
+    def end(self, running: Running, status: Status, reason: str, *, grace_s: float = _GRACE_S) -> None:
+        """End a stage with all its processes; it shows up in `wait` when it is gone."""
+        if running.doom is None:
+            running.doom = (status, reason)
+            running.kill_at = time.monotonic() + grace_s
+            if running.pid is not None:
+                send(tree(running.pid), signal.SIGTERM)
+
+    def close(self) -> None:
+        """End everything at once: stages, their descendants, fork server and guardian."""
+        for running in self.running():
+            self._kill(running)
+            self._forget(running)
+        if self._link is not None:
+            self._selector.unregister(self._link)
+            self._link.close()
+            self._link = None
+            os.close(self._alive)  # the guardian sees this and ends what is left
+        if self._guardian is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guardian.wait(5)
+            self._guardian.kill()
+            self._guardian.wait()
+            self._guardian = None
+        self._inbox = b""
+
+    def _open(self) -> None:
+        theirs, self._link = socket.socketpair()
+        their_alive, self._alive = os.pipe()
+        os.set_inheritable(self._alive, False)
+        limits = {f"{lib}_NUM_THREADS": str(self._threads) for lib in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-m", "bench.execute.guardian", str(their_alive), str(theirs.fileno())],
+            pass_fds=(their_alive, theirs.fileno()),
+            start_new_session=True,  # Ctrl-C is for the run alone, which then ends the rest in order
+            stdin=subprocess.DEVNULL,
+            # numba's other layer on Linux, GNU OpenMP, ends every process that forks after its first use
+            env={**os.environ, **limits, "NUMBA_THREADING_LAYER": "workqueue"},
+        )
+        theirs.close()
+        os.close(their_alive)
+        self._link.setblocking(False)
+        self._selector.register(self._link, selectors.EVENT_READ, (None, None))
+        self._link.setblocking(True)
+
+    def _take_answers(self) -> list[Running]:
+        assert self._link is not None
+        try:
+            data = self._link.recv(1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            raise ServerLost
+        *lines, self._inbox = (self._inbox + data).split(b"\n")
+        ended = []
+        for line in lines:
+            answer = json.loads(line)
+            running = self._running.get(answer.get("started") or answer.get("ended"))
+            if running is None:
+                continue
+            if "started" in answer:
+                running.pid = answer["pid"]
+                running.started = time.monotonic()
+                if running.doom is not None:
+                    send(tree(running.pid), signal.SIGTERM)
+            else:
+                running.exit_code = answer["code"]
+                self._kill(running)  # whatever it left behind
+                for _ in range(_DRAIN_LIMIT):  # a descendant may hold the pipe and go on writing for a moment
+                    if not self._take_log(running):
+                        break
+                self._take_messages(running)
+                self._forget(running)
+                ended.append(running)
+        return ended
+
+    def _take_log(self, running: Running) -> bool:
+        data = self._read(running.log_end)
+        running.log.add(data)
+        return bool(data)
+
+    def _take_messages(self, running: Running) -> None:
+        running.messages += self._read(running.message_end)
+        *lines, running.messages = running.messages.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "outcome" in message:
+                running.outcome = message["outcome"]
+            else:
+                running.progress = (message["done"], message["total"], message["text"])
+
+    def _read(self, end: int) -> bytes:
+        try:
+            data = os.read(end, 1 << 20)
+        except BlockingIOError:
+            return b""
+        if not data:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(end)
+        return data
+
+    def _enforce(self) -> None:
+        now = time.monotonic()
+        look = now >= self._next_look
+        for running in self._running.values():
+            if running.kill_at is not None and now >= running.kill_at:
+                self._kill(running)
+            elif running.pid is not None and running.doom is None:
+                if running.seconds() > running.wall_s:
+                    text = f"ended at the limit of {running.wall_s:g} s wall time"
+                    self.end(running, Status.TIMEOUT, text)
+                elif look:
+                    self._limit_memory(running)
+        if look:
+            spent = time.monotonic() - now
+            self._next_look = now + max(0.05, 10 * spent)  # never more than a tenth of our time
+
+    def _limit_memory(self, running: Running) -> None:
+        assert running.pid is not None
+        used = memory_of(tree(running.pid))
+        running.peak_bytes = max(running.peak_bytes, used)
+        if used > running.memory_bytes:
+            limit = running.memory_bytes / 2**30
+            text = f"ended at the limit of {limit:.3g} GiB memory, using {used / 2**30:.3g} GiB"
+            self.end(running, Status.OOM_HOST, text, grace_s=0.0)
+            self._kill(running)
+
+    def _kill(self, running: Running) -> None:
+        if running.pid is not None:
+            if running.exit_code is None:
+                send(tree(running.pid), signal.SIGKILL)
+            send_group(running.pid, signal.SIGKILL)
+
+    def _forget(self, running: Running) -> None:
+        self._running.pop(running.number, None)
+        for end in (running.log_end, running.message_end):
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(end)
+            os.close(end)
+
+
+def verdict(running: Running) -> tuple[Status, str | None]:
+    """Say how an ended stage ended: its own word, what we did to it, or what its death tells."""
+    if running.doom is not None:
+        return running.doom
+    if running.outcome is not None and running.outcome["status"] != "input-gone":
+        return Status(running.outcome["status"]), running.outcome.get("error")
+    code = running.exit_code
+    if code == -signal.SIGKILL and kernel_oom_kills() > running.oom_kills_before:
+        return Status.OOM_HOST, "the kernel ended the process for want of memory"
+    if code is not None and code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return Status.CRASH, f"the process died of {name}"
+    return Status.CRASH, f"the process exited with code {code} and no result"

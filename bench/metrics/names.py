@@ -1,0 +1,132 @@
+"""The metrics by name: what tables, suites and docs need to know of them. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+VERSION = 1
+"""Version of the definitions: raised whenever a metric would give another number for the same labels."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is called, where it lies and what it means."""
+
+    name: str
+    title: str
+    """Column header."""
+    higher_is_better: bool
+    low: float
+    high: float
+    unit: str
+    definition: str
+    """One sentence, with the source."""
+    chance_adjusted: bool
+    """Whether nonsense scores about 0, whatever the number of clusters."""
+
+
+def _metric(name: str, title: str, definition: str, *, low: float = 0.0, adjusted: bool = False) -> Metric:
+    return Metric(name, title, True, low, 1.0, "", definition, adjusted)
+
+
+def _bits(name: str, title: str, definition: str) -> Metric:
+    return Metric(name, title, False, 0.0, math.inf, "bits", definition, False)
+
+
+METRICS: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        _metric(
+            "acc",
+            "ACC",
+            "Share of images in the cluster that is matched to their class, under the best one-to-one "
+            "matching of clusters and classes (Hungarian algorithm; Yang et al. 2010).",
+        ),
+        _metric(
+            "f1",
+            "F1",
+            "F1 of each class against its matched cluster, weighted by class size (scikit-learn f1_score, "
+            "weighted, after the Hungarian relabelling; AILARON).",
+        ),
+        _metric(
+            "f1_macro",
+            "F1 macro",
+            "F1 of each class against its matched cluster, every class counting the same (scikit-learn "
+            "f1_score, macro over the true classes, after the Hungarian relabelling).",
+        ),
+        _metric(
+            "nmi",
+            "NMI",
+            "Mutual information of classes and clusters over the arithmetic mean of their entropies "
+            "(scikit-learn; Strehl and Ghosh 2002).",
+        ),
+        _metric(
+            "ari",
+            "ARI",
+            "Rand index, adjusted so that random clusterings with the same sizes score 0 on average "
+            "(Hubert and Arabie 1985).",
+            low=-0.5,
+            adjusted=True,
+        ),
+        _metric(
+            "ami",
+            "AMI",
+            "Mutual information, adjusted so that random clusterings with the same sizes score 0 on average, "
+            "with the arithmetic mean of entropies (Vinh, Epps and Bailey 2010).",
+            low=-1.0,
+            adjusted=True,
+        ),
+        _metric(
+            "ri",
+            "RI",
+            "Rand index: share of pairs of images that truth and prediction both cut or both join "
+            "(Rand 1971).",
+        ),
+        _bits(
+            "vi",
+            "VI",
+            "Variation of information: H(prediction | truth) + H(truth | prediction), not normalised "
+            "(Meila 2007).",
+        ),
+        _bits(
+            "vi_false_cuts",
+            "VI FC",
+            "The part of VI due to false cuts: H(prediction | truth), above 0 when a class is split "
+            "(Andres, graph).",
+        ),
+        _bits(
+            "vi_false_joins",
+            "VI FJ",
+            "The part of VI due to false joins: H(truth | prediction), above 0 when classes are merged "
+            "(Andres, graph).",
+        ),
+        _metric(
+            "precision_cuts",
+            "PC",
+            "Share of the pairs cut by the prediction that truth cuts too; 1 if it cuts none "
+            "(Andres, graph).",
+        ),
+        _metric(
+            "recall_cuts",
+            "RC",
+            "Share of the pairs cut by truth that the prediction cuts too; 1 if truth cuts none "
+            "(Andres, graph).",
+        ),
+        _metric("f1_cuts", "F1C", "Harmonic mean of precision and recall of cuts (Presberger et al.)."),
+        _metric(
+            "precision_joins",
+            "PJ",
+            "Share of the pairs joined by the prediction that truth joins too; 1 if it joins none "
+            "(Andres, graph).",
+        ),
+        _metric(
+            "recall_joins",
+            "RJ",
+            "Share of the pairs joined by truth that the prediction joins too; 1 if truth joins none "
+            "(Andres, graph).",
+        ),
+        _metric("f1_joins", "F1J", "Harmonic mean of precision and recall of joins (Presberger et al.)."),
+    )
+}
+"""Every metric, in the order of tables."""

@@ -1,0 +1,202 @@
+"""All metrics of a clustering, with intervals, from one contingency table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.interfaces import DataError, Json
+from bench.metrics.bootstrap import interval, resamples
+from bench.metrics.contingency import Contingency, FloatArray, IntArray, contingency
+from bench.metrics.expected import expected_information
+from bench.metrics.information import adjusted_mutual_information, information, normalized_mutual_information
+from bench.metrics.matching import accuracy, f1, match
+from bench.metrics.names import METRICS
+from bench.metrics.pairs import adjusted_rand_index, pair_counts, precision_recall_f1, rand_index
+
+NoisePolicy = Literal["own_cluster", "drop"]
+
+_MOST_CELLS = 15_000_000
+"""Cells resampled per score; larger tables get fewer replicates, but 100 at least, if asked for."""
+_FEWEST_REPLICATES = 100
+_MOST_ENTRIES = 20_000_000
+"""Matrix entries (replicates x classes x clusters) up to which every replicate is matched anew."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Metrics of one clustering, keyed by the names in `METRICS` and in their order."""
+
+    n: int
+    """Number of scored images."""
+    coverage: float
+    """Share of the labelled images that are scored: below 1 only where noise is dropped."""
+    classes: int
+    """Number of true classes among the scored images."""
+    clusters: int
+    """Number of predicted clusters among the scored images; noise is not one of them."""
+    noise: int
+    """Number of labelled images predicted as noise."""
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    """Empty if no replicates were asked for."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return one flat dict: counts and metrics by name, and `intervals` as [low, high] by name."""
+        return {
+            "n": self.n,
+            **self.values,
+            "coverage": self.coverage,
+            "classes": self.classes,
+            "clusters": self.clusters,
+            "noise": self.noise,
+            "intervals": {name: list(pair) for name, pair in self.intervals.items()},
+        }
+
+
+def score(
+    truth: ArrayLike,
+    pred: ArrayLike,
+    *,
+    noise: NoisePolicy = "own_cluster",
+    replicates: int = 1000,
+    level: float = 0.95,
+    rng: np.random.Generator | None = None,
+) -> Scores:
+    """Compare predicted labels with true ones by every metric in `METRICS`.
+
+    Parameters
+    ----------
+    truth, pred : integers, shape (n,)
+        Ids are names: their order and gaps mean nothing, only -1 has a meaning. In `truth` it is
+        an unknown label: the image is left out. In `pred` it is noise.
+    noise : "own_cluster" scores each noise image as a cluster of its own; "drop" leaves noise out,
+        and `coverage` says how much was scored.
+    replicates : resamples of the images for the intervals; 0 for none. Tables of more than 15,000
+        non-zero cells get fewer, down to 100.
+    level : of the intervals, between 0 and 1
+    rng : source of the resamples; by default seeded with 0, so equal labels have equal intervals
+
+    Raises
+    ------
+    DataError
+        Different lengths, not integers, no labelled image, or only noise under "drop".
+
+    Notes
+    -----
+    A single scored image, like any clustering without an error, scores 1, and 0 bits of VI. Where
+    truth and prediction have one cluster each, all agree. Where only one of them has, NMI, ARI and
+    AMI are 0.
+
+    In resamples of large tables (more than 20 million replicates x classes x clusters) clusters stay
+    matched as in the images themselves; to first order ACC varies the same (envelope theorem).
+    """
+    t, p, found = _checked(truth, pred, noise, replicates, level)
+    labelled = t != -1
+    is_noise = (p == -1) & labelled
+    scored = labelled & ~is_noise if noise == "drop" else labelled
+    n_labelled, n_noise, n = (int(np.count_nonzero(x)) for x in (labelled, is_noise, scored))
+    if not n_labelled:
+        raise DataError(f"no image has a true label: {found} images, all with the label -1 (unknown)")
+    if not n:
+        raise DataError(f"all {n_labelled} labelled images are noise, so noise: drop leaves none to score")
+    if n < t.size:
+        t, p, is_noise = t[scored], p[scored], is_noise[scored]
+    table = contingency(t, p, is_noise)
+    matched = match(table)
+    values = {name: float(value[0]) for name, value in _measure(table, matched, exact=True).items()}
+    rng = np.random.default_rng(0) if rng is None else rng
+    intervals = _intervals(table, matched, values, replicates, level, rng)
+    singles = n_noise if noise == "own_cluster" else 0
+    return Scores(
+        n=n,
+        coverage=n / n_labelled,
+        classes=int(table.rows[-1]) + 1,
+        clusters=int(table.cols.max()) + 1 - singles,
+        noise=n_noise,
+        values=values,
+        intervals=intervals,
+    )
+
+
+def _measure(table: Contingency, matched: IntArray, *, exact: bool) -> dict[str, FloatArray]:
+    """Return every metric of every table, each of shape (tables,)."""
+    pairs = pair_counts(table)
+    h = information(table)
+    expected = expected_information(table.row_sums, table.col_sums, table.n, exact=exact)
+    weighted, macro = f1(table, matched)
+    cuts = precision_recall_f1(pairs.cut_cut, pairs.join_cut, pairs.cut_join)
+    joins = precision_recall_f1(pairs.join_join, pairs.cut_join, pairs.join_cut)
+    values = (
+        accuracy(table, matched),
+        weighted,
+        macro,
+        normalized_mutual_information(h),
+        adjusted_rand_index(pairs),
+        adjusted_mutual_information(h, expected),
+        rand_index(pairs),
+        h.false_cuts + h.false_joins,
+        h.false_cuts,
+        h.false_joins,
+        *cuts,
+        *joins,
+    )
+    return dict(zip(METRICS, values, strict=True))
+
+
+def _intervals(
+    table: Contingency,
+    matched: IntArray,
+    values: dict[str, float],
+    replicates: int,
+    level: float,
+    rng: np.random.Generator,
+) -> dict[str, tuple[float, float]]:
+    replicates = min(replicates, max(_FEWEST_REPLICATES, _MOST_CELLS // table.rows.size))
+    if not replicates:
+        return {}
+    entries = table.row_sums.shape[1] * table.col_sums.shape[1]
+    rematch = replicates * entries <= _MOST_ENTRIES
+    parts: dict[str, list[FloatArray]] = {name: [] for name in METRICS}
+    for part in resamples(table, replicates, rng):
+        again = match(part) if rematch else np.broadcast_to(matched, (len(part.counts), matched.shape[1]))
+        for name, value in _measure(part, again, exact=False).items():
+            parts[name].append(value)
+    return {
+        name: interval(values[name], np.concatenate(parts[name]), level, metric.low, metric.high)
+        for name, metric in METRICS.items()
+    }
+
+
+def _checked(
+    truth: ArrayLike, pred: ArrayLike, noise: str, replicates: int, level: float
+) -> tuple[IntArray, IntArray, int]:
+    if noise not in ("own_cluster", "drop"):
+        raise DataError(f"noise must be own_cluster or drop, not {noise!r}")
+    if replicates < 0 or not 0 < level < 1:
+        raise DataError(f"replicates must be at least 0, level between 0 and 1; got {replicates} and {level}")
+    t, p = _integers(truth, "truth"), _integers(pred, "the prediction")
+    if t.size != p.size:
+        raise DataError(f"truth has {t.size} labels, the prediction {p.size}; there must be one per image")
+    return t, p, t.size
+
+
+def _integers(labels: ArrayLike, what: str) -> IntArray:
+    try:
+        array: NDArray[Any] = np.asarray(labels)
+    except ValueError as e:
+        raise DataError(f"labels of {what} are not a list of integers: {e}") from None
+    if array.ndim != 1:
+        raise DataError(f"labels of {what} must have one dimension, not shape {array.shape}")
+    if not array.size:
+        return np.empty(0, np.int64)
+    if array.dtype.kind not in "iu":
+        nan = array.dtype.kind == "f" and bool(np.isnan(array).any())
+        hint = "some are NaN; write -1" if nan else "convert them first"
+        raise DataError(f"labels of {what} must be integers, not {array.dtype}: {hint}")
+    if array.dtype.kind == "u" and int(array.max()) > np.iinfo(np.int64).max:
+        raise DataError(f"labels of {what} must fit 64-bit signed integers; the largest is {array.max()}")
+    return array.astype(np.int64, copy=False)

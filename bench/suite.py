@@ -1,0 +1,159 @@
+"""What a suite is: the typed schema of its file, and the checked suite that plans are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Unit
+from bench.selection import Selection
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""A name that becomes part of a path."""
+
+
+class Limits(_Strict):
+    """What one stage may use. A stage that goes beyond is ended with all its processes."""
+
+    wall_s: Annotated[float, Unit("s")] = Field(24 * 3600.0, gt=0)
+    """Wall-clock time of one stage."""
+    memory_gib: Annotated[float | None, Unit("GiB")] = Field(None, gt=0)
+    """Memory of one stage with all its processes; unless given, 90 % of the machine's."""
+    threads: int = Field(1, ge=1)
+    """Threads of one stage. Part of what makes a result reproducible, so not left to the machine."""
+
+
+class Bootstrap(_Strict):
+    """How intervals of metrics are made: by resampling images."""
+
+    replicates: int = Field(1000, ge=0, le=100_000)
+    level: float = Field(0.95, gt=0, lt=1)
+
+
+class Table(_Strict):
+    """One table drawn from the records of the suite."""
+
+    id: FileName
+    caption: str = ""
+    rows: Literal["method"] = "method"
+    columns: list[str] = Field(default=[], description="Metrics; unless given, those of the suite.")
+    datasets: list[str] = Field(default=[], description="Names of datasets; unless given, all.")
+    reference: str | None = Field(None, description="A table of results/reference to print beside ours.")
+
+
+class DatasetBlock(BaseModel):
+    """One dataset of a suite: an adapter, its parameters, and which images are used for what."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    name: str = Field(min_length=1, max_length=200)
+    use: str
+    """Name of the adapter, or a Python file that holds one."""
+    root: str | None = None
+    """Folder of the data; unless given, $BENCH_DATA/<use>."""
+    fit: Selection | None = None
+    """Images that methods train on; unless given, all."""
+    score: Selection | None = None
+    """Images that are clustered and scored; unless given, all."""
+    split_seed: int = 0
+    """Seed of the random part of `fit` and `score`; the same for every seed of the suite."""
+    synthetic: dict[str, Any] | None = None
+    """Generate the data instead of reading it: parameters of the dataset's generator."""
+
+
+class MethodBlock(_Strict):
+    """One method, or a grid of methods: encoder + clusterer, pair model + clusterer, or classifier."""
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    encoder: dict[str, Any] | str | None = None
+    pair_model: dict[str, Any] | str | None = None
+    clusterer: dict[str, Any] | str | None = None
+    classifier: dict[str, Any] | str | None = None
+    grid: dict[str, list[Any]] = {}
+    limits: Limits | None = None
+
+
+class SuiteBlock(_Strict):
+    """A suite file."""
+
+    title: str = ""
+    description: str = ""
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(default=[0, 1, 2], min_length=1)
+    metrics: list[str] = Field(default=["acc", "f1", "nmi", "ari", "ami"], min_length=1)
+    noise: Literal["own_cluster", "drop"] = "own_cluster"
+    """Images called noise: each its own cluster, or left out with the coverage beside the number."""
+    bootstrap: Bootstrap = Bootstrap()
+    baselines: bool = True
+    """Add the trivial baselines to every dataset."""
+    limits: Limits = Limits()
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of neural networks, where the hardware has it."""
+    datasets: list[DatasetBlock] = Field(min_length=1)
+    methods: list[MethodBlock] = Field(min_length=1)
+    tables: list[Table] = []
+    profiles: dict[FileName, dict[str, Any]] = {}
+    """Named changes to this file, chosen with --profile; datasets and methods are named, not listed."""
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """One dataset of a suite, ready to be planned."""
+
+    name: str
+    adapter: Dataset
+    root: Path | None
+    fit: Selection | None
+    score: Selection | None
+    split_seed: int
+    generator: Generator | None
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method of a suite: a chain of adapters."""
+
+    name: str
+    encoder: Encoder | None = None
+    pair_model: PairModel | None = None
+    clusterer: Clusterer | None = None
+    classifier: Classifier | None = None
+    limits: Limits | None = None
+    trivial: bool = False
+
+    @property
+    def parts(self) -> dict[str, Adapter]:
+        """The adapters of the chain, by kind, in the order in which they run."""
+        parts: dict[str, Adapter | None] = {
+            "encoder": self.encoder,
+            "pair_model": self.pair_model,
+            "reducer": self.clusterer.reduce if self.clusterer else None,
+            "clusterer": self.clusterer,
+            "classifier": self.classifier,
+        }
+        return {kind: part for kind, part in parts.items() if part is not None}
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite: every adapter is loaded and every parameter valid."""
+
+    name: str
+    file: Path
+    profile: str | None
+    block: SuiteBlock
+    datasets: list[DatasetEntry]
+    methods: list[Method]
+    """Trivial baselines come last."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the suite file; relative paths in the file start here."""
+        return self.file.parent

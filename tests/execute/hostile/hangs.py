@@ -1,0 +1,21 @@
+"""Computes for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.interfaces import Encoder
+
+if TYPE_CHECKING:
+    from bench.images import Prepared
+    from bench.interfaces import Features, Run
+
+
+class Hostile(Encoder):
+    """Computes for ever."""
+
+    def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
+        """Do what the file says."""
+        while True:
+            pass

@@ -1,0 +1,71 @@
+"""What every file below methods/ must keep, whoever wrote it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bench.interfaces
+from bench.interfaces import Classifier, Clusterer, Encoder, PairModel, Reducer
+from tests.methods import public_adapters
+
+KINDS: dict[str, type] = {
+    "encoders": Encoder,
+    "reducers": Reducer,
+    "pair_models": PairModel,
+    "clusterers": Clusterer,
+    "classifiers": Classifier,
+}
+ROOT = Path(bench.interfaces.__file__).parents[1] / "methods"
+FILES = sorted(p for p in ROOT.glob("*/*.py") if p.name != "__init__.py")
+MODULES = [f"bench.methods.{p.parent.name}.{p.stem}" for p in FILES]
+TRIVIAL = {"all_in_one", "each_alone", "random_sizes", "majority"}
+
+
+def test_finds_the_files() -> None:
+    assert len(MODULES) > 10
+    assert {p.parent.name for p in FILES} <= set(KINDS)
+
+
+def test_importing_adapters_loads_nothing_heavy() -> None:
+    script = (
+        "import importlib, sys\n"
+        "heavy = ['numpy', 'scipy', 'sklearn', 'torch', 'pandas', 'cv2', 'numba', 'umap', 'timm', 'h5py']\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    loaded = [h for h in heavy if h in sys.modules]\n"
+        "    if loaded: sys.exit(f'{name} imports {loaded}')\n"
+    )
+    found = subprocess.run([sys.executable, "-c", script, *MODULES], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_adapter_is_complete(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    found = public_adapters(module)
+    assert len(found) == 1, f"{name} must hold exactly one public adapter, has {found}"
+    (adapter,) = found
+    kind, stem = name.split(".")[-2:]
+    assert issubclass(adapter, KINDS[kind])
+    assert adapter.__doc__
+    assert adapter.__doc__ != KINDS[kind].__doc__
+    assert adapter.source
+    undocumented = [f for f, info in adapter.model_fields.items() if not info.description]
+    assert not undocumented
+    assert getattr(adapter, "trivial", False) == (stem in TRIVIAL)
+    missing = [lib for lib in adapter.libraries if importlib.util.find_spec(lib.partition(".")[0]) is None]
+    assert set(missing) <= {"pyamg"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_unknown_parameter_is_refused(name: str) -> None:
+    (adapter,) = public_adapters(importlib.import_module(name))
+    with pytest.raises(ValueError, match="no_such_parameter"):
+        adapter.model_validate({"no_such_parameter": 1})
