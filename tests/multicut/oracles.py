@@ -1,83 +1,88 @@
-"""Slow and plain: what the fast solvers are held against."""
+"""Small instances, and slow answers that are surely right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def partitions(n: int) -> Iterator[np.ndarray]:
-    """All partitions of n nodes, as labels numbered by first appearance."""
+@cache
+def partitions(n: int) -> NDArray[np.int64]:
+    """All partitions of n nodes as labels, shape (Bell(n), n)."""
 
-    def grow(labels: list[int]) -> Iterator[np.ndarray]:
-        if len(labels) == n:
-            yield np.array(labels)
+    def grow(prefix: list[int]) -> Iterator[list[int]]:
+        if len(prefix) == n:
+            yield prefix
             return
-        for k in range(max(labels, default=-1) + 2):
-            yield from grow([*labels, k])
+        for label in range(max(prefix, default=-1) + 2):
+            yield from grow([*prefix, label])
 
-    return grow([])
-
-
-def objective(costs: np.ndarray, labels: np.ndarray) -> float:
-    n = len(labels)
-    return float(sum(costs[i, j] for i in range(n) for j in range(i) if labels[i] == labels[j]))
+    return np.array(list(grow([])), np.int64)
 
 
-def optimum(costs: np.ndarray) -> float:
-    return max(objective(costs, labels) for labels in partitions(len(costs)))
+def best_objective(costs: NDArray[np.float64]) -> float:
+    """Largest sum of costs within clusters, over all partitions."""
+    labels = partitions(len(costs))
+    a, b = np.triu_indices(len(costs), 1)
+    return float(((labels[:, a] == labels[:, b]) @ costs[a, b]).max(initial=0.0))
 
 
-def contract(costs: np.ndarray) -> np.ndarray:
-    """Greedy additive edge contraction; ties go to the smallest pair of smallest nodes."""
-    clusters = {v: [v] for v in range(len(costs))}
-    while True:
-        pairs = [
-            (-sum(costs[i, j] for i in clusters[a] for j in clusters[b]), a, b)
-            for a in clusters
-            for b in clusters
-            if a < b
-        ]
-        if not pairs or min(pairs)[0] >= 0:
-            break
-        _, a, b = min(pairs)
-        clusters[a] += clusters.pop(b)
-    labels = np.empty(len(costs), int)
-    for number, a in enumerate(sorted(clusters)):
-        labels[clusters[a]] = number
-    return labels
+def symmetric(n: int, rng: np.random.Generator, kind: str) -> NDArray[np.float64]:
+    """A random symmetric matrix of one of KINDS."""
+    c = rng.normal(size=(n, n))
+    match kind:
+        case "tied":
+            c = np.sign(c)
+        case "ties and zeros":
+            c = rng.integers(-2, 3, (n, n)).astype(float)
+        case "positive":
+            c = np.abs(c)
+        case "negative":
+            c = -np.abs(c)
+        case "zero":
+            c = np.zeros((n, n))
+        case "scattered":
+            c = c * (rng.random((n, n)) < 0.5)
+        case "shifted":
+            c = c - 0.5
+        case "large and small":
+            c = c * 10.0 ** rng.integers(-3, 4, (n, n))
+    c = np.triu(c, 1)
+    return c + c.T
 
 
-def best_local_gain(costs: np.ndarray, labels: np.ndarray) -> float:
-    """Largest gain of one move of a node (also to a new cluster) or one join of two clusters."""
-    now, gains = objective(costs, labels), [0.0]
-    ids = sorted(set(labels.tolist()))
-    for v in range(len(labels)):
-        for k in [*ids, max(ids) + 1]:
-            changed = labels.copy()
-            changed[v] = k
-            gains.append(objective(costs, changed) - now)
-    for a in ids:
-        gains += [objective(costs, np.where(labels == a, b, labels)) - now for b in ids if b < a]
-    return max(gains)
+KINDS = (
+    "normal",
+    "tied",
+    "ties and zeros",
+    "positive",
+    "negative",
+    "zero",
+    "scattered",
+    "shifted",
+    "large and small",
+)
 
 
-def random_costs(n: int, seed: int, kind: str = "normal") -> np.ndarray:
-    """Symmetric costs, diagonal 0. "tied" costs are small integers: sums are exact and often equal."""
+def planted(n: int, noise: float, seed: int, size: int = 6) -> NDArray[np.float64]:
+    """Classes of `size` nodes, seen through noise: the larger it is, the harder the instance."""
     rng = np.random.default_rng([n, seed])
-    upper = {
-        "normal": lambda: rng.normal(-0.3, 1, (n, n)),
-        "tied": lambda: rng.integers(-2, 3, (n, n)).astype(float),
-        "positive": lambda: rng.random((n, n)) + 0.01,
-        "negative": lambda: -rng.random((n, n)) - 0.01,
-        "zero": lambda: np.zeros((n, n)),
-        "planted": lambda: rng.normal(
-            np.where(np.equal.outer(k := rng.integers(0, 1 + n // 4, n), k), 1.0, -1.0), 1.5
-        ),
-    }[kind]()
-    costs: np.ndarray = np.triu(upper, 1)
-    return costs + costs.T
+    labels = rng.permutation(np.arange(n) // size)
+    c = np.where(labels[:, None] == labels, 1.0, -1.0) + noise * rng.normal(size=(n, n))
+    c = np.triu(c, 1)
+    return c + c.T
 
 
-KINDS = ("normal", "tied", "positive", "negative", "zero", "planted")
+def edges(costs: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """The nonzero pairs of a matrix as an edge list."""
+    i, j = np.nonzero(np.triu(costs, 1))
+    return i, j, costs[i, j]
+
+
+def objective(costs: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Sum of costs within clusters."""
+    a, b = np.triu_indices(len(costs), 1)
+    return float(costs[a, b][labels[a] == labels[b]].sum())
