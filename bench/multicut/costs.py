@@ -59,6 +59,19 @@ def costs_from_probabilities(
     return costs
 
 
+def log_odds(probabilities: ArrayLike, prior: float | None = None) -> NDArray[np.float64]:
+    """Turn the join probabilities of single pairs, shape (m,), into costs, as for a matrix.
+
+    Raises `DataError` for values outside [0, 1].
+    """
+    p = np.asarray(probabilities, np.float64)
+    wrong = np.flatnonzero(~((p >= 0) & (p <= 1)))
+    if wrong.size:
+        raise DataError(f"join probability {wrong[0]} is {p[wrong[0]]}, not within [0, 1]")
+    q = np.clip(p, EPSILON, 1 - EPSILON)
+    return np.asarray(np.log(q / (1 - q)) + _prior_shift(prior))
+
+
 def thresholds_to_shifts(thresholds: Sequence[float]) -> NDArray[np.float64]:
     """Shifts of all costs that make each threshold the probability at which a pair is indifferent.
 
@@ -83,8 +96,9 @@ def check_matrix(costs: ArrayLike, *, symmetrise: bool = False) -> NDArray[Any]:
     c = np.ascontiguousarray(_square(costs, "costs"))
     largest = 0.0
     for rows in _row_blocks(c):
-        largest = max(largest, float(np.abs(c[rows]).max()))
-        if not np.isfinite(largest):
+        top = float(np.abs(c[rows]).max())
+        largest = max(largest, top)
+        if not np.isfinite(top):
             at = _first(~np.isfinite(c[rows]), rows.start)
             raise DataError(f"cost at row {at[0]}, column {at[1]} is {c[at]}; costs must be finite (clip p)")
     if symmetrise:

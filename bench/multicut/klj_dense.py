@@ -67,15 +67,13 @@ def improve(costs: NDArray[Any], labels: NDArray[np.int64], pull: NDArray[np.flo
     for _ in range(MAX_ROUNDS):
         before = changed.copy()
         changed[:] = False
-        clusters = labels.max() + 1
-        drawn = _drawn_together(p, clusters, least)
-        for a in range(clusters):
-            for b in range(a + 1, clusters):
-                due = drawn[a, b] and (before[a] or before[b] or changed[a] or changed[b])
-                if due and p.size[a] and p.size[b] and _improve_pair(p, s, a, b, least):
-                    changed[a] = changed[b] = True
+        for pair in _drawn_together(p, least):
+            a, b = pair // (n + 1), pair % (n + 1)
+            due = before[a] or before[b] or changed[a] or changed[b]
+            if due and p.size[a] and p.size[b] and _improve_pair(p, s, a, b, least):
+                changed[a] = changed[b] = True
         empty = 0
-        for a in range(clusters):
+        for a in range(n):
             if p.size[a] > 1 and (before[a] or changed[a]):
                 while p.size[empty]:
                     empty += 1
@@ -144,11 +142,11 @@ def _move_sequence(costs: NDArray[Any], s: Sequence, count: int, least: float) -
 
 
 @njit(cache=True)
-def _drawn_together(p: Partition, clusters: int, least: float) -> NDArray[np.bool_]:
-    """Mark the pairs of clusters a < b where a node of the one is drawn to the other."""
+def _drawn_together(p: Partition, least: float) -> NDArray[np.int64]:
+    """List the pairs of clusters a < b where a node of one is drawn to the other, as a (n + 1) + b."""
     n = p.labels.size
-    drawn = np.zeros((clusters, clusters), np.bool_)
-    for k in range(clusters):
+    pairs, gains, count = np.empty(n + 1, np.int64), np.empty(n + 1), 0
+    for k in range(n):
         row = p.pull[k]
         for start in range(0, n if p.size[k] else 0, BLOCK):
             stop = min(start + BLOCK, n)
@@ -156,9 +154,30 @@ def _drawn_together(p: Partition, clusters: int, least: float) -> NDArray[np.boo
             for v in range(start, stop):
                 found |= row[v] > least
             for v in range(start, stop if found else start):
-                if row[v] > least and p.labels[v] != k:
-                    drawn[min(k, p.labels[v]), max(k, p.labels[v])] = True
-    return drawn
+                own = p.labels[v]
+                if row[v] > least and own != k:
+                    if count == pairs.size:
+                        pairs = np.append(pairs, np.empty_like(pairs))
+                        gains = np.append(gains, np.empty_like(gains))
+                    pairs[count] = min(k, own) * (n + 1) + max(k, own)
+                    gains[count] = row[v] - p.pull[own, v]
+                    count += 1
+    return strongest_first(pairs[:count], gains[:count])
+
+
+@njit(cache=True)
+def strongest_first(pairs: NDArray[np.int64], gains: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return each pair once, in descending order of its largest gain: an order that no renaming changes."""
+    order = np.argsort(pairs, kind="mergesort")
+    pairs, gains = pairs[order], gains[order]
+    count = 0
+    for k in range(pairs.size):
+        if k and pairs[k] == pairs[count - 1]:
+            gains[count - 1] = max(gains[count - 1], gains[k])
+        else:
+            pairs[count], gains[count] = pairs[k], gains[k]
+            count += 1
+    return pairs[:count][np.argsort(-gains[:count], kind="mergesort")]
 
 
 @njit(cache=True)

@@ -12,6 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bench.multicut.klj_dense import strongest_first
+
 Node: TypeAlias = Any  # an int64: one type for all node numbers, so that each kernel compiles once
 PATIENCE = 100
 """Moves without a new best after which a sequence ends."""
@@ -103,23 +105,26 @@ def components(start: NDArray[np.int64], half: NDArray[Any], labels: NDArray[np.
 def _drawn_together(p: Partition, least: float) -> NDArray[np.int64]:
     """List the pairs of clusters a < b where a node of one is drawn to the other, as a (n + 1) + b."""
     n = p.labels.size
-    pairs, count = np.empty(n + 1, np.int64), 0
+    pairs, gains, count = np.empty(n + 1, np.int64), np.empty(n + 1), 0
     pull = np.zeros(n + 1)
     for a in range(n + 1):
         v = p.head[a]
         while v >= 0:
             for e in range(p.start[v], p.start[v + 1]):
                 pull[p.labels[p.half[e].end]] += p.half[e].cost
+            own = pull[a]
             for e in range(p.start[v], p.start[v + 1]):
                 b = p.labels[p.half[e].end]
                 if pull[b] > least and b != a:
                     if count == pairs.size:
                         pairs = np.append(pairs, np.empty_like(pairs))
+                        gains = np.append(gains, np.empty_like(gains))
                     pairs[count] = min(a, b) * (n + 1) + max(a, b)
+                    gains[count] = pull[b] - own
                     count += 1
                 pull[b] = 0
             v = np.int64(p.after[v])
-    return np.unique(pairs[:count])
+    return strongest_first(pairs[:count], gains[:count])
 
 
 @njit(cache=True)
