@@ -25,7 +25,16 @@ from bench.interfaces import DataError
 from bench.multicut.packing import Cycles
 from bench.multicut.problem import Problem, pair_costs
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error)
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 BITS = 40
 """Weights are multiples of 2^-40 of the largest |cost|, rounded up to a power of two."""
 
@@ -170,7 +179,8 @@ def _bound(positive: NDArray[Any], weight: NDArray[np.int64], exponent: int) -> 
 
 def _key(n: int, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.int64]:
     low, high = np.minimum(i, j).astype(np.int64), np.maximum(i, j).astype(np.int64)
-    return low * n + high
+    key: NDArray[np.int64] = low * n + high
+    return key
 
 
 def _nodes(problem: Problem, cycles: Cycles) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
