@@ -221,6 +221,58 @@ def gc(
     collect(_store(store), unused_days, dry_run=dry_run, as_json=json)
 
 
+@app.command()
+def multicut(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE | verify FILE CERTIFICATE",
+            help=".npy: costs (n, n); .npz: i, j, cost; .h5: join probabilities `affinities`.",
+        ),
+    ],
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="The file holds join probabilities, not costs.")
+    ] = False,
+    symmetrise: Annotated[
+        bool, typer.Option("--symmetrise", help="Average both directions of an asymmetric matrix.")
+    ] = False,
+    prior: Annotated[
+        float | None, typer.Option(help="Share of joins among all pairs, for balanced pair models.")
+    ] = None,
+    solver: Annotated[
+        str, typer.Option(help="greedy, exact, gurobi, highs; auto: exact up to 300 nodes and 60 s.")
+    ] = "auto",
+    time_limit: Annotated[float | None, typer.Option(min=0.0, help="Seconds for the exact solver.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the labels here, .npy.")] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="Write the proof of the bound here, .npz.")
+    ] = None,
+    json: JsonOpt = False,
+) -> None:
+    """Solve a multicut, greedily or with proof; or verify such a proof.
+
+    Positive costs want a join. The objective, to be maximised, is the sum of
+    the costs of all pairs within clusters.
+    """
+    from bench.commands.multicut import solve_file, verify_file
+
+    reading = {"probabilities": probabilities, "symmetrise": symmetrise, "prior": prior}
+    if words[0] == "verify" and len(words) == 3:
+        verify_file(Path(words[1]), Path(words[2]), as_json=json, **reading)
+    elif len(words) == 1 and words[0] != "verify":
+        solve_file(
+            Path(words[0]),
+            solver=solver,
+            time_limit=time_limit,
+            out=out,
+            certificate=certificate,
+            as_json=json,
+            **reading,
+        )
+    else:
+        raise typer.BadParameter("FILE, or verify FILE CERTIFICATE, is wanted")
+
+
 def main() -> None:
     """Entry point: one clear sentence and exit code 2 for what the user can put right."""
     try:

@@ -1,0 +1,150 @@
+"""`bench multicut`: solve an instance from a file, and check a certificate."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.interfaces import DataError
+from bench.multicut.io import Instance, read_instance
+from bench.registry import suggest
+
+SOLVERS = ("auto", "greedy", "exact", "gurobi", "highs")
+AUTO_LIMIT = 300
+"""`auto` is exact for up to so many nodes, the limit of the published system."""
+AUTO_SECONDS = 60.0
+"""`auto` takes the best partition found in this time, unless another limit is given."""
+
+
+def solve_file(
+    file: Path,
+    *,
+    probabilities: bool,
+    symmetrise: bool,
+    prior: float | None,
+    solver: str,
+    time_limit: float | None,
+    out: Path | None,
+    certificate: Path | None,
+    as_json: bool,
+) -> None:
+    """Solve one instance and print what was found and proven."""
+    if solver not in SOLVERS:
+        raise DataError(f"--solver: no solver named {solver!r}; {suggest(solver, list(SOLVERS))}")
+    instance = read_instance(file, probabilities=probabilities, symmetrise=symmetrise, prior=prior)
+    greedy = solver == "greedy" or (solver == "auto" and instance.n > AUTO_LIMIT)
+    if greedy and certificate is not None:
+        raise DataError("--certificate: the greedy solver proves nothing; use --solver exact")
+    if greedy and time_limit is not None and solver == "greedy":
+        raise DataError("--time-limit: the greedy solver cannot be stopped half-way; use --solver exact")
+    if solver == "auto" and time_limit is None:
+        time_limit = AUTO_SECONDS
+    labels, answer = _greedy(instance) if greedy else _exact(instance, solver, time_limit, certificate)
+    if out is not None:
+        np.save(out, labels, allow_pickle=False)
+    if as_json:
+        print(json.dumps(answer))
+        return
+    for key in ("nodes", "clusters", "objective", "upper_bound", "gap", "status", "solver", "seconds"):
+        value = answer[key]
+        print(f"{key.replace('_', ' ') + ':':<13}{f'{value:.10g}' if isinstance(value, float) else value}")
+    for key, path in (("labels", out), ("certificate", certificate)):
+        if path is not None:
+            print(f"{key + ':':<13}{path}")
+
+
+def verify_file(file: Path, certificate: Path, *, probabilities: bool, as_json: bool, **reading: Any) -> None:
+    """Check a certificate against its instance and print the bound that it proves."""
+    from bench.multicut.certificate import Certificate, verify, verify_sparse
+
+    instance = read_instance(file, probabilities=probabilities, **reading)
+    proof = Certificate.load(certificate)
+    if instance.matrix is not None:
+        bound = verify(proof, instance.matrix)
+    else:
+        bound = verify_sparse(proof, instance.n, *_edges(instance))
+    if as_json:
+        print(json.dumps({"verified": True, "upper_bound": bound, "cycles": len(proof.weight)}))
+    else:
+        print(f"verified: no partition has an objective above {bound:.10g} ({len(proof.weight)} cycles)")
+
+
+def _greedy(instance: Instance) -> tuple[Any, dict[str, Any]]:
+    from bench.multicut import greedy_dense, greedy_sparse, objective_dense, objective_sparse
+
+    start = time.perf_counter()
+    if instance.matrix is not None:
+        labels = greedy_dense(instance.matrix)
+        objective = objective_dense(instance.matrix, labels)
+        bound = float(np.triu(np.maximum(instance.matrix, 0), 1).sum(dtype=np.float64))
+    else:
+        i, j, cost = _edges(instance)
+        labels = greedy_sparse(instance.n, i, j, cost)
+        objective = objective_sparse(i, j, cost, labels)
+        bound = float(np.maximum(cost, 0).sum(dtype=np.float64))
+    seconds = time.perf_counter() - start
+    return labels, _answer(instance, labels, objective, bound, "greedy", "greedy", {"total": seconds}, 0)
+
+
+def _exact(
+    instance: Instance, solver: str, time_limit: float | None, certificate: Path | None
+) -> tuple[Any, dict[str, Any]]:
+    from bench.multicut.exact import solve, solve_sparse
+
+    options: dict[str, Any] = {
+        "solver": solver if solver in ("gurobi", "highs") else "auto",
+        "time_limit": time_limit,
+        "certificate": certificate is not None,
+    }
+    if instance.matrix is not None:
+        found = solve(instance.matrix, **options)
+    else:
+        found = solve_sparse(instance.n, *_edges(instance), **options)
+    answer = _answer(
+        instance,
+        found.labels,
+        found.objective,
+        found.upper_bound,
+        found.status,
+        found.solver,
+        found.seconds,
+        found.cuts,
+    )
+    if certificate is not None and found.certificate is not None:
+        found.certificate.save(certificate)
+        answer["certified_upper_bound"] = found.certificate.upper_bound
+    return found.labels, answer
+
+
+def _answer(
+    instance: Instance,
+    labels: Any,
+    objective: float,
+    bound: float,
+    status: str,
+    solver: str,
+    seconds: dict[str, float],
+    cuts: int,
+) -> dict[str, Any]:
+    difference = max(0.0, bound - objective)
+    return {
+        "nodes": instance.n,
+        "clusters": int(labels.max()) + 1,
+        "objective": float(objective),
+        "lower_bound": float(objective),
+        "upper_bound": float(bound),
+        "gap": difference / max(abs(objective), 1e-12) if difference else 0.0,
+        "status": status,
+        "solver": solver,
+        "seconds": seconds["total"],
+        "phases": seconds,
+        "cuts": cuts,
+    }
+
+
+def _edges(instance: Instance) -> tuple[Any, Any, Any]:
+    return instance.i, instance.j, instance.cost

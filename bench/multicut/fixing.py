@@ -1,0 +1,215 @@
+"""Decisions that a lower and an upper bound force, and the smaller instances that they leave."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bench.multicut.packing import Cycles
+from bench.multicut.problem import Problem, components, disagreement, from_dense, from_sparse, pair_cost
+
+DENSE_UP_TO = 1500
+"""Parts of a sparse graph with so few nodes become matrices."""
+
+
+class Part(NamedTuple):
+    """An independent piece of an instance; its nodes are groups of the instance's nodes."""
+
+    problem: Problem
+    nodes: NDArray[np.int64]
+    """(k,) the instance's nodes in this part..."""
+    place: NDArray[np.int64]
+    """(k,) ... and the part's node that each belongs to."""
+
+
+def fit(problem: Problem, cycles: Cycles) -> tuple[Cycles, NDArray[np.float64]]:
+    """Lower the weights until no edge and no pair carries more than its |cost|.
+
+    Returns the cycles with a weight left, sorted by pair, and (m,) float64 what they leave of every
+    positive edge's cost.
+    """
+    order = np.lexsort((cycles.v, cycles.u))
+    cycles = cycles.take(order[cycles.weight[order] > 0])
+    left = problem.cost.copy()
+    weight = _fit(problem, cycles, left)
+    return cycles._replace(weight=weight).take(weight > 0), left
+
+
+def forced(
+    problem: Problem, cycles: Cycles, left: NDArray[np.float64], gap: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find positive edges that every better partition joins, and those that every better one cuts.
+
+    Parameters
+    ----------
+    cycles, left : from `fit`
+    gap : upper bound - bound of the cycles; partitions that gain less than a rounding error do not count
+
+    Returns
+    -------
+    join, cut : (m,) bool. At least one optimal partition, or the one that gave the upper bound, obeys all.
+
+    Notes
+    -----
+    What the cycles leave of the costs is an instance too, and its optimum adds to the bound. With
+    edge ab cut, that instance costs at least what is left of ab, plus min(left aw, left bw) for each
+    common neighbour w. With ab joined, it costs min(left aw, left bw) for each w that one end
+    attracts and the other repels.
+    """
+    start, other, used = _incident_pairs(problem.n, cycles)
+    if_cut, if_joined = _probe(problem, left, start, other, used)
+    return if_cut > gap, if_joined > gap
+
+
+def split(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_], penalty: float) -> list[Part]:
+    """Contract the edges to `join`, remove those to `cut`, and separate what no longer hangs together.
+
+    The cut edges become pairs that cost `penalty` > 0 when joined. Parts of one node are left out.
+    """
+    group = components(problem.n, problem.u, problem.v, join)
+    size = int(group.max(initial=-1)) + 1
+    gu, gv = group[problem.u].astype(np.int32), group[problem.v].astype(np.int32)
+    piece = components(size, gu, gv, ~cut)
+    count = np.bincount(piece)
+    node_piece = piece[group]
+    parts = []
+    order = np.argsort(node_piece, kind="stable")
+    ends = np.cumsum(np.bincount(node_piece))
+    rank = np.empty(size, np.int64)
+    by_piece = np.argsort(piece, kind="stable")
+    rank[by_piece] = np.arange(size) - np.repeat(np.cumsum(count) - count, count)
+    place = rank[group]
+    edge_order = np.argsort(node_piece[problem.u], kind="stable")
+    edge_ends = np.cumsum(np.bincount(node_piece[problem.u], minlength=len(count)))
+    for k in np.flatnonzero(count > 1):
+        nodes = order[(ends[k - 1] if k else 0) : ends[k]]
+        edges = edge_order[(edge_ends[k - 1] if k else 0) : edge_ends[k]]
+        edges = edges[node_piece[problem.v[edges]] == k]
+        apart = edges[cut[edges]]
+        if problem.matrix.shape[0] or count[k] <= DENSE_UP_TO:
+            matrix = np.zeros((count[k], count[k]))
+            if problem.matrix.shape[0]:
+                _contract_dense(problem.matrix, nodes, place, matrix)
+            else:
+                i, j, c = _pairs_within(problem, nodes, node_piece)
+                edges_kept = edges[~cut[edges]]
+                i = np.concatenate([i, problem.u[edges_kept]])
+                j = np.concatenate([j, problem.v[edges_kept]])
+                c = np.concatenate([c, problem.cost[edges_kept]])
+                np.add.at(matrix, (place[i], place[j]), c)
+                matrix += matrix.T
+            a, b = place[problem.u[apart]], place[problem.v[apart]]
+            matrix[a, b] = np.minimum(matrix[a, b], -penalty)
+            matrix[b, a] = matrix[a, b]
+            np.fill_diagonal(matrix, 0)
+            part = from_dense(matrix)
+        else:
+            i, j, c = _pairs_within(problem, nodes, node_piece)
+            i = np.concatenate([i, problem.u[edges]])
+            j = np.concatenate([j, problem.v[edges]])
+            # Parallel edges add up, so what must stay apart gets a penalty that outweighs all of them.
+            strong = -penalty - float(problem.cost[edges].sum())
+            c = np.concatenate([c, np.where(cut[edges], strong, problem.cost[edges])])
+            a, b = place[i], place[j]
+            part = from_sparse(int(count[k]), a[a != b], b[a != b], c[a != b])
+        parts.append(Part(part, nodes, place[nodes]))
+    return parts
+
+
+@njit(cache=True)
+def _fit(problem: Problem, cycles: Any, left: Any) -> Any:
+    weight = np.zeros(cycles.u.size)
+    room = 0.0
+    for c in range(weight.size):
+        if c == 0 or cycles.u[c] != cycles.u[c - 1] or cycles.v[c] != cycles.v[c - 1]:
+            room = -pair_cost(problem, cycles.u[c], cycles.v[c])
+        w = min(cycles.weight[c], room)
+        for a in range(cycles.start[c], cycles.start[c + 1]):
+            w = min(w, left[cycles.edge[a]])
+        if w > 0:
+            weight[c] = w
+            room -= w
+            for a in range(cycles.start[c], cycles.start[c + 1]):
+                left[cycles.edge[a]] -= w
+    return weight
+
+
+@njit(cache=True)
+def _incident_pairs(n: int, cycles: Any) -> tuple[Any, Any, Any]:
+    """List, for every node, the pairs that cycles use and by how much."""
+    start = np.zeros(n + 1, np.int64)
+    for c in range(cycles.u.size):
+        start[cycles.u[c] + 1] += 1
+        start[cycles.v[c] + 1] += 1
+    for x in range(n):
+        start[x + 1] += start[x]
+    fill = start[:-1].copy()
+    other, used = np.empty(start[n], np.int32), np.empty(start[n], np.float64)
+    for c in range(cycles.u.size):
+        a, b = cycles.u[c], cycles.v[c]
+        other[fill[a]], used[fill[a]] = b, cycles.weight[c]
+        other[fill[b]], used[fill[b]] = a, cycles.weight[c]
+        fill[a] += 1
+        fill[b] += 1
+    return start, other, used
+
+
+@njit(cache=True)
+def _probe(problem: Problem, left: Any, start: Any, other: Any, used: Any) -> tuple[Any, Any]:
+    n, m = problem.n, problem.u.size
+    dense = problem.matrix.shape[0] > 0
+    if_cut, if_joined = left.copy(), np.zeros(m)
+    taken, repel, attract = np.zeros(n), np.zeros(n), np.zeros(n)
+    for a in range(n):
+        for k in range(start[a], start[a + 1]):
+            taken[other[k]] += used[k]
+        if not dense:
+            for k in range(problem.row[a], problem.row[a + 1]):
+                repel[problem.other[k]] = -problem.pair_cost[k]
+        for h in range(problem.start[a], problem.start[a + 1]):
+            attract[problem.neighbour[h]] = left[problem.edge[h]]
+        for h in range(problem.start[a], problem.start[a + 1]):
+            b, e = problem.neighbour[h], problem.edge[h]
+            for g in range(problem.start[b], problem.start[b + 1]):
+                w, pull = problem.neighbour[g], left[problem.edge[g]]
+                if w == a or pull <= 0:
+                    continue
+                push = -np.float64(problem.matrix[a, w]) if dense else repel[w]
+                if push > 0:
+                    if_joined[e] += max(0.0, min(pull, push - taken[w]))
+                elif a < b:
+                    if_cut[e] += min(pull, attract[w])
+        for k in range(start[a], start[a + 1]):
+            taken[other[k]] = 0
+        if not dense:
+            for k in range(problem.row[a], problem.row[a + 1]):
+                repel[problem.other[k]] = 0
+        for h in range(problem.start[a], problem.start[a + 1]):
+            attract[problem.neighbour[h]] = 0
+    return if_cut, if_joined
+
+
+@njit(cache=True)
+def _contract_dense(costs: Any, nodes: Any, place: Any, matrix: Any) -> None:
+    for a in range(nodes.size):
+        x = nodes[a]
+        for b in range(nodes.size):
+            matrix[place[x], place[nodes[b]]] += costs[x, nodes[b]]
+
+
+def _pairs_within(
+    problem: Problem, nodes: NDArray[np.int64], piece: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """List the negative pairs of a sparse graph with both ends in `nodes`, a whole piece."""
+    length = np.diff(problem.row)[nodes]
+    i = np.repeat(nodes, length)
+    at = np.repeat(problem.row[nodes] - np.cumsum(length) + length, length) + np.arange(length.sum())
+    j = problem.other[at].astype(np.int64)
+    keep = (i < j) & (piece[i] == piece[j])
+    return i[keep], j[keep], problem.pair_cost[at][keep]
+
+
+__all__ = ["Part", "disagreement", "fit", "forced", "split"]

@@ -1,0 +1,53 @@
+"""What the exact solver returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.multicut.certificate import Certificate
+
+TOLERANCE = 1e-6
+"""`optimal` means: bound and objective differ by at most this share of the larger of 1 and the sum of
+|cost| that the partition goes against, which is the smallest natural scale."""
+
+Status = Literal["optimal", "time_limit"]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best partition found, and what is proven about it. The objective is to be maximised."""
+
+    labels: NDArray[np.int64]
+    """(n,) cluster per node, numbered by first appearance."""
+    objective: float
+    """Sum of the costs of all pairs within clusters; the lower bound of the best objective."""
+    upper_bound: float
+    """Proven: no partition has a larger objective."""
+    disagreement: float
+    """Sum of |cost| over positive pairs cut and negative pairs joined."""
+    status: Status
+    """`optimal` only if `gap` is 0 within `TOLERANCE`; else the time ran out."""
+    solver: str
+    """Which solver ran: highs, gurobi, or none if none was needed."""
+    seconds: dict[str, float]
+    """Wall time per phase: greedy, packing, relaxation, rounding, fixing, integer; and total."""
+    cuts: int
+    """Conflicted cycles that became rows of a linear program."""
+    certificate: Certificate | None
+    """Proof, open to an independent check, of `certificate.upper_bound`. That equals `upper_bound` when the
+    relaxation is tight, as it mostly is; else `upper_bound` rests on case distinctions and is smaller."""
+
+    @property
+    def lower_bound(self) -> float:
+        """The objective, by another name."""
+        return self.objective
+
+    @property
+    def gap(self) -> float:
+        """(upper bound - objective) / |objective|; 0 if both are equal."""
+        difference = max(0.0, self.upper_bound - self.objective)
+        return difference / max(abs(self.objective), 1e-12) if difference else 0.0

@@ -1,0 +1,110 @@
+"""Minimum cost multicut: as many clusters as the costs of joins and cuts ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from bench.interfaces import Clusterer, Count, Unit
+
+if TYPE_CHECKING:
+    from bench.interfaces import Labels, Run, ToCluster
+    from bench.multicut.io import Instance
+    from bench.multicut.result import Solution
+
+
+class Multicut(Clusterer):
+    """The partition with the largest sum of log-odds of joins within clusters (correlation clustering).
+
+    Takes join probabilities as they are. Features become costs through the similarity of pairs and a
+    logistic that is calibrated without labels, so any encoder can be clustered without knowing k.
+    """
+
+    source: ClassVar[str] = "Presberger et al., GCPR 2024; GAEC and KLj: Keuper et al., ICCV 2015"
+    libraries: ClassVar[tuple[str, ...]] = ("numba", "scipy.sparse", "highspy", "bench.multicut.exact")
+    takes: ClassVar[tuple[Literal["features", "join_probabilities", "nothing"], ...]] = (
+        "features",
+        "join_probabilities",
+    )
+
+    solver: Literal["auto", "greedy", "exact", "gurobi", "highs"] = "auto"
+    """`greedy` (GAEC, then KLj); `exact`, with Gurobi where a licence for the size is found and HiGHS
+    otherwise; one of these two by name; or `auto`: exact up to 300 images, greedy beyond."""
+    time_limit: Annotated[float, Field(gt=0), Unit("s")] | None = 60.0
+    """Of the exact solver; null for none. When it is reached the best partition so far counts, the record
+    says `time_limit`, and the result depends on the speed of the machine."""
+    prior: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of joins among all pairs, for a pair model trained on as many joins as cuts: shifts all
+    costs by log(prior / (1 - prior))."""
+    metric: Literal["cosine", "euclidean"] = "cosine"
+    """Similarity of features."""
+    neighbours: Count = 15
+    """Nearest neighbours, and as many random images, that an image has costs with beyond `all_pairs`."""
+    all_pairs: Annotated[Count, Unit("images")] = 4000
+    """Images up to which every pair has a cost, when features are clustered."""
+
+    def cluster(self, data: ToCluster, run: Run) -> Labels:
+        """Return labels 0..., numbered by first appearance.
+
+        Raises `DataError` for features that show no separation, and for a solver without a licence.
+        """
+        import numpy as np
+
+        if data.n < 3 and data.join_probabilities is None:
+            return np.zeros(data.n, np.int64)
+        instance = self._instance(data)
+        exact = self.solver in ("exact", "gurobi", "highs") or (self.solver == "auto" and data.n <= 300)
+        if not exact:
+            run.facts["solver"], run.facts["status"] = "greedy", "greedy"
+            return _greedy(instance)
+        solution = self._exact(instance, run)
+        run.facts["solver"], run.facts["status"] = solution.solver, solution.status
+        run.facts["objective"], run.facts["upper_bound"] = solution.objective, solution.upper_bound
+        run.facts["gap"], run.facts["cuts"] = solution.gap, solution.cuts
+        return solution.labels
+
+    def _instance(self, data: ToCluster) -> Instance:
+        from bench.multicut.costs import costs_from_probabilities
+        from bench.multicut.io import Instance
+        from bench.multicut.knn import features_to_costs
+
+        if data.join_probabilities is not None:
+            matrix = costs_from_probabilities(data.join_probabilities, prior=self.prior)
+            return Instance(data.n, matrix)
+        assert data.features is not None
+        return features_to_costs(
+            data.features,
+            self.metric,
+            prior=self.prior,
+            neighbours=min(self.neighbours, data.n - 1),
+            dense_limit=self.all_pairs,
+        )
+
+    def _exact(self, instance: Instance, run: Run) -> Solution:
+        from bench.multicut.exact import solve, solve_sparse
+
+        backend: Any = self.solver if self.solver in ("gurobi", "highs") else "auto"
+
+        def progress(objective: float, bound: float) -> None:
+            run.report(0, None, f"objective {objective:.6g}, bound {bound:.6g}")
+
+        options: dict[str, Any] = {"solver": backend, "time_limit": self.time_limit, "progress": progress}
+        if instance.matrix is not None:
+            return solve(instance.matrix, certificate=False, **options)
+        assert instance.i is not None
+        assert instance.j is not None
+        return solve_sparse(
+            instance.n, instance.i, instance.j, instance.cost, certificate=False, **options
+        )
+
+
+def _greedy(instance: Instance) -> Labels:
+    from bench.multicut import greedy_dense, greedy_sparse
+
+    if instance.matrix is not None:
+        return greedy_dense(instance.matrix)
+    assert instance.i is not None
+    assert instance.j is not None
+    assert instance.cost is not None
+    return greedy_sparse(instance.n, instance.i, instance.j, instance.cost)

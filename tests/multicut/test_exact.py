@@ -1,0 +1,183 @@
+"""The exact solver against brute force, against itself, and against the clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.interfaces import DataError
+from bench.multicut import exact
+from bench.multicut.certificate import verify, verify_sparse
+from bench.multicut.exact import solve, solve_sparse
+from bench.multicut.problem import disagreement, from_dense
+from bench.multicut.result import TOLERANCE, Solution
+from bench.multicut.triangle import solve_triangles
+from tests.multicut.oracles import KINDS, best_objective, edges, objective, planted, symmetric
+
+
+def assert_proven(solution: Solution, costs: np.ndarray, best: float) -> None:
+    tolerance = TOLERANCE * max(1.0, solution.disagreement)
+    assert solution.status == "optimal"
+    assert objective(costs, solution.labels) == pytest.approx(solution.objective, abs=1e-9, rel=1e-9)
+    assert solution.objective == pytest.approx(best, abs=tolerance)
+    assert solution.objective - 1e-9 <= solution.upper_bound <= best + tolerance
+    assert best <= solution.certificate.upper_bound + 1e-9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_small_instances_agree_with_all_partitions(kind, seed):
+    rng = np.random.default_rng([seed, *kind.encode()])
+    for n in range(1, 9):
+        costs = symmetric(n, rng, kind)
+        best = best_objective(costs)
+        dense, sparse = solve(costs), solve_sparse(n, *edges(costs))
+        assert_proven(dense, costs, best)
+        assert_proven(sparse, costs, best)
+        verify(dense.certificate, costs)
+        verify_sparse(sparse.certificate, n, *edges(costs))
+        single = costs.astype(np.float32)
+        assert_proven(solve(single), single.astype(float), best_objective(single.astype(float)))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(2, 8), st.data())
+def test_tied_costs_agree_with_all_partitions(n, data):
+    values = data.draw(st.lists(st.integers(-3, 3), min_size=n * n, max_size=n * n))
+    costs = np.triu(np.array(values, float).reshape(n, n), 1)
+    costs += costs.T
+    assert_proven(solve(costs), costs, best_objective(costs))
+
+
+@pytest.mark.parametrize("n", [10, 14, 17, 20])
+@pytest.mark.parametrize("noise", [0.7, 1.0, 1.5])
+def test_medium_instances_agree_with_the_triangle_program(n, noise):
+    costs = planted(n, noise, seed=n)
+    problem = from_dense(costs)
+    labels, bound = solve_triangles(problem, np.arange(n), "highs", 0, np.inf)
+    assert disagreement(problem, labels) == pytest.approx(bound, rel=1e-6)
+    assert_proven(solve(costs), costs, objective(costs, labels))
+    assert_proven(solve_sparse(n, *edges(costs)), costs, objective(costs, labels))
+
+
+@pytest.mark.parametrize("noise", [0.8, 0.95])
+def test_forced_decisions_change_no_optimum(monkeypatch, noise):
+    costs = planted(60, noise, seed=3)
+    quick = solve(costs)
+    monkeypatch.setattr(exact, "WORTH", 0.0)  # straight from the relaxation to the integer program
+    assert solve(costs).objective == pytest.approx(quick.objective, rel=1e-6)
+
+
+@pytest.mark.parametrize("as_matrix", [True, False])
+def test_parts_of_sparse_graphs_agree_as_matrices_and_as_lists(monkeypatch, as_matrix):
+    if not as_matrix:
+        monkeypatch.setattr("bench.multicut.fixing.DENSE_UP_TO", 0)
+    rng = np.random.default_rng(5)
+    for seed in range(6):
+        costs = planted(24, 1.3, seed) * (rng.random((24, 24)) < 0.6)
+        costs = np.triu(costs, 1) + np.triu(costs, 1).T
+        solution = solve_sparse(24, *edges(costs))
+        assert_proven(solution, costs, solve(costs).objective)
+
+
+def test_an_instance_that_needs_the_integer_program():
+    # A wheel with five spokes: the relaxation cuts every spoke by half.
+    costs = np.zeros((6, 6))
+    for k in range(5):
+        costs[5, k] = costs[k, 5] = 1.0
+        costs[k, (k + 1) % 5] = costs[(k + 1) % 5, k] = -1.0
+    solution = solve(costs)
+    assert_proven(solution, costs, 2.0)
+    assert verify(solution.certificate, costs) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("costs", "clusters"),
+    [
+        (np.ones((40, 40)), 1),
+        (-np.ones((40, 40)), 40),
+        (np.zeros((40, 40)), 40),
+        (np.ones((1, 1)), 1),
+        (np.ones((2, 2)), 1),
+        (-np.ones((2, 2)), 2),
+    ],
+)
+def test_trivial_instances_need_no_solver(costs, clusters):
+    solution = solve(costs)
+    assert (solution.status, solution.solver, solution.gap) == ("optimal", "none", 0.0)
+    assert solution.labels.max() + 1 == clusters
+    assert solve_sparse(len(costs), *edges(costs)).labels.max() + 1 == clusters
+
+
+def test_a_graph_without_edges():
+    nothing = np.empty(0, np.int64)
+    solution = solve_sparse(3, nothing, nothing, np.empty(0))
+    assert solution.labels.tolist() == [0, 1, 2]
+    assert verify_sparse(solution.certificate, 3, nothing, nothing, np.empty(0)) <= 1e-300
+
+
+def test_repeated_edges_add_up_and_loops_do_not_count():
+    i, j = np.array([0, 1, 0, 2]), np.array([1, 0, 2, 2])
+    cost = np.array([2.0, -3.0, 1.0, 5.0])
+    solution = solve_sparse(3, i, j, cost)
+    assert solution.labels.tolist() == [0, 1, 0]
+    assert solution.objective == 1.0
+    assert verify_sparse(solution.certificate, 3, i, j, cost) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_the_nodes_changes_names_only(seed):
+    costs = planted(60, 0.9, seed)
+    order = np.random.default_rng(seed).permutation(60)
+    one, two = solve(costs), solve(np.ascontiguousarray(costs[np.ix_(order, order)]))
+    assert one.objective == pytest.approx(two.objective, rel=1e-6)
+    same = one.labels[order][:, None] == one.labels[order]
+    assert (same == (two.labels[:, None] == two.labels)).all()
+
+
+def test_two_runs_give_the_same_bits():
+    costs = planted(90, 0.8, 0)
+    one, two = solve(costs, seed=4), solve(costs, seed=4)
+    assert one.labels.tolist() == two.labels.tolist()
+    assert (one.upper_bound, one.cuts) == (two.upper_bound, two.cuts)
+    assert one.certificate.weight.tolist() == two.certificate.weight.tolist()
+
+
+@pytest.mark.parametrize("time_limit", [0.0, 0.01, 0.05, 0.3])
+def test_a_time_limit_leaves_a_partition_and_a_valid_gap(time_limit):
+    costs = planted(120, 1.6, 1)  # far from solved in this time
+    reachable = objective(costs, solve(costs, time_limit=2.0).labels)
+    solution = solve(costs, time_limit=time_limit)
+    assert objective(costs, solution.labels) == pytest.approx(solution.objective)
+    assert solution.upper_bound >= max(reachable, solution.objective) - 1e-9
+    assert (solution.gap == 0) == (solution.upper_bound <= solution.objective)
+    assert verify(solution.certificate, costs) >= solution.upper_bound - 1e-6
+    assert solution.status == "time_limit"
+
+
+@pytest.mark.parametrize("when", range(0, 40, 3))
+def test_stopping_at_any_moment_leaves_valid_bounds(monkeypatch, when):
+    costs = planted(60, 0.95, 2)
+    best = solve(costs).objective
+    looks = iter(range(10**9))
+    monkeypatch.setattr(exact._Run, "left", lambda _: np.inf if next(looks) < when else 0.0)
+    solution = solve(costs)
+    assert solution.objective <= best + 1e-6
+    assert solution.upper_bound >= best - 1e-6
+    assert (solution.status == "optimal") == (solution.upper_bound - solution.objective < 1e-4)
+
+
+def test_progress_is_told_rising_objectives_and_falling_bounds():
+    told = []
+    solution = solve(planted(90, 0.8, 0), progress=lambda objective, bound: told.append((objective, bound)))
+    assert told
+    assert all(objective <= bound + 1e-6 for objective, bound in told)
+    assert told == sorted(told, key=lambda each: (each[0], -each[1]))
+    assert told[-1][0] <= solution.objective + 1e-9
+
+
+def test_an_unknown_solver_is_refused():
+    with pytest.raises(DataError, match="auto, gurobi, highs"):
+        solve(np.ones((3, 3)), solver="cplex")

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.interfaces import DataError
+from bench.multicut import greedy_dense, greedy_sparse, objective_dense, objective_sparse
+from bench.multicut.sparse import adjacency, contract
+from tests.multicut import greedy_oracles as slow
+
+seeds = st.integers(0, 10**6)
+kinds = st.sampled_from(slow.KINDS)
+Edges = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def edges_of(costs: np.ndarray) -> Edges:
+    i, j = np.triu_indices(len(costs), 1)
+    return i.astype(np.int32), j.astype(np.int32), costs[i, j]
+
+
+def thinned(costs: np.ndarray, seed: int, share: float = 0.4) -> np.ndarray:
+    keep = np.triu(np.random.default_rng(seed).random(costs.shape) < share, 1)
+    return costs * (keep | keep.T)
+
+
+def planted_graph(n: int, seed: int) -> Edges:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, n // 10, n)
+    i, j = rng.integers(0, n, 8 * n), rng.integers(0, n, 8 * n)
+    members = np.argsort(truth, kind="stable")
+    near = members[(np.argsort(members)[:, None] + np.arange(1, 6)) % n].ravel()
+    i, j = np.append(i, np.repeat(np.arange(n), 5)), np.append(j, near)
+    return i, j, rng.normal(np.where(truth[i] == truth[j], 1.0, -1.0), 1.2)
+
+
+@pytest.mark.parametrize("kind", slow.KINDS)
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9, 16, 30])
+def test_contraction_agrees_with_the_definition_also_on_ties(kind: str, n: int) -> None:
+    for seed in range(8):
+        costs = slow.random_costs(n, seed, kind)
+        costs = thinned(costs, seed) if seed % 2 else costs
+        assert greedy_sparse(n, *edges_of(costs), refine=False).tolist() == slow.contract(costs).tolist()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 40), seeds, kinds)
+def test_dense_and_sparse_give_the_same_labels_on_a_complete_graph(n: int, seed: int, kind: str) -> None:
+    costs = slow.random_costs(n, seed, kind)
+    assert (
+        greedy_sparse(n, *edges_of(costs), refine=False).tolist()
+        == greedy_dense(costs, refine=False).tolist()
+    )
+    sparse, dense = greedy_sparse(n, *edges_of(costs)), greedy_dense(costs)
+    assert objective_dense(costs, sparse) == pytest.approx(objective_dense(costs, dense), abs=1e-8)
+
+
+@pytest.mark.parametrize("longest", [0, 1, 3, 10, 40])
+def test_hubs_change_the_time_only(longest: int) -> None:
+    for seed in range(5):
+        i, j, cost = planted_graph(400, seed)
+        graph = [adjacency(400, i.astype(np.int32), j.astype(np.int32), cost) for _ in range(2)]
+        assert (contract(*graph[0], longest) == contract(*graph[1], 10**9)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_hubs_have_the_same_objective_on_ties(dtype: type) -> None:
+    i, j, cost = planted_graph(2000, 0)
+    cost = cost.astype(dtype)
+    graph = [adjacency(2000, i.astype(np.int32), j.astype(np.int32), cost) for _ in range(2)]
+    few, many = (
+        objective_sparse(i, j, cost, contract(*g, longest))
+        for g, longest in zip(graph, (10, 10**9), strict=True)
+    )
+    assert few == pytest.approx(many, rel=1e-6)
+
+
+def test_a_star_is_joined_without_a_scan_of_its_centre_per_leaf() -> None:
+    n = 30_000
+    leaves = np.arange(1, n)
+    cost = np.random.default_rng(0).random(n - 1)
+    labels = greedy_sparse(n, np.zeros(n - 1, int), leaves, np.where(leaves % 2, cost, -cost))
+    assert (labels[1::2] == 0).all()
+    assert labels.max() == (leaves % 2 == 0).sum()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 14), seeds, kinds)
+def test_refined_clusters_cannot_be_improved_by_a_move_or_a_join(n: int, seed: int, kind: str) -> None:
+    costs = thinned(slow.random_costs(n, seed, kind), seed)
+    labels = greedy_sparse(n, *edges_of(costs))
+    assert slow.best_local_gain(costs, labels) < 1e-8
+    if n <= 7:
+        assert objective_dense(costs, labels) <= slow.optimum(costs) + 1e-9
+
+
+def test_refining_gains_and_keeps_clusters_connected() -> None:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    i, j, cost = planted_graph(2000, 1)
+    plain, refined = greedy_sparse(2000, i, j, cost, refine=False), greedy_sparse(2000, i, j, cost)
+    assert objective_sparse(i, j, cost, refined) > objective_sparse(i, j, cost, plain)
+    inside = refined[i] == refined[j]
+    parts, _ = connected_components(coo_array((np.ones(inside.sum()), (i[inside], j[inside])), (2000, 2000)))
+    assert parts == refined.max() + 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds)
+def test_the_order_of_nodes_edges_and_ends_changes_nothing_but_names(seed: int) -> None:
+    n = 60
+    costs = thinned(slow.random_costs(n, seed, "planted"), seed)
+    i, j, cost = edges_of(costs)
+    rng = np.random.default_rng(seed)
+    name, order = rng.permutation(n), rng.permutation(cost.size)
+    labels = greedy_sparse(n, i, j, cost)
+    renamed = greedy_sparse(n, name[j][order], name[i][order], cost[order])[name]
+    assert ((labels[:, None] == labels) == (renamed[:, None] == renamed)).all()
+
+
+def test_parallel_edges_add_up_and_loops_count_for_nothing() -> None:
+    assert greedy_sparse(2, [0, 1, 0], [1, 0, 1], [3.0, -2.0, -2.0]).tolist() == [0, 1]
+    assert greedy_sparse(2, [0, 1, 0], [1, 0, 1], [3.0, -2.0, -0.5]).tolist() == [0, 0]
+    assert greedy_sparse(2, [0, 0, 1], [0, 1, 1], [9.0, -1.0, 9.0]).tolist() == [0, 1]
+    assert objective_sparse(np.array([0, 0]), np.array([0, 1]), np.array([9.0, 2.0]), np.array([0, 0])) == 2
+
+
+def test_nodes_without_edges_stay_alone_and_the_input_stays() -> None:
+    i, j, cost = np.array([3]), np.array([1]), np.array([1.0])
+    for array in (i, j, cost):
+        array.flags.writeable = False
+    assert greedy_sparse(5, i, j, cost).tolist() == [0, 1, 2, 1, 3]
+    assert greedy_sparse(3, [], [], []).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("n", "i", "j", "cost", "sentence"),
+    [
+        (0, [], [], [], "between 1 and"),
+        (3, [0, 1], [1], [1.0, 2.0], "three arrays of one length"),
+        (3, [0, 3], [1, 1], [1.0, 2.0], r"edge 1 ends at node 3 \(i\), but the nodes are 0 to 2"),
+        (3, [0, 1], [1, -1], [1.0, 2.0], r"edge 1 ends at node -1 \(j\)"),
+        (3, [0.0, 1.0], [1, 2], [1.0, 2.0], "must be integers"),
+        (3, [0, 1], [1, 2], [1.0, np.nan], "cost of edge 1 is nan"),
+        (3, [0, 1], [1, 2], [-np.inf, 1.0], "cost of edge 0 is -inf"),
+    ],
+)
+def test_bad_edges_are_refused_in_one_sentence(
+    n: int, i: list[float], j: list[float], cost: list[float], sentence: str
+) -> None:
+    with pytest.raises(DataError, match=sentence):
+        greedy_sparse(n, i, j, cost)
