@@ -244,9 +244,7 @@ def multicut(
     ] = "auto",
     time_limit: Annotated[float | None, typer.Option(min=0.0, help="Seconds for the exact solver.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the labels here, .npy.")] = None,
-    certificate: Annotated[
-        Path | None, typer.Option(help="Write the proof of the bound here, .npz.")
-    ] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Write the proof of the bound here, .npz.")] = None,
     json: JsonOpt = False,
 ) -> None:
     """Solve a multicut, greedily or with proof; or verify such a proof.
@@ -254,20 +252,20 @@ def multicut(
     Positive costs want a join. The objective, to be maximised, is the sum of
     the costs of all pairs within clusters.
     """
-    from bench.commands.multicut import solve_file, verify_file
+    from bench.commands.multicut import Reading, solve_file, verify_file
 
-    reading = {"probabilities": probabilities, "symmetrise": symmetrise, "prior": prior}
+    reading = Reading(probabilities, symmetrise, prior)
     if words[0] == "verify" and len(words) == 3:
-        verify_file(Path(words[1]), Path(words[2]), as_json=json, **reading)
+        verify_file(Path(words[1]), Path(words[2]), reading, as_json=json)
     elif len(words) == 1 and words[0] != "verify":
         solve_file(
             Path(words[0]),
+            reading,
             solver=solver,
             time_limit=time_limit,
             out=out,
             certificate=certificate,
             as_json=json,
-            **reading,
         )
     else:
         raise typer.BadParameter("FILE, or verify FILE CERTIFICATE, is wanted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,25 @@ AUTO_SECONDS = 60.0
 """`auto` takes the best partition found in this time, unless another limit is given."""
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How an instance is to be read from its file; see `bench.multicut.io.read_instance`."""
+
+    probabilities: bool
+    symmetrise: bool
+    prior: float | None
+
+    def read(self, file: Path) -> Instance:
+        """Read the instance."""
+        return read_instance(
+            file, probabilities=self.probabilities, symmetrise=self.symmetrise, prior=self.prior
+        )
+
+
 def solve_file(
     file: Path,
+    reading: Reading,
     *,
-    probabilities: bool,
-    symmetrise: bool,
-    prior: float | None,
     solver: str,
     time_limit: float | None,
     out: Path | None,
@@ -35,7 +49,7 @@ def solve_file(
     """Solve one instance and print what was found and proven."""
     if solver not in SOLVERS:
         raise DataError(f"--solver: no solver named {solver!r}; {suggest(solver, list(SOLVERS))}")
-    instance = read_instance(file, probabilities=probabilities, symmetrise=symmetrise, prior=prior)
+    instance = reading.read(file)
     greedy = solver == "greedy" or (solver == "auto" and instance.n > AUTO_LIMIT)
     if greedy and certificate is not None:
         raise DataError("--certificate: the greedy solver proves nothing; use --solver exact")
@@ -57,11 +71,11 @@ def solve_file(
             print(f"{key + ':':<13}{path}")
 
 
-def verify_file(file: Path, certificate: Path, *, probabilities: bool, as_json: bool, **reading: Any) -> None:
+def verify_file(file: Path, certificate: Path, reading: Reading, *, as_json: bool) -> None:
     """Check a certificate against its instance and print the bound that it proves."""
     from bench.multicut.certificate import Certificate, verify, verify_sparse
 
-    instance = read_instance(file, probabilities=probabilities, **reading)
+    instance = reading.read(file)
     proof = Certificate.load(certificate)
     if instance.matrix is not None:
         bound = verify(proof, instance.matrix)

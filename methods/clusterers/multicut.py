@@ -94,9 +94,7 @@ class Multicut(Clusterer):
             return solve(instance.matrix, certificate=False, **options)
         assert instance.i is not None
         assert instance.j is not None
-        return solve_sparse(
-            instance.n, instance.i, instance.j, instance.cost, certificate=False, **options
-        )
+        return solve_sparse(instance.n, instance.i, instance.j, instance.cost, certificate=False, **options)
 
 
 def _greedy(instance: Instance) -> Labels:

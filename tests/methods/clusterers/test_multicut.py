@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.methods.clusterers.multicut import Multicut
 
 from bench.interfaces import ToCluster
-from bench.methods.clusterers.multicut import Multicut
 from tests.methods import make_run
 
 

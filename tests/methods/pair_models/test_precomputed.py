@@ -47,7 +47,7 @@ def write(folder, kind, matrix, ids):
         lines = csv.writer(out)
         lines.writerow(["id_a", "note", "id_b", "probability"])
         for i, a in enumerate(ids):
-            lines.writerows([a, "x", b, matrix[i, j]] for j, b in enumerate(ids) if i != j)
+            lines.writerows([a, "x", b, matrix[i, j]] for j, b in enumerate(ids))
     return {"file": file}
 
 
@@ -75,20 +75,18 @@ def test_comes_back_equal(kind, n, others, seed, whole):
 
 
 @pytest.mark.parametrize("kind", ["npy", "h5"])
-def test_blocks_and_tiles_change_nothing(tmp_path, kind, monkeypatch):
+def test_reads_block_by_block(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr("bench.methods.pair_models.precomputed._BLOCK", 200)  # three rows
+    monkeypatch.setattr("bench.methods.pair_models.precomputed._TILE", 7)
     rng = np.random.default_rng(0)
-    directed = rng.random((23, 23))
-    order = rng.permutation(23)
-    names = [f"i{i}" for i in order]
-    parameters = write(tmp_path, kind, directed, names)
-    wanted = names[3:20:2]
-    expected, _ = join(wanted, **parameters)
-    monkeypatch.setattr("bench.methods.pair_models.precomputed._BLOCK", 50)
-    monkeypatch.setattr("bench.methods.pair_models.precomputed._TILE", 4)
-    np.testing.assert_array_equal(join(wanted, **parameters)[0], expected)
-    single = directed[3:20:2, 3:20:2].astype(np.float32)
-    np.fill_diagonal(single, 1)
-    np.testing.assert_array_equal(expected, (single + single.T) / 2)
+    directed = rng.random((60, 60), np.float32)
+    names = [f"i{i}" for i in range(60)]
+    rows = rng.permutation(60)[:40]
+    found, _ = join([names[row] for row in rows], **write(tmp_path, kind, directed, names))
+    expected = directed[np.ix_(rows, rows)]
+    expected = (expected + expected.T) / 2
+    np.fill_diagonal(expected, 1)
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -129,6 +127,8 @@ def test_ids_beside_an_h5_file(tmp_path):
     file = write(tmp_path, "h5", p, list("abc"))["file"]
     (tmp_path / "ids.txt").write_text("x\ny\nz\n")
     np.testing.assert_array_equal(join("zx", file=file, ids=tmp_path / "ids.txt")[0], p[::-2, ::-2])
+    found, _ = join("zx", file=file, ids=tmp_path / "ids.txt", ids_dataset="file_ids")
+    np.testing.assert_array_equal(found, p[::-2, ::-2])
     with pytest.raises(DataError, match="leave `ids` out"):
         join("abc", **write(tmp_path, "long", p, list("abc")), ids=tmp_path / "ids.txt")
 
@@ -137,6 +137,12 @@ def test_ids_beside_an_h5_file(tmp_path):
 def test_other_types(tmp_path, dtype):
     p = (random_matrix(4) > 0.6).astype(dtype)
     np.testing.assert_array_equal(join("abcd", **write(tmp_path, "npy", p, list("abcd")))[0], p)
+
+
+def test_square_table_with_columns_in_another_order(tmp_path):
+    p = random_matrix(4)
+    pd.DataFrame(p, list("abcd"), list("abcd"))[list("cadb")].to_csv(tmp_path / "p.csv")
+    np.testing.assert_array_equal(join("dba", file=tmp_path / "p.csv")[0], p[np.ix_([3, 1, 0], [3, 1, 0])])
 
 
 def test_one_direction_and_other_columns(tmp_path):
@@ -215,7 +221,7 @@ def test_bad_values_are_named(tmp_path, kind, value):
     np.testing.assert_array_equal(join("ab", **parameters)[0][0, 1], np.float32(p[0, 1]))  # passed over
 
 
-@pytest.mark.parametrize("kind", ["npy", "h5", "square"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_diagonal_is_passed_over(tmp_path, kind):
     p = random_matrix(4)
     np.fill_diagonal(p, np.nan)
