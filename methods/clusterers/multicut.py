@@ -94,6 +94,7 @@ class Multicut(Clusterer):
             return solve(instance.matrix, certificate=False, **options)
         assert instance.i is not None
         assert instance.j is not None
+        assert instance.cost is not None
         return solve_sparse(instance.n, instance.i, instance.j, instance.cost, certificate=False, **options)
 
 

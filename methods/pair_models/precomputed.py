@@ -165,11 +165,11 @@ def _select(
         if not images.size:
             continue
         first, last = int(rows[images[0]]), int(rows[images[-1]])
-        block = np.asarray(matrix[first : last + 1])[np.ix_(rows[images] - first, rows)]
+        block = np.asarray(matrix[first : last + 1])[np.ix_(rows[images] - first, columns)]
         block[np.arange(len(images)), images] = 1
         for i, j in np.argwhere(_improper(block))[:1]:
             raise _improper_value(path, block[i, j], ids[images[i]], ids[j])
-        p[images] = block
+        p[: len(block)] = block
     return p
 
 

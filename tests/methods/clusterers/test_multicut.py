@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bench.methods.clusterers.multicut import Multicut
 
+from bench import registry
 from bench.interfaces import ToCluster
 from tests.methods import make_run
+
+Multicut: Any = registry.load("clusterer", "multicut")
 
 
 def _blobs(per_class: int, classes: int, noise: float, seed: int = 0) -> tuple[Any, Any]:
