@@ -169,7 +169,7 @@ def _select(
         block[np.arange(len(images)), images] = 1
         for i, j in np.argwhere(_improper(block))[:1]:
             raise _improper_value(path, block[i, j], ids[images[i]], ids[j])
-        p[: len(block)] = block
+        p[images] = block
     return p
 
 

@@ -84,7 +84,7 @@ def test_reads_block_by_block(tmp_path, kind, monkeypatch):
     rows = rng.permutation(60)[:40]
     found, _ = join([names[row] for row in rows], **write(tmp_path, kind, directed, names))
     expected = directed[np.ix_(rows, rows)]
-    expected = (expected + expected.T) / 2
+    expected = (expected + expected.T) * np.float32(0.5)
     np.fill_diagonal(expected, 1)
     np.testing.assert_array_equal(found, expected)
 
