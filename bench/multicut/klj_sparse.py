@@ -107,12 +107,12 @@ def _drawn_together(p: Partition, changed: NDArray[np.bool_], least: float) -> N
     pairs, gains, count = np.empty(n + 1, np.int64), np.empty(n + 1), 0
     pull = np.zeros(n + 1)
     nearby = changed.copy()  # clusters that changed, and their neighbours
-    for v in range(n):
-        if changed[p.labels[v]]:
-            for e in range(p.start[v], p.start[v + 1]):
+    for u in range(n):
+        if changed[p.labels[u]]:
+            for e in range(p.start[u], p.start[u + 1]):
                 nearby[p.labels[p.half[e].end]] = True
     for a in range(n + 1):
-        v = p.head[a] if nearby[a] else -1
+        v: Node = p.head[a] if nearby[a] else -1
         while v >= 0:
             for e in range(p.start[v], p.start[v + 1]):
                 pull[p.labels[p.half[e].end]] += p.half[e].cost
