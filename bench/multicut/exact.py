@@ -18,19 +18,22 @@ from numpy.typing import NDArray
 
 from bench.multicut.backends import Solver, choose
 from bench.multicut.certificate import Certificate, certify
-from bench.multicut.fixing import Part, fit, forced, split
+from bench.multicut.fixing import Part, fit, probe, split
 from bench.multicut.packing import Cycles, pack
 from bench.multicut.problem import Problem, components, disagreement, from_dense, from_sparse
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
 from bench.multicut.separation import separate
-from bench.multicut.triangle import solve_triangles, suits_triangles
 
 Progress = Callable[[float, float], None]
 """`progress(objective so far, upper bound so far)`."""
 Labels = NDArray[np.int64]
 EXACT = 1e-9
 """Share of the costs that counts as rounding error where decisions are forced."""
+CASES = 4.0
+"""Cases are distinguished while the gap is at most so many times the cost in doubt at one edge."""
+SMALL = 40
+"""Nodes up to which distinguishing cases beats an integer program on any instance seen."""
 WORTH = 0.9
 """Parts with so small a share of the edges are solved afresh; else the integer program takes over."""
 THRESHOLDS = (0.3, 0.5, 0.7)
@@ -134,7 +137,7 @@ def _solve_all(
     deadline = started + (np.inf if time_limit is None else time_limit)
     run = _Run(choose(solver), seed, deadline, started, progress, 0.1 * TOLERANCE * max(1.0, cost))
     run.seconds["greedy"] = time.perf_counter() - started
-    labels, lower, cycles = _solve(run, problem, labels, 0)
+    labels, lower, cycles = _solve(run, problem, labels, np.inf, 0)
     cost = disagreement(problem, labels)
     lower = min(lower, cost)
     proof: Certificate | None = None
@@ -155,31 +158,37 @@ def _solve_all(
     )
 
 
-def _solve(run: _Run, problem: Problem, labels: Labels, depth: int) -> tuple[Labels, float, Cycles]:
-    """Return a partition at least as good as `labels`, a lower bound, and the cycles behind its first part.
+def _solve(
+    run: _Run, problem: Problem, labels: Labels, cutoff: float, depth: int
+) -> tuple[Labels, float, Cycles]:
+    """Return a partition at least as good as `labels`, a lower bound, and the cycles it starts from.
 
-    The bound may exceed the true optimum only where `labels` itself is optimal.
+    Partitions with a disagreement of `cutoff` or more are of no interest: the bound holds for all others.
     """
     if depth and run.left() > 0:
         with run.phase("rounding"):
             labels = _better(problem, labels, *_greedy_partitions(problem))
-    labels, cycles, left, relaxation = _tighten(run, problem, labels, depth)
-    lower, upper = cycles.bound, disagreement(problem, labels)
-    if upper - lower <= run.scale or run.left() <= 0:
+    labels, cycles, left, relaxation = _tighten(run, problem, labels, cutoff, depth)
+    upper = disagreement(problem, labels)
+    lower, cutoff = cycles.bound, min(cutoff, upper)
+    if cutoff - lower <= run.scale or run.left() <= 0:
         return labels, lower, cycles
-    gap = upper - lower
+    gap = cutoff - lower + EXACT * max(1.0, upper)
     with run.phase("fixing"):
-        join, cut = forced(problem, cycles, left, gap + EXACT * max(1.0, upper))
-        parts = split(problem, join, cut, 1 + 2 * gap)
+        if_cut, if_joined = probe(problem, cycles, left)
+        join, cut = if_cut > gap, if_joined > gap
+    if (join & cut).any():  # nothing is better than the cutoff
+        return labels, cutoff, cycles
+    parts = split(problem, join, cut, 1 + 2 * gap)
     if all(len(part.problem.u) < WORTH * len(problem.u) for part in parts):
-        labels, lower = _solve_parts(run, problem, labels, lower, parts, join, cut, depth)
+        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
     else:
-        labels, lower = _decide(run, problem, labels, lower, relaxation)
-    return labels, lower, cycles
+        labels, bound = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
+    return labels, max(lower, bound), cycles
 
 
 def _tighten(
-    run: _Run, problem: Problem, labels: Labels, depth: int
+    run: _Run, problem: Problem, labels: Labels, cutoff: float, depth: int
 ) -> tuple[Labels, Cycles, NDArray[np.float64], Relaxation | None]:
     """Raise the lower bound with cycles, and improve the partition on the way."""
     upper = disagreement(problem, labels)
@@ -202,7 +211,7 @@ def _tighten(
         priced, bound = relaxation.cycles, relaxation.cycles.bound
         if rounds in (2, 4, 8) or rounds % 16 == 0:
             labels = _round(run, problem, labels, relaxation)
-            upper = disagreement(problem, labels)
+            upper = min(cutoff, disagreement(problem, labels))
         if run.progress and not depth:
             run.progress(problem.positive - upper, problem.positive - max(bound, best.bound))
         rounds += 1
@@ -224,47 +233,85 @@ def _solve_parts(
     run: _Run,
     problem: Problem,
     labels: Labels,
-    lower: float,
+    cutoff: float,
     parts: list[Part],
     join: NDArray[np.bool_],
-    cut: NDArray[np.bool_],
     depth: int,
 ) -> tuple[Labels, float]:
     """Solve the parts one by one; what is between them costs the same in every partition left."""
-    upper = disagreement(problem, labels)
     group = components(problem.n, problem.u, problem.v, join)
-    result = group.copy()
-    offset = int(group.max()) + 1
-    open_gap = 0.0
-    for part in parts:
+    alone = [np.arange(part.problem.n) for part in parts]
+    within = sum(disagreement(part.problem, each) for part, each in zip(parts, alone, strict=True))
+    between = disagreement(problem, _combined(group, parts, alone)) - within
+    found, bounds = alone, np.zeros(len(parts))
+    for k, part in enumerate(parts):
         inner = np.empty(part.problem.n, np.int64)
         inner[part.place] = labels[part.nodes]
-        inner = _numbered(inner)
-        inner, bound, _ = _solve(run, part.problem, inner, depth + 1)
-        after = disagreement(part.problem, inner)
-        open_gap += max(0.0, after - bound)
-        result[part.nodes] = offset + inner[part.place]
-        offset += int(inner.max()) + 1
-    result = _numbered(result)
-    new_upper = disagreement(problem, result)
-    return _better(problem, labels, result), max(lower, min(upper, new_upper) - open_gap)
+        allowed = cutoff - between - (bounds.sum() - bounds[k])
+        found[k], bounds[k], _ = _solve(run, part.problem, _numbered(inner), allowed, depth + 1)
+    return _better(problem, labels, _combined(group, parts, found)), min(cutoff, between + bounds.sum())
+
+
+def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
+    """Put partitions of the parts together; nodes in no part go with their `group`."""
+    result, offset = group.copy(), int(group.max(initial=0)) + 1
+    for part, labels in zip(parts, inner, strict=True):
+        result[part.nodes] = offset + labels[part.place]
+        offset += part.problem.n
+    return _numbered(result)
 
 
 def _decide(
-    run: _Run, problem: Problem, labels: Labels, lower: float, relaxation: Relaxation | None
+    run: _Run,
+    problem: Problem,
+    labels: Labels,
+    lower: float,
+    cutoff: float,
+    relaxation: Relaxation | None,
+    depth: int,
+) -> tuple[Labels, float]:
+    """Decide what nothing forces: by cases where that raises the bound fast, else by integer programs."""
+    if relaxation is None:
+        return labels, lower
+    cut = relaxation.point().edge
+    doubt = problem.cost * np.minimum(cut, 1 - cut)
+    if cutoff - lower <= CASES * doubt.max(initial=0.0) or problem.n <= SMALL:
+        return _branch(run, problem, labels, cutoff, int(np.argmax(doubt)), depth)
+    return _integer(run, problem, labels, cutoff, relaxation)
+
+
+def _branch(
+    run: _Run,
+    problem: Problem,
+    labels: Labels,
+    cutoff: float,
+    edge: int,
+    depth: int,
+) -> tuple[Labels, float]:
+    """Solve with one edge joined, then with it cut."""
+    one, none = np.zeros(len(problem.u), np.bool_), np.zeros(len(problem.u), np.bool_)
+    one[edge] = True
+    bounds = []
+    together = labels[problem.u[edge]] == labels[problem.v[edge]]
+    for join, cut in ((one, none), (none, one)) if together else ((none, one), (one, none)):
+        parts = split(problem, join, cut, 1 + cutoff)
+        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
+        bounds.append(bound)
+        cutoff = min(cutoff, disagreement(problem, labels))
+    return labels, min(bounds)
+
+
+def _integer(
+    run: _Run, problem: Problem, labels: Labels, cutoff: float, relaxation: Relaxation
 ) -> tuple[Labels, float]:
     """Solve integer programs, with more cycles each time, until one gives a partition."""
+    lower = 0.0
     with run.phase("integer"):
-        if suits_triangles(problem):
-            found, bound = solve_triangles(problem, labels, run.solver, run.seed, run.left())
-            return _better(problem, labels, found), max(lower, bound)
-        if relaxation is None:
-            return labels, lower
         while run.left() > 0:
             finished, bound = relaxation.solve_integer(run.left(), labels)
             lower = max(lower, bound)
             labels = _round(run, problem, labels, relaxation)
-            if not finished or disagreement(problem, labels) - lower <= run.scale:
+            if not finished or min(cutoff, disagreement(problem, labels)) - lower <= run.scale:
                 break
             new = separate(problem, relaxation.point(), labels, 1.0)
             if not len(new.u):

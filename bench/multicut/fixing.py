@@ -38,19 +38,19 @@ def fit(problem: Problem, cycles: Cycles) -> tuple[Cycles, NDArray[np.float64]]:
     return cycles._replace(weight=weight).take(weight > 0), left
 
 
-def forced(
-    problem: Problem, cycles: Cycles, left: NDArray[np.float64], gap: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find positive edges that every better partition joins, and those that every better one cuts.
+def probe(
+    problem: Problem, cycles: Cycles, left: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find by how much the bound of the cycles rises when one positive edge is decided.
 
     Parameters
     ----------
     cycles, left : from `fit`
-    gap : upper bound - bound of the cycles; partitions that gain less than a rounding error do not count
 
     Returns
     -------
-    join, cut : (m,) bool. At least one optimal partition, or the one that gave the upper bound, obeys all.
+    if_cut, if_joined : (m,). Where one of them exceeds the gap between a known partition and the bound, no
+        better partition decides so: it decides the other way.
 
     Notes
     -----
@@ -61,7 +61,7 @@ def forced(
     """
     start, other, used = _incident_pairs(problem.n, cycles)
     if_cut, if_joined = _probe(problem, left, start, other, used)
-    return if_cut > gap, if_joined > gap
+    return if_cut, if_joined
 
 
 def split(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_], penalty: float) -> list[Part]:
@@ -212,4 +212,4 @@ def _pairs_within(
     return i[keep], j[keep], problem.pair_cost[at][keep]
 
 
-__all__ = ["Part", "disagreement", "fit", "forced", "split"]
+__all__ = ["Part", "disagreement", "fit", "probe", "split"]

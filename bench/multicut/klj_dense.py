@@ -69,8 +69,7 @@ def improve(costs: NDArray[Any], labels: NDArray[np.int64], pull: NDArray[np.flo
         changed[:] = False
         for pair in _drawn_together(p, least):
             a, b = pair // (n + 1), pair % (n + 1)
-            due = before[a] or before[b] or changed[a] or changed[b]
-            if due and p.size[a] and p.size[b] and _improve_pair(p, s, a, b, least):
+            if (before[a] or before[b]) and p.size[a] and p.size[b] and _improve_pair(p, s, a, b, least):
                 changed[a] = changed[b] = True
         empty = 0
         for a in range(n):

@@ -63,10 +63,9 @@ def improve(start: NDArray[np.int64], half: NDArray[Any], labels: NDArray[np.int
     for _ in range(MAX_ROUNDS):
         before = changed.copy()
         changed[:] = False
-        for pair in _drawn_together(p, least):
+        for pair in _drawn_together(p, before, least):
             a, b = pair // (n + 1), pair % (n + 1)
-            due = before[a] or before[b] or changed[a] or changed[b]
-            if due and p.size[a] and p.size[b] and _improve_pair(p, a, b, least):
+            if (before[a] or before[b]) and p.size[a] and p.size[b] and _improve_pair(p, a, b, least):
                 changed[a] = changed[b] = True
         empty = 0
         for a in range(n + 1):
@@ -102,13 +101,18 @@ def components(start: NDArray[np.int64], half: NDArray[Any], labels: NDArray[np.
 
 
 @njit(cache=True)
-def _drawn_together(p: Partition, least: float) -> NDArray[np.int64]:
+def _drawn_together(p: Partition, changed: NDArray[np.bool_], least: float) -> NDArray[np.int64]:
     """List the pairs of clusters a < b where a node of one is drawn to the other, as a (n + 1) + b."""
     n = p.labels.size
     pairs, gains, count = np.empty(n + 1, np.int64), np.empty(n + 1), 0
     pull = np.zeros(n + 1)
+    nearby = changed.copy()  # clusters that changed, and their neighbours
+    for u in range(n):
+        if changed[p.labels[u]]:
+            for e in range(p.start[u], p.start[u + 1]):
+                nearby[p.labels[p.half[e].end]] = True
     for a in range(n + 1):
-        v = p.head[a]
+        v: Node = p.head[a] if nearby[a] else -1
         while v >= 0:
             for e in range(p.start[v], p.start[v + 1]):
                 pull[p.labels[p.half[e].end]] += p.half[e].cost

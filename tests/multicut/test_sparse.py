@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
 
 from bench.interfaces import DataError
 from bench.multicut import greedy_dense, greedy_sparse, objective_dense, objective_sparse
@@ -64,6 +65,21 @@ def test_hubs_change_the_time_only(longest: int) -> None:
         assert (contract(*graph[0], longest) == contract(*graph[1], 10**9)).all()
 
 
+def test_hubs_change_the_time_only_on_a_neighbour_graph() -> None:
+    rng = np.random.default_rng(0)
+    n, classes = 20_000, 2000
+    centre = rng.random((classes, 3)) * classes ** (1 / 3) * 3
+    truth = rng.integers(0, classes, n)
+    place = centre[truth] + 0.6 * rng.normal(size=(n, 3))
+    near = NearestNeighbors(n_neighbors=11).fit(place).kneighbors(place, return_distance=False)[:, 1:]
+    key = np.unique(np.sort(np.stack([np.repeat(np.arange(n), 10), near.ravel()], 1), 1), axis=0)
+    i, j = key.T.astype(np.int32)
+    p = np.where(truth[i] == truth[j], rng.beta(3.6, 1, i.size), rng.beta(1, 3.6, i.size))
+    cost = np.log(p / (1 - p))
+    graph = [adjacency(n, i, j, cost) for _ in range(2)]
+    assert (contract(*graph[0], 20) == contract(*graph[1], 10**9)).all()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_hubs_have_the_same_objective_on_ties(dtype: type) -> None:
     i, j, cost = planted_graph(2000, 0)
@@ -100,8 +116,13 @@ def test_refining_gains_and_keeps_clusters_connected() -> None:
     from scipy.sparse.csgraph import connected_components
 
     i, j, cost = planted_graph(2000, 1)
+    i, j, cost = i[i != j], j[i != j], cost[i != j]
     plain, refined = greedy_sparse(2000, i, j, cost, refine=False), greedy_sparse(2000, i, j, cost)
     assert objective_sparse(i, j, cost, refined) > objective_sparse(i, j, cost, plain)
+    ends = coo_array((np.append(cost, cost), (np.append(i, j), refined[np.append(j, i)]))).toarray()
+    own = np.take_along_axis(ends, refined[:, None], 1)
+    assert own.min() > -1e-8
+    assert (ends - own).max() < 1e-8
     inside = refined[i] == refined[j]
     parts, _ = connected_components(coo_array((np.ones(inside.sum()), (i[inside], j[inside])), (2000, 2000)))
     assert parts == refined.max() + 1
