@@ -38,7 +38,7 @@ class Unit:
     name: str
 
 
-class _IsInputFile:
+class FileMark:
     """Marks a parameter as a file: its content, not its path, enters the key."""
 
 
@@ -51,7 +51,7 @@ def _resolve(path: Path, info: ValidationInfo) -> Path:
     return path if path.is_absolute() or folder is None else Path(folder) / path
 
 
-InputFile = Annotated[Path, AfterValidator(_resolve), _IsInputFile()]
+InputFile = Annotated[Path, AfterValidator(_resolve), FileMark()]
 """A file that an adapter reads; a relative path starts at the suite file's folder."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from bench.interfaces import Adapter, Json, _IsInputFile, marks
+from bench.interfaces import Adapter, FileMark, Json, marks
 from bench.registry import identity
 
 DIGEST_BYTES = 16
@@ -40,7 +40,7 @@ def inputs_of(
 
 
 def _is_file(field: FieldInfo) -> bool:
-    return any(isinstance(m, _IsInputFile) for m in marks(field))
+    return any(isinstance(m, FileMark) for m in marks(field))
 
 
 def _canonical(value: Any, is_file: bool, content: Callable[[Path], str]) -> Json:

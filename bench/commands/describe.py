@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from bench import registry
-from bench.interfaces import Adapter, DataError, Unit, _IsInputFile, marks
+from bench.interfaces import Adapter, DataError, FileMark, Unit, marks
 from bench.metrics.names import METRICS
 from bench.registry import KINDS, suggest
 
@@ -131,7 +131,7 @@ def _parameter(name: str, info: Any) -> dict[str, Any]:
     default = "required" if info.is_required() else info.get_default(call_default_factory=True)
     said = marks(info)
     unit = " or ".join(dict.fromkeys(m.name for m in said if isinstance(m, Unit)))
-    is_file = any(isinstance(m, _IsInputFile) for m in said)
+    is_file = any(isinstance(m, FileMark) for m in said)
     limits = [str(m) for m in said if type(m).__module__ == "annotated_types"]
     return {
         "name": name,
