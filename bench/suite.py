@@ -43,10 +43,9 @@ class Table(_Strict):
 
     id: FileName
     caption: str = ""
-    rows: Literal["method"] = "method"
     columns: list[str] = Field(default=[], description="Metrics; unless given, those of the suite.")
     datasets: list[str] = Field(default=[], description="Names of datasets; unless given, all.")
-    reference: str | None = Field(None, description="A table of results/reference to print beside ours.")
+    reference: str | None = Field(None, description="A table of results/reference to print below ours.")
 
 
 class DatasetBlock(BaseModel):

@@ -16,6 +16,7 @@ from bench.grid import PARTS, Concrete, GridError, expand
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
 from bench.metrics.names import METRICS
 from bench.registry import AdapterError, suggest
+from bench.report import reference
 from bench.suite import DatasetBlock, DatasetEntry, Limits, Method, MethodBlock, Suite, SuiteBlock, Table
 from bench.validation import show, validated
 from bench.yamlfile import FileError, Problem, Tree, Where, override, read
@@ -239,6 +240,9 @@ class _Loader:
         wanted: list[tuple[str, Where]] = [(m, ("metrics", i)) for i, m in enumerate(block.metrics)]
         for t, table in enumerate(block.tables):
             wanted += [(m, ("tables", t, "columns", i)) for i, m in enumerate(table.columns)]
+            if table.reference is not None and table.reference not in reference.tables():
+                text = f"no table {table.reference!r}; {suggest(table.reference, list(reference.tables()))}"
+                self._add(("tables", t, "reference"), text)
             for i, name in enumerate(table.datasets):
                 known = [d.name for d in block.datasets if d.name]
                 if name not in known:

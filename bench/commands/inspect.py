@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from bench.interfaces import DataError
 from bench.metrics.names import METRICS
 from bench.record import CellRecord, Status, read
 from bench.registry import suggest
+from bench.report import reference
 from bench.report.leaderboard import Leaderboard, build
 from bench.report.render import comma_separated, latex, markdown, terminal
 from bench.results import PlanOnDisk, Results
@@ -57,22 +59,32 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
 
 
 def show_table(name: str, profile: str | None, base: Path, table: str | None, format: str) -> None:
-    """Print the leaderboard, or one of the tables that the suite declares."""
+    """Print the leaderboard, or one of the tables that the suite declares.
+
+    What was published goes below it, for readers: on a terminal and in Markdown.
+    """
     results, plan = _opened(name, profile, base)
     metrics: list[str] = []
     datasets: list[str] = []
+    published: str | None = None
     if table is not None:
         known = {str(t["id"]): t for t in plan.tables}
         if table not in known:
             raise DataError(f"{plan.suite} has no table {table!r}; {suggest(table, sorted(known))}")
         metrics, datasets = known[table]["columns"], known[table]["datasets"]
+        published = known[table]["reference"]
+        plan = replace(plan, title=known[table]["caption"] or plan.title)
     board: Leaderboard = build(plan, results.get, metrics, datasets)
     if format in _TEXT_FORMATS:
         print(_TEXT_FORMATS[format](board), end="")
+        if published and format == "md":
+            print(f"\n{reference.markdown(published)}", end="")
     elif format == "terminal":
         console = wide_console()
         for part in terminal(board, console.width):
             console.print(part)
+        if published:
+            console.print(reference.terminal(published))
     else:
         raise DataError(f"--format: no format {format!r}; {suggest(format, ['terminal', *_TEXT_FORMATS])}")
 
