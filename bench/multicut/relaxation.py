@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bench.multicut.backends import make_model
 from bench.multicut.packing import Cycles, join, no_cycles
 from bench.multicut.problem import Problem, pair_costs
-from bench.multicut.separation import Point, separate
+from bench.multicut.separation import Point, Separation
 
 SHARE = 0.4
 """Weight of the relaxation's solution, against the best partition's, in the point that is separated first."""
@@ -32,6 +32,7 @@ class Relaxation:
         self._pairs = np.empty(0, np.int64)  # u * n + v, ascending
         self._pair_column = np.empty(0, np.int64)
         self._x = np.empty(0)
+        self._between, self._at = Separation(problem, SHARE), Separation(problem, 1.0)
 
     def add(self, cycles: Cycles) -> None:
         """Add rows, and the columns they need."""
@@ -83,8 +84,8 @@ class Relaxation:
         algorithms, Networks 49 (2007). What is violated between the two is violated at the solution.
         """
         point = self.point()
-        cycles = separate(self.problem, point, labels, SHARE)
-        return cycles if len(cycles.u) else separate(self.problem, point, labels, 1.0)
+        cycles = self._between.find(point, labels)
+        return cycles if len(cycles.u) else self._at.find(point, labels)
 
     def _add_pairs(self, new: NDArray[np.int64]) -> None:
         n = self.problem.n

@@ -14,6 +14,7 @@ from bench.multicut.problem import Problem
 HOP = 1e-3
 """Added to every edge's length, so that of equally short paths the one with fewest edges is found."""
 VIOLATED = 1e-6
+UNCHANGED = 1e-9
 PER_SOURCE = 16
 PER_EDGE = 4
 
@@ -47,9 +48,42 @@ def separate(problem: Problem, point: Point, labels: NDArray[np.int64], share: f
     One Dijkstra search of radius 1 per node. Where values are integers the search is exact: empty
     means that no cycle is violated. Elsewhere a path of many edges may hide a slightly shorter one.
     """
-    found = Cycles(*_search(problem, point, labels, share))
-    order = np.argsort(-found.weight, kind="stable")
-    return found.take(order[_thin(found, order, np.zeros(len(problem.u), np.int32), PER_EDGE)])
+    return Separation(problem, share).find(point, labels)
+
+
+class Separation:
+    """`separate` again and again, looking only where a new cycle can have become violated.
+
+    A value that rises violates nothing. So what was searched in vain is searched again only when a
+    pair there, or an edge within reach, has got a smaller value.
+    """
+
+    def __init__(self, problem: Problem, share: float) -> None:
+        self._problem = problem
+        self._share = share
+        self._labels = np.empty(0, np.int64)
+        self._pairs = np.empty(0, np.int64)
+        self._pair = np.empty(0)
+        self._edge = np.full(len(problem.u), np.inf)
+        self._look = np.ones(problem.n, np.bool_)
+
+    def find(self, point: Point, labels: NDArray[np.int64]) -> Cycles:
+        """Return what `separate` does."""
+        problem, share = self._problem, self._share
+        apart = labels[problem.u] != labels[problem.v]
+        edge = share * point.edge + (1 - share) * apart
+        source = np.repeat(np.arange(problem.n), np.diff(point.row))
+        pairs = source * problem.n + point.other
+        if share < 1 and not np.array_equal(labels, self._labels):
+            self._look[:] = True
+        else:
+            fallen = point.pair[np.searchsorted(pairs, self._pairs)] < self._pair - UNCHANGED
+            self._look[self._pairs[fallen] // problem.n] = True
+            _mark_near(problem, edge, edge < self._edge - UNCHANGED, self._look)
+        self._labels, self._pairs, self._pair, self._edge = labels, pairs, point.pair, edge
+        found = Cycles(*_search(problem, point, edge, labels, share, self._look))
+        order = np.argsort(-found.weight, kind="stable")
+        return found.take(order[_thin(found, order, np.zeros(len(problem.u), np.int32), PER_EDGE)])
 
 
 @njit(cache=True)
@@ -68,7 +102,40 @@ def _thin(cycles: Any, order: Any, used: Any, per_edge: int) -> Any:
 
 
 @njit(cache=True)
-def _search(problem: Problem, point: Point, labels: Any, share: float) -> tuple[Any, Any, Any, Any, Any]:
+def _mark_near(problem: Problem, length: Any, chosen: Any, near: Any) -> None:
+    """Set `near` for all nodes that reach an end of a chosen edge within distance 1."""
+    distance = np.full(problem.n, np.inf)
+    key, node = np.empty(64), np.empty(64, np.int64)
+    size = 0
+    for e in range(chosen.size):
+        if chosen[e]:
+            for x in (problem.u[e], problem.v[e]):
+                if distance[x] > 0:
+                    distance[x] = 0
+                    key, node = grown(key, size + 1), grown(node, size + 1)
+                    key[size], node[size] = 0.0, x
+                    size += 1
+    while size > 0:
+        d, a = key[0], node[0]
+        size -= 1
+        _pop(key, node, size)
+        if d > distance[a]:
+            continue
+        near[a] = True
+        for h in range(problem.start[a], problem.start[a + 1]):
+            b, longer = problem.neighbour[h], d + length[problem.edge[h]]
+            if longer < distance[b] and longer < 1:
+                distance[b] = longer
+                key, node = grown(key, size + 1), grown(node, size + 1)
+                _push(key, node, size, longer, b)
+                size += 1
+
+
+@njit(cache=True)
+def _search(
+    problem: Problem, point: Point, length: Any, labels: Any, share: float, look: Any
+) -> tuple[Any, Any, Any, Any, Any]:
+    """Search from the nodes to `look` at, and clear that mark where nothing is found."""
     n = problem.n
     dense = problem.matrix.shape[0] > 0
     negative, joined = np.zeros(n, np.bool_), np.zeros(n)
@@ -81,8 +148,11 @@ def _search(problem: Problem, point: Point, labels: Any, share: float) -> tuple[
     edge, weight = np.empty(1024, np.int32), np.empty(256, np.float64)
     k = 0
     for x in range(n):
+        if not look[x]:
+            continue
         if not dense:
             if problem.row[x] == problem.row[x + 1]:
+                look[x] = False
                 continue
             for p in range(problem.row[x], problem.row[x + 1]):
                 negative[problem.other[p]] = True
@@ -107,7 +177,7 @@ def _search(problem: Problem, point: Point, labels: Any, share: float) -> tuple[
                     violated += 1
             for h in range(problem.start[a], problem.start[a + 1]):
                 b = problem.neighbour[h]
-                z = share * point.edge[problem.edge[h]] + (1 - share) * (labels[a] != labels[b])
+                z = length[problem.edge[h]]
                 d = distance[a] + z + HOP
                 if d < distance[b] and true[a] + z < 1 - VIOLATED:
                     if distance[b] == np.inf:
@@ -119,6 +189,7 @@ def _search(problem: Problem, point: Point, labels: Any, share: float) -> tuple[
                     heap_key, heap_node = grown(heap_key, size + 1), grown(heap_node, size + 1)
                     _push(heap_key, heap_node, size, d, b)
                     size += 1
+        look[x] = violated > 0
         take = np.argsort(-gap[:violated], kind="mergesort")[:PER_SOURCE]
         for t in take:
             y, hops = who[t], 0

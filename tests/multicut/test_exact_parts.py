@@ -9,7 +9,7 @@ from bench.multicut.fixing import fit, probe, split
 from bench.multicut.packing import Cycles, join, no_cycles, pack
 from bench.multicut.problem import components, disagreement, from_dense, from_sparse, pair_cost
 from bench.multicut.relaxation import Relaxation
-from bench.multicut.separation import Point, separate
+from bench.multicut.separation import Point, Separation, separate
 from tests.multicut.oracles import edges, objective, partitions, planted, symmetric
 
 SEEDS = range(8)
@@ -141,6 +141,33 @@ def test_separation_knows_the_values_of_pairs_and_the_partition():
         assert not len(separate(problem, point._replace(pair=np.array([0.9])), np.arange(3), 0.4).u)
         between = separate(problem, point, np.array([0, 0, 1]), 0.4)
         assert between.weight.tolist() == pytest.approx([0.4 * 0.2])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_looking_only_where_something_changed_finds_the_same(seed, share):
+    rng = np.random.default_rng(seed)
+    for problem in both_forms(planted(40, 0.8, seed)):
+        m, keys = len(problem.u), np.empty(0, np.int64)
+        z, value, labels = rng.random(m), np.empty(0), np.arange(40) // 6
+        again, seen = Separation(problem, share), 0
+        for step in range(12):
+            change = rng.random(m) < 0.05
+            z = np.where(change, rng.random(m) ** 2, z)
+            x, y = np.sort(rng.choice(40, 2, replace=False))
+            if x * 40 + y not in keys:
+                at = np.searchsorted(keys, x * 40 + y)
+                keys, value = np.insert(keys, at, x * 40 + y), np.insert(value, at, 0.0)
+            value = np.where(rng.random(len(value)) < 0.3, rng.random(len(value)), value)
+            row = np.searchsorted(keys // 40, np.arange(41))
+            point = Point(z, row, (keys % 40).astype(np.int32), value)
+            if step == 8:
+                labels = labels[::-1].copy()
+            one, two = separate(problem, point, labels, share), again.find(point, labels)
+            for name in Cycles._fields:
+                assert getattr(one, name).tolist() == getattr(two, name).tolist()
+            seen += len(one.u)
+        assert seen > 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
