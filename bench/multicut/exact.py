@@ -32,6 +32,8 @@ EXACT = 1e-9
 """Share of the costs that counts as rounding error where decisions are forced."""
 CASES = 4.0
 """Cases are distinguished while the gap is at most so many times the cost in doubt at one edge."""
+FEW = 1000
+"""... and there are at most so many positive edges: each case starts its relaxation afresh."""
 SMALL = 40
 """Nodes up to which distinguishing cases beats an integer program on any instance seen."""
 WORTH = 0.9
@@ -275,7 +277,8 @@ def _decide(
         return labels, lower
     cut = relaxation.point().edge
     doubt = problem.cost * np.minimum(cut, 1 - cut)
-    if cutoff - lower <= CASES * doubt.max(initial=0.0) or problem.n <= SMALL:
+    in_reach = len(problem.u) <= FEW and cutoff - lower <= CASES * doubt.max(initial=0.0)
+    if in_reach or problem.n <= SMALL:
         return _branch(run, problem, labels, cutoff, int(np.argmax(doubt)), depth)
     return _integer(run, problem, labels, cutoff, relaxation)
 

@@ -71,7 +71,8 @@ class Separation:
         """Return what `separate` does."""
         problem, share = self._problem, self._share
         apart = labels[problem.u] != labels[problem.v]
-        edge = share * point.edge + (1 - share) * apart
+        # Solvers return values a little below 0, and shortest paths must not gain by going in circles.
+        edge = share * np.maximum(point.edge, 0.0) + (1 - share) * apart
         source = np.repeat(np.arange(problem.n), np.diff(point.row))
         pairs = source * problem.n + point.other
         if share < 1 and not np.array_equal(labels, self._labels):

@@ -174,6 +174,25 @@ def test_stopping_at_any_moment_leaves_valid_bounds(monkeypatch, when):
     assert (solution.status == "optimal") == (solution.upper_bound - solution.objective < 1e-4)
 
 
+@pytest.mark.parametrize("when", range(10, 240, 40))
+def test_stopping_between_cases_leaves_valid_bounds(monkeypatch, when):
+    costs = planted(60, 1.0, 3)  # needs about fifty cases
+    looks = iter(range(10**9))
+    monkeypatch.setattr(exact._Run, "left", lambda _: np.inf if next(looks) < when else 0.0)
+    solution = solve(costs)
+    best = 148.7031612475659  # by integer programs alone
+    assert solution.objective <= best + 1e-6 <= solution.upper_bound + 2e-6
+
+
+@pytest.mark.parametrize("bounds", [(3.0, 5.0), (5.0, 3.0)])
+def test_the_bound_of_two_cases_is_the_smaller(monkeypatch, bounds):
+    problem, labels = from_dense(planted(12, 0.5, 0)), np.zeros(12, np.int64)
+    told = iter(bounds)
+    monkeypatch.setattr(exact, "_solve_parts", lambda *_: (labels, next(told)))
+    run = exact._Run("highs", 0, np.inf, 0.0, None, 0.0)
+    assert exact._branch(run, problem, labels, 9.0, 0, 0) == (labels, 3.0)
+
+
 def test_progress_is_told_rising_objectives_and_falling_bounds():
     told = []
     solution = solve(planted(90, 0.8, 0), progress=lambda objective, bound: told.append((objective, bound)))

@@ -130,6 +130,13 @@ def test_separation_finds_a_cycle_exactly_if_one_is_violated(seed):
             assert violated[found.u[c], found.v[c]]
 
 
+def test_values_a_little_below_zero_do_no_harm():
+    problem = from_dense(planted(30, 0.8, seed=0))
+    point = Point(np.full(len(problem.u), -1e-9), np.zeros(31, np.int64), np.empty(0, np.int32), np.empty(0))
+    for share in (0.4, 1.0):
+        assert len(separate(problem, point, np.zeros(30, np.int64), share).u)
+
+
 def test_separation_knows_the_values_of_pairs_and_the_partition():
     costs = np.array([[0, 1, -1], [1, 0, 1], [-1, 1, 0.0]])
     for problem in both_forms(costs):
