@@ -18,12 +18,8 @@ def planted(n: int, noise: float) -> NDArray[np.float64]:
     distance = np.sqrt(np.maximum(square[:, None] + square - 2 * x @ x.T, 0))
     joins = 10 * n  # as many positive pairs, both directions counted, as there are joins
     threshold = np.partition(distance.ravel(), joins)[joins]
-<<<<<<< HEAD
-    return np.asarray(np.clip(4 * (threshold - distance), -12, 12))
-=======
     costs: NDArray[np.float64] = np.clip(4 * (threshold - distance), -12, 12)
     return costs
->>>>>>> multicut
 
 
 class Dense:
