@@ -29,7 +29,7 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     adopt_orphans()
     server = subprocess.Popen(
-        [sys.executable, "-m", "bench.execute.forkserver", str(server_socket), str(os.getpid())],
+        [sys.executable, "-P", "-m", "bench.execute.forkserver", str(server_socket), str(os.getpid())],
         pass_fds=(server_socket,),
         stdin=subprocess.DEVNULL,
     )

@@ -185,7 +185,8 @@ class Workers:
         os.set_inheritable(self._alive, False)
         limits = {f"{lib}_NUM_THREADS": str(self._threads) for lib in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
         self._guardian = subprocess.Popen(
-            [sys.executable, "-m", "bench.execute.guardian", str(their_alive), str(theirs.fileno())],
+            # -P: a folder named bench where the command is run must not be taken for this package
+            [sys.executable, "-P", "-m", "bench.execute.guardian", str(their_alive), str(theirs.fileno())],
             pass_fds=(their_alive, theirs.fileno()),
             start_new_session=True,  # Ctrl-C is for the run alone, which then ends the rest in order
             stdin=subprocess.DEVNULL,

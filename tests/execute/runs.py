@@ -42,7 +42,7 @@ class Bench:
         return str(path)
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "bench.cli", *words]
+        return [sys.executable, "-P", "-m", "bench.cli", *words]
 
     def environment(self) -> dict[str, str]:
         here = {"BENCH_STORE": str(self.root / "store"), "BENCH_RESULTS": str(self.root / self.results)}

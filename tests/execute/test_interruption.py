@@ -168,3 +168,11 @@ def test_the_number_of_jobs_changes_no_record(tmp_path: Path) -> None:
         assert bench.run("run", bench.suite(SMALL), "--jobs", jobs).returncode == 0
     assert one.essence() == four.essence()
     assert one.table() == four.table()
+
+
+def test_a_folder_named_bench_in_the_way_is_not_taken_for_the_package(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "__init__.py").write_text("raise RuntimeError('the wrong package')\n")
+    process = bench.start("run", _waiting(bench, tmp_path / "diary", seconds=0, stubborn=False))
+    assert process.wait(60) == 0, (tmp_path / "output.txt").read_text()
