@@ -1,0 +1,65 @@
+"""The wheel holds everything that the command needs, and runs from any folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+PARTS = ("bench", "datasets", "methods", "suites", "results/reference")
+FILES = ("pyproject.toml", "README.md", "LICENSE")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy and unpack it."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
+    for part in PARTS:
+        shutil.copytree(CHECKOUT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(CHECKOUT / name, source / name)
+    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", build, str(target)], cwd=source, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = target.glob("cutjoin-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(target)
+    return target
+
+
+def test_every_module_suite_and_table_is_in_the_wheel(installed: Path) -> None:
+    homes = {"datasets": "bench/datasets", "methods": "bench/methods", "suites": "bench/suites"}
+    homes["results/reference"] = "bench/reference"
+    for part in PARTS:
+        for path in (CHECKOUT / part).rglob("*"):
+            if path.suffix in (".py", ".yaml", ".csv") and "__pycache__" not in path.parts:
+                inside = installed / homes.get(part, part) / path.relative_to(CHECKOUT / part)
+                assert inside.is_file(), f"{path} is not in the wheel"
+
+
+def test_the_unpacked_wheel_runs_a_suite_from_a_foreign_folder(installed: Path, tmp_path: Path) -> None:
+    elsewhere = {"PYTHONPATH": str(installed), "BENCH_STORE": str(tmp_path / "store")}
+    suite = tmp_path / "mini.yaml"
+    suite.write_text(
+        "seeds: [0]\ndatasets: [{name: d, use: kaggle_plankton, size: 16, synthetic: {images: 30}}]\n"
+        "methods: [{encoder: pixels, clusterer: kmeans}]\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "bench.cli", "run", str(suite), "--json"],
+        cwd=tmp_path,
+        env={**os.environ, **elsewhere},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    record = next((tmp_path / "results" / "mini" / "records").glob("*.json")).read_text()
+    assert '"git_commit": null' in record  # an unpacked wheel is no checkout
