@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -127,7 +127,7 @@ class _Context:
     def array(self, role: str, name: str) -> Any:
         return np.load(self.artefact(role).folder / name, allow_pickle=False)
 
-    def images(self, part: str, *, labels: bool) -> Any:
+    def images(self, part: Literal["fit", "score"], *, labels: bool) -> Any:
         """Open the prepared images that `fit` or `score` selects."""
         from bench.prepare import load
         from bench.selection import Selection, rows
@@ -141,7 +141,7 @@ class _Context:
         import pandas as pd
 
         table = pd.read_parquet(folder / "table.parquet")
-        return load(folder, rows(table, Selection(**chosen), part=part, seed=seed), labels=labels)  # type: ignore[arg-type]
+        return load(folder, rows(table, Selection(**chosen), part=part, seed=seed), labels=labels)
 
 
 def _synthesize(c: _Context) -> dict[str, Any]:
