@@ -72,10 +72,10 @@ def latex(board: Leaderboard) -> str:
     )
     parts = [f"% {_one_line(board.title or board.suite)}; needs \\usepackage{{booktabs}}"]
     for one in board.boards:
-        caption = _latex_text(f"{board.title or board.suite}: {heading(one)}. ")
+        said = f"{board.title or board.suite}: {heading(one)}. {notes(board, one.metrics[0])}"
         parts += [
             r"\begin{table}",
-            rf"\caption{{{caption}{_latex_text(notes(board, one.metrics[0]))}}}",
+            rf"\caption{{{_latex_text(said)}}}",
             rf"\begin{{tabular}}{{rl{'r' * (len(one.metrics) + 2)}l}}",
             r"\toprule",
             " & ".join(map(_latex_text, _header(one))) + r" \\",
