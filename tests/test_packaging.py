@@ -46,7 +46,11 @@ def test_every_module_suite_and_table_is_in_the_wheel(installed: Path) -> None:
 
 
 def test_the_unpacked_wheel_runs_a_suite_from_a_foreign_folder(installed: Path, tmp_path: Path) -> None:
-    elsewhere = {"PYTHONPATH": str(installed), "BENCH_STORE": str(tmp_path / "store")}
+    elsewhere = {
+        "PYTHONPATH": str(installed),
+        "BENCH_STORE": str(tmp_path / "store"),
+        "BENCH_RESULTS": str(tmp_path / "results"),
+    }
     suite = tmp_path / "mini.yaml"
     suite.write_text(
         "seeds: [0]\ndatasets: [{name: d, use: kaggle_plankton, size: 16, synthetic: {images: 30}}]\n"
