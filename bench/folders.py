@@ -79,6 +79,20 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
     return sorted(group for groups in by_content for group in groups)
 
 
+def within(root: Path, name: str) -> Path | None:
+    """Return the path that data names below `root`; None if it leads out of it, also through links.
+
+    Accepts both slashes; the file need not exist.
+    """
+    if not name or "\0" in name:
+        return None
+    try:
+        path = (root / name.replace("\\", "/")).resolve()
+        return path if path.is_relative_to(root.resolve()) else None
+    except (OSError, RuntimeError):  # a name too long, or a link to itself
+        return None
+
+
 def _entries(root: Path, folder: Path, ignored: dict[str, list[str]]) -> Iterator[os.DirEntry[str]]:
     try:
         found = list(os.scandir(folder))

@@ -32,6 +32,7 @@ class ImageSet(ABC):
     channels : number of channels every image has after reading.
     dtype : uint8 or uint16.
     fill : value that pads images to a square.
+    group : column of `table` that names the groups `normalise: per_group` means; "" if there are none.
     notes : findings about the set that the record should hold, by name: duplicates with two
         labels, files ignored, records skipped...
     """
@@ -40,11 +41,23 @@ class ImageSet(ABC):
     channels: int
     dtype: type[np.uint8] | type[np.uint16] = np.uint8
     fill: int = 0
+    group: str = ""
     notes: Mapping[str, Json] = {}
 
     @abstractmethod
     def read(self, row: int) -> NDArray[Any]:
         """Decode one image to shape (height, width, channels). Raises `BadImage`; thread-safe."""
+
+    def read_many(self, rows: range) -> Iterator[NDArray[Any] | BadImage]:
+        """Decode consecutive images, in order; a bad one as the reason why. Thread-safe.
+
+        To be overridden where neighbours share a file. What is yielded may be a view.
+        """
+        for row in rows:
+            try:
+                yield self.read(row)
+            except BadImage as e:
+                yield e
 
     def where(self, row: int) -> str:
         """Say where an image comes from, for messages."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.images import ImageSet, Prepared
+    from bench.origin import Check, Origin
 
     Features: TypeAlias = NDArray[np.float32]  # (n, d)
     JoinProbabilities: TypeAlias = NDArray[np.float32]  # (n, n), symmetric, diagonal 1
@@ -68,6 +69,7 @@ def marks(field: FieldInfo) -> list[Any]:
 
 
 Count = Annotated[int, Field(gt=0)]
+Percent = Annotated[float, Unit("%"), Field(ge=0, le=100)]
 Clusters = Annotated[int, Field(gt=0)] | Literal["classes"]
 """A number of clusters, or "classes": as many as the scored images have classes."""
 
@@ -154,6 +156,8 @@ class Dataset(Adapter):
 
     generator: ClassVar[str] = ""
     """Name of the generator that writes stand-ins in this layout; empty if there is none."""
+    origin: ClassVar[Origin | None] = None
+    """Where the real data is, and its licence; None for layouts that are no particular dataset."""
 
     size: Annotated[int, Unit("px"), Field(ge=4, le=4096)] = 64
     """Side of the square prepared image."""
@@ -161,6 +165,11 @@ class Dataset(Adapter):
     """Make images square by padding (keeps the aspect ratio) or by stretching."""
     on_bad_image: Literal["skip", "refuse"] = "skip"
     """An unreadable, truncated, empty or absurdly large image is listed and skipped, or ends the stage."""
+    normalise: Literal["none", "per_set", "per_group"] = "none"
+    """Scale every channel so that its `percentiles`, over all images or over those of one group (plate,
+    run...: `ImageSet.group`), become 0 and the largest value of the pixel type. Padding does not count."""
+    percentiles: tuple[Percent, Percent] = (0.1, 99.9)
+    """What `normalise` maps to 0 and to the largest value; pixels beyond are clipped."""
 
     def files(self, root: Path) -> Sequence[Path]:
         """List the files below `root` that determine the image set, for its fingerprint.
@@ -174,6 +183,13 @@ class Dataset(Adapter):
     def open(self, root: Path) -> ImageSet:
         """Read the layout; decode no image yet. Raises `DataError` if it is not there."""
         raise NotImplementedError
+
+    def checks(self, root: Path, images: ImageSet) -> Sequence[Check]:
+        """Compare what `open` found below `root` with the numbers known of the real, complete data.
+
+        May read everything, pixels included. Empty if nothing is known.
+        """
+        return ()
 
 
 class Encoder(Adapter):
