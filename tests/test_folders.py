@@ -13,9 +13,7 @@ def test_names_below_the_root_are_accepted(tmp_path: Path, name: str) -> None:
     assert path.name == "a.tif"
 
 
-@pytest.mark.parametrize(
-    "name", ["", "../a.tif", "b/../../a.tif", "..\\a.tif", "/etc/passwd", "a\0b", "x" * 5000]
-)
+@pytest.mark.parametrize("name", ["", "../a.tif", "b/../../a.tif", "..\\a.tif", "/etc/passwd", "a\0b"])
 def test_names_that_leave_the_root_are_not(tmp_path: Path, name: str) -> None:
     assert within(tmp_path, name) is None
 
