@@ -161,7 +161,7 @@ class _Planner:
             "fit": _selected(entry, "fit"),
             "score": _selected(entry, "score"),
             **parts,
-            "metrics": self._scoring(),
+            "metrics": {**self._scoring(), **({"subsets": entry.subsets} if entry.subsets else {})},
         }
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
         # the reason counts, so that the record of a cell that stays blocked never says an old one
@@ -196,15 +196,18 @@ class _Planner:
 
         model = method.encoder or method.pair_model or method.classifier
         inputs: dict[str, str] = {}
+        decided: dict[str, str] = {}
         if model is not None:
             weights = {"weights": add("fit", model, images, {**fit, **precision})} if _learns(model) else {}
             kind, role = _applied(model)
             inputs = {role: add(kind, model, {**images, **weights}, {**score, **precision})}
+            decided = {role: inputs[role]} if role == "join_probabilities" else {}
         if method.clusterer is not None:
             if method.clusterer.reduce is not None:
                 inputs = {"features": add("reduce", method.clusterer.reduce, inputs, {})}
             inputs = {"labels": add("cluster", method.clusterer, {**images, **inputs}, score)}
-        add("score", None, {**images, **inputs}, {**score, **self._scoring()})
+        parts = {"subsets": entry.subsets} if entry.subsets else {}
+        add("score", None, {**images, **inputs, **decided}, {**score, **self._scoring(), **parts})
         return chain
 
     def _scoring(self) -> dict[str, Any]:

@@ -96,6 +96,9 @@ class CellRecord(_Frozen):
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     """Bootstrap over images, level as in `params.score`."""
+    parts: dict[str, dict[str, float]] = {}
+    """Metrics of a part of the pairs of images: within and between subsets ("seen-unseen"), and of a pair
+    model's decisions before clustering ("pairs", "pairs seen-unseen"). Undefined ones are left out."""
     metrics_version: int | None = None
     n_scored: int = Field(0, ge=0)
     coverage: float | None = None

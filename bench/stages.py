@@ -233,14 +233,41 @@ def _predict(c: _Context) -> dict[str, Any]:
 def _score(c: _Context) -> dict[str, Any]:
     from bench.metrics.score import score
 
-    truth = c.images("score", labels=True).labels
+    images = c.images("score", labels=True)
+    truth = images.labels
     pred = c.array("labels", "labels.npy")
     p = c.job["params"]
     rng = np.random.default_rng(int(c.job["inputs"]["labels"][:16], 16))
     scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
     body = scores.to_json()
     (c.folder / "scores.json").write_text(json.dumps(body, indent=1))
-    return {"scores": body, "degenerate": _degenerate(truth, pred)}
+    return {"scores": body, "degenerate": _degenerate(truth, pred), "parts": _parts(c, images, pred)}
+
+
+def _parts(c: _Context, images: Any, pred: Any) -> dict[str, Any]:
+    """Score within and between subsets, and what a pair model decided before clustering."""
+    from bench.metrics.subsets import score_pairs, score_subsets
+
+    subsets = _column(c, images, c.job["params"]["subsets"]) if "subsets" in c.job["params"] else None
+    parts: dict[str, dict[str, float]] = {}
+    if subsets is not None:
+        parts |= score_subsets(images.labels, pred, subsets, noise=c.job["params"]["noise"])
+    if "join_probabilities" in c.job["inputs"]:
+        p = c.array("join_probabilities", "join_probabilities.npy")
+        found = score_pairs(images.labels, p, subsets)
+        parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in found.items()}
+    return parts
+
+
+def _column(c: _Context, images: Any, name: str) -> list[str | None]:
+    """Return one column of the table of the image set, for the selected images."""
+    import pandas as pd
+
+    table = pd.read_parquet(c.artefact("images").folder / "table.parquet")
+    if name not in table:
+        raise DataError(f"the image set has no column {name!r}; it has {', '.join(table.columns)}")
+    values = table[name].iloc[images.rows]
+    return [None if pd.isna(v) else str(v) for v in values]
 
 
 _STAGES: dict[str, Callable[[_Context], dict[str, Any]]] = {

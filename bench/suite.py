@@ -62,6 +62,8 @@ class DatasetBlock(BaseModel):
     """Images that methods train on; unless given, all."""
     score: Selection | None = None
     """Images that are clustered and scored; unless given, all."""
+    subsets: str | None = Field(None, min_length=1)
+    """Column of the image set, e.g. `subset`: pairs of images are also scored within and between its values."""
     split_seed: int = 0
     """Seed of the random part of `fit` and `score`; the same for every seed of the suite."""
     synthetic: dict[str, Any] | None = None
@@ -113,6 +115,7 @@ class DatasetEntry:
     score: Selection | None
     split_seed: int
     generator: Generator | None
+    subsets: str | None = None
 
 
 @dataclass(frozen=True)

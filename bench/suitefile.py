@@ -144,7 +144,14 @@ class _Loader:
         root = self._root(block, where)
         entry_generator = generator if isinstance(generator, Generator) else None
         return DatasetEntry(
-            block.name, adapter, root, block.fit, block.score, block.split_seed, entry_generator
+            block.name,
+            adapter,
+            root,
+            block.fit,
+            block.score,
+            block.split_seed,
+            entry_generator,
+            block.subsets,
         )
 
     def _root(self, block: DatasetBlock, where: Where) -> Path | None:

@@ -113,6 +113,8 @@ def show_cell(cell: str, base: Path, *, as_json: bool) -> None:
     console.print(_pairs({k: v for k, v in facts.items() if v is not None}))
     if record.metrics:
         console.print(_scores(record))
+    if record.parts:
+        console.print(_parts(record))
     console.print(_stages(record))
     console.print_json(json.dumps({"params": record.params, "dataset_notes": record.dataset_notes}))
 
@@ -166,6 +168,15 @@ def _scores(record: CellRecord) -> Table:
         low, high = record.intervals.get(name, (None, None))
         ends = [f"{v:.4f}" if v is not None else "" for v in (low, high)]
         table.add_row(METRICS[name].title, f"{value:.4f}", *ends)
+    return table
+
+
+def _parts(record: CellRecord) -> Table:
+    names = list(dict.fromkeys(name for values in record.parts.values() for name in values))
+    titles = [METRICS[n].title if n in METRICS else n for n in names]
+    table = Table("part", *titles, box=None, pad_edge=False)
+    for part, values in record.parts.items():
+        table.add_row(Text(part), *(f"{values[n]:.4f}" if n in values else "" for n in names))
     return table
 
 

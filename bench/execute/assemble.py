@@ -24,6 +24,7 @@ def scored_record(plan: Plan, cell: Cell, abouts: dict[str, About], place: dict[
         error=reason,
         metrics={name: scores[name] for name in METRICS},
         intervals=scores["intervals"],
+        parts=about.get("parts", {}),
         metrics_version=cell.params["metrics"]["version"],
         n_scored=scores["n"],
         coverage=scores["coverage"],
