@@ -128,7 +128,8 @@ class Run:
     report: Callable[[int, int | None, str], None]
     """`report(done, total, text)`: progress; `total` may be unknown. Cheap to call often."""
     facts: dict[str, Json] = field(default_factory=dict)
-    """What the record should say of this stage: engine, convergence, loss curve, origin of weights..."""
+    """What the record should say of this stage: engine, convergence, loss curve, origin of weights...
+    All of it must be the same when the stage runs again, but for what stands under `speed`."""
 
     def rng(self) -> np.random.Generator:
         """Return a fresh generator; the same at every call."""

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from bench.interfaces import Count, DataError, Encoder, InputFile, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     import torch
@@ -96,6 +95,8 @@ class Timm(Encoder):
         import timm
         import torch
 
+        from bench.nn.weights import fingerprint, load_strictly, read_tensors
+
         base = self.model.partition(".")[0]
         if not timm.is_model(base):
             raise DataError(f"model: timm {timm.__version__} has no {base!r}{_near(base)}")
@@ -120,14 +121,16 @@ class Timm(Encoder):
                 f"image_size: {side} px does not divide into {patch[0]} px patches of {self.model}"
             )
         if self.weights_file is not None:
-            _load(model, self.weights_file)
+            load_strictly(
+                model, read_tensors(self.weights_file, "weights_file"), f"weights_file: {self.weights_file}"
+            )
         if self.pool != "model" and not hasattr(model, "num_prefix_tokens"):
             raise DataError(f"pool: {self.model} has no tokens; use pool: model")
         if self.pool == "token" and not model.num_prefix_tokens:
             raise DataError(f"pool: {self.model} has no class token; use avg or model")
         run.facts["weights"] = self.weights
         run.facts["weights_origin"] = _origin(model) if self.weights == "hub" else None
-        run.facts["weights_sha256"] = _fingerprint(model)
+        run.facts["weights_sha256"] = fingerprint(model)
         run.facts["parameters"] = sum(p.numel() for p in model.parameters())
         run.facts["image_size"] = side
         return model
@@ -215,66 +218,6 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> Any:
         raise DataError(f"weights: {error} Choose another model, or weights: random or file") from error
 
 
-def _load(model: Any, path: Path) -> None:
-    """Load a state dict strictly, but for the classification head the model has not."""
-    state = _read(path)
-    head = model.pretrained_cfg.get("classifier") or ()
-    heads = tuple(f"{h}." for h in ([head] if isinstance(head, str) else head))
-    state = {k: v for k, v in state.items() if not (heads and k.startswith(heads))}
-    own = model.state_dict()
-    wrong = [
-        f"{k} is {tuple(state[k].shape)} for {tuple(own[k].shape)}"
-        for k in own
-        if k in state and state[k].shape != own[k].shape
-    ]
-    wrong += [f"{k} is missing" for k in own if k not in state]
-    wrong += [f"{k} is unknown" for k in state if k not in own]
-    if wrong:
-        raise DataError(
-            f"weights_file: {path} does not fit {type(model).__name__}: {len(wrong)} tensors differ, "
-            f"e.g. {'; '.join(wrong[:3])}; check model, image_size and channels"
-        )
-    model.load_state_dict(state)
-
-
-def _read(path: Path) -> Mapping[str, torch.Tensor]:
-    """Read tensors by name, out of the wrappings of common checkpoints."""
-    import pickle
-
-    import torch
-    from safetensors import SafetensorError
-
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise DataError(f"weights_file: {path} does not exist") from None
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
-        raise DataError(f"weights_file: cannot read {path} as tensors only: {str(error)[:200]}") from error
-    for wrapping in ("state_dict", "model", "teacher"):
-        if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
-            state = state[wrapping]
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise DataError(f"weights_file: {path} holds no dict of tensors; save model.state_dict()")
-    for prefix in ("module.", "backbone."):
-        if state and all(k.startswith(prefix) for k in state):
-            state = {k.removeprefix(prefix): v for k, v in state.items()}
-    return state
-
-
 def _origin(model: Any) -> str | None:
     config = model.pretrained_cfg
     return config.get("hf_hub_id") or config.get("url") or None
-
-
-def _fingerprint(model: Any) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -1,0 +1,298 @@
+"""The one training loop of all methods: steps, checkpoints, progress, on a CPU, one GPU or many.
+
+Everything random in a step is drawn from (seed, step, part, rank) alone. So a
+training that was killed and goes on from a checkpoint ends, on one machine,
+with the very bits of one that was not.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bench.interfaces import DataError, Json
+from bench.nn.checkpoints import Checkpoints
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from bench.interfaces import Run
+
+_LOOK = 10
+"""Steps between two looks at the losses: each look waits for the device. Checkpoints are written at looks."""
+_POINTS = 200
+"""Points of a curve in a record."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Where a training is, and the only sources of randomness of that place."""
+
+    step: int
+    part: int
+    """Which of the `accumulate` parts of the step."""
+    rank: int
+    world: int
+    """This process, and how many there are."""
+    rng: np.random.Generator
+    generator: torch.Generator
+    """On the device of the training."""
+
+
+class Task(nn.Module):
+    """What a method trains: networks, loss and schedules.
+
+    What must survive a restart is a parameter or a buffer (averaged copies, centres, pseudo-labels);
+    the rest follows from the step.
+    """
+
+    @abstractmethod
+    def batch(self, draw: Draw) -> Any:
+        """Return the input of one part of a step, on the device, augmented."""
+
+    @abstractmethod
+    def forward(self, batch: Any, draw: Draw) -> Tensor:
+        """Return the loss, a scalar."""
+
+    @abstractmethod
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Make the optimizer; called once."""
+
+    def before_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
+        """Set what is scheduled: learning rates, weight decay..."""
+
+    def before_update(self, step: int) -> None:
+        """Change gradients before they are used, e.g. drop those of frozen parts."""
+
+    def after_step(self, step: int) -> None:
+        """Follow up a step: averaged copies, centres..."""
+
+    def watch(self) -> dict[str, float]:
+        """Return numbers for the curve beside the loss; called every few steps."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How long and in which parts a task is trained."""
+
+    steps: int
+    images: int
+    """Images per step, of all parts and processes: for the throughput."""
+    accumulate: int = 1
+    """Parts of a step whose gradients are added up."""
+    clip: float | None = None
+    """Largest norm of all gradients together."""
+    checkpoint_s: float = 60.0
+    """Seconds between checkpoints."""
+
+
+@dataclass
+class Curve:
+    """The loss of every step, and what the task watched."""
+
+    losses: list[float] = field(default_factory=list)
+    watched: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    def to_json(self, points: int = _POINTS) -> Json:
+        """Return at most `points` means of consecutive losses, each by its last step, and what was seen."""
+        n = len(self.losses)
+        ends = np.unique(np.linspace(0, n, min(points, n) + 1).round().astype(int))[1:] if n else np.array([])
+        starts = [0, *ends[:-1]]
+        means = [float(np.mean(self.losses[a:b])) for a, b in zip(starts, ends, strict=True)]
+        every = max(1, -(-len(self.watched) // points))
+        kept = self.watched[::-1][::every][::-1]  # with the last one
+        watched: dict[str, Json] = {
+            name: [[step, round(values[name], 6)] for step, values in kept]
+            for name in (kept[-1][1] if kept else {})
+        }
+        return {"loss": [[int(e), round(m, 6)] for e, m in zip(ends, means, strict=True)], **watched}
+
+
+def train(task: Task, plan: Steps, run: Run) -> Curve:
+    """Train a task in place, from the last checkpoint if there is one; leave it on `run.device`.
+
+    Under torchrun the processes share each step's images (`Draw.rank`, `Draw.world`), average their
+    gradients, and all end with equal weights; the first one writes checkpoints.
+
+    Returns the curve; `run.facts` gets `curve` and `speed`.
+
+    Raises
+    ------
+    DataError : the loss is not finite, with the step and what usually helps.
+    """
+    with _settings(run):
+        fabric = _fabric(run)
+        task.to(fabric.device)
+        optimizer = task.optimizer()
+        wrapped, optimizer = fabric.setup(task, optimizer)
+        curve = Curve()
+        saved = Checkpoints(run.checkpoints, run.log)
+        first = _restore(saved.load(), task, optimizer, curve)
+        _Loop(fabric, task, wrapped, optimizer, plan, run, curve, saved).go(first)
+    run.facts["curve"] = curve.to_json()
+    return curve
+
+
+class Epochs:
+    """Every image once per epoch, in an order that follows from the seed and the epoch."""
+
+    def __init__(self, n: int, batch: int, seed: int) -> None:
+        """Raise `DataError` if a batch does not fit the set."""
+        if batch > n:
+            raise DataError(f"batch: {batch} images per batch, but only {n} to train on; lower it")
+        self._n, self._batch, self._seed = n, batch, seed
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    @property
+    def per_epoch(self) -> int:
+        """Batches per epoch; images that do not fill one are left out, others each epoch."""
+        return self._n // self._batch
+
+    def batch(self, i: int) -> NDArray[np.int64]:
+        """Return the positions of the images of the i-th batch since the start, shape (batch,)."""
+        epoch, place = divmod(i, self.per_epoch)
+        if self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng([self._seed, epoch]).permutation(self._n))
+        return self._order[1][place * self._batch : (place + 1) * self._batch]
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make what torch draws inside follow from the seed, and nothing outside depend on it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+@dataclass
+class _Loop:
+    fabric: Fabric
+    task: Task
+    wrapped: Any
+    optimizer: Any
+    plan: Steps
+    run: Run
+    curve: Curve
+    saved: Checkpoints
+
+    def go(self, first: int) -> None:
+        started, last_saved = time.monotonic(), time.monotonic()
+        pending: list[Tensor] = []
+        for step in range(first, self.plan.steps):
+            pending.append(self._step(step))
+            done = step + 1
+            if done % _LOOK == 0 or done == self.plan.steps:
+                self._look(pending, done)
+                pending = []
+                rate = (done - first) * self.plan.images / max(1e-9, time.monotonic() - started)
+                text = f"steps; loss {self.curve.losses[-1]:.4g}, {rate:.3g} images/s"
+                self.run.report(done, self.plan.steps, text)
+                self.run.facts["speed"] = {"images_per_s": round(rate, 2)}
+                if time.monotonic() - last_saved >= self.plan.checkpoint_s and done < self.plan.steps:
+                    self._save(done)
+                    last_saved = time.monotonic()
+
+    def _step(self, step: int) -> Tensor:
+        parts = self.plan.accumulate
+        self.task.before_step(step, self.optimizer)
+        total = torch.zeros((), device=self.fabric.device)
+        self.task.train()
+        for part in range(parts):
+            draw = self._draw(step, part)
+            more = part < parts - 1
+            with self.fabric.no_backward_sync(self.wrapped, enabled=more) if more else nullcontext():
+                loss = self.wrapped(self.task.batch(draw), draw) / parts
+                self.fabric.backward(loss)
+            total += loss.detach()
+        self.task.before_update(step)
+        if self.plan.clip is not None:
+            self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.plan.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.task.after_step(step)
+        return total
+
+    def _draw(self, step: int, part: int) -> Draw:
+        rank, world = self.fabric.global_rank, self.fabric.world_size
+        rng = np.random.default_rng([self.run.seed, step, part, rank])
+        torch.manual_seed(int(rng.integers(2**62)))  # of dropout and the like
+        generator = torch.Generator(self.fabric.device).manual_seed(int(rng.integers(2**62)))
+        return Draw(step, part, rank, world, rng, generator)
+
+    def _look(self, pending: list[Tensor], done: int) -> None:
+        losses = self.fabric.all_reduce(torch.stack(pending), reduce_op="mean")
+        values = [float(x) for x in torch.as_tensor(losses).cpu()]
+        for i, loss in enumerate(values):
+            if not np.isfinite(loss):
+                step = done - len(values) + i + 1
+                raise DataError(
+                    f"training: the loss is {loss} at step {step} of {self.plan.steps}; a lower learning "
+                    "rate, a longer warm-up or precision: float32 usually helps"
+                )
+        self.curve.losses += values
+        watched = self.task.watch()
+        if watched:
+            self.curve.watched.append((done, watched))
+
+    def _save(self, done: int) -> None:
+        if self.fabric.global_rank == 0:
+            state = {
+                "task": self.task.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "losses": torch.tensor(self.curve.losses, dtype=torch.float64),
+                "watched": [[step, values] for step, values in self.curve.watched],
+            }
+            self.saved.save(done, state)
+        self.fabric.barrier()
+
+
+def _restore(found: tuple[int, dict[str, Any]] | None, task: Task, optimizer: Any, curve: Curve) -> int:
+    if found is None:
+        return 0
+    step, state = found
+    task.load_state_dict(state["task"])
+    optimizer.load_state_dict(state["optimizer"])
+    curve.losses = state["losses"].tolist()
+    curve.watched = [(int(step), dict(values)) for step, values in state["watched"]]
+    return step
+
+
+def _fabric(run: Run) -> Fabric:
+    from lightning_fabric import Fabric
+
+    kind, _, index = run.device.partition(":")
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun and SLURM launchers
+    fabric = Fabric(
+        accelerator="cpu" if kind == "cpu" else kind,
+        devices=[int(index)] if index and processes == 1 else int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        num_nodes=processes // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        strategy="ddp" if processes > 1 else "auto",
+        precision="bf16-mixed" if run.precision == "bfloat16" else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def _settings(run: Run) -> Iterator[None]:
+    """Threads, determinism and a random state of our own for the time of the training."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_num_threads(threads)

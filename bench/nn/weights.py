@@ -1,0 +1,88 @@
+"""Weights of networks as files: read without running code, loaded strictly, written as safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from bench.durable import write_whole
+from bench.interfaces import DataError
+
+_WRAPPINGS = ("state_dict", "model", "teacher")
+_PREFIXES = ("module.", "backbone.")
+
+
+def read_tensors(path: Path, what: str) -> Mapping[str, Tensor]:
+    """Read tensors by name from safetensors or a torch file, out of the wrappings of common checkpoints.
+
+    `what` is the parameter that names the file, for messages.
+
+    Raises
+    ------
+    DataError : not there, cut off, or something else than tensors (a pickle is never run).
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load(path.read_bytes())
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DataError(f"{what}: {path} does not exist") from None
+    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
+        raise DataError(f"{what}: cannot read {path} as tensors only: {str(error)[:200]}") from error
+    for wrapping in _WRAPPINGS:
+        if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
+            state = state[wrapping]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise DataError(f"{what}: {path} holds no dict of tensors; save model.state_dict()")
+    for prefix in _PREFIXES:
+        if state and all(k.startswith(prefix) for k in state):
+            state = {k.removeprefix(prefix): v for k, v in state.items()}
+    return state
+
+
+def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Load tensors by name, but for the classification head that a timm model without one has not.
+
+    `what` names the source, for messages. Raises `DataError` if a tensor is missing, unknown or of
+    another shape: weights of another architecture.
+    """
+    head = getattr(model, "pretrained_cfg", {}).get("classifier") or ()
+    heads = tuple(f"{h}." for h in ([head] if isinstance(head, str) else head))
+    state = {k: v for k, v in state.items() if not (heads and k.startswith(heads))}
+    own = model.state_dict()
+    wrong = [
+        f"{k} is {tuple(state[k].shape)} for {tuple(own[k].shape)}"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
+    wrong += [f"{k} is missing" for k in own if k not in state]
+    wrong += [f"{k} is unknown" for k in state if k not in own]
+    if wrong:
+        raise DataError(
+            f"{what} does not fit {type(model).__name__}: {len(wrong)} tensors differ, "
+            f"e.g. {'; '.join(wrong[:3])}; check the architecture, image size and channels"
+        )
+    model.load_state_dict(state)
+
+
+def write_tensors(path: Path, model: nn.Module) -> None:
+    """Write all parameters and buffers of a network as safetensors, whole or not at all."""
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
+    write_whole(path, save(state))
+
+
+def fingerprint(model: Any) -> str:
+    """Return the SHA-256 of all names and values, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,71 @@
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from bench.interfaces import DataError
+from bench.nn.weights import fingerprint, load_strictly, read_tensors, write_tensors
+
+
+def net(width: int = 4, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, width), nn.BatchNorm1d(width))
+
+
+def test_what_was_written_comes_back_with_buffers(tmp_path: Path) -> None:
+    first, second = net(), net(seed=1)
+    first(torch.randn(8, 3))
+    write_tensors(tmp_path / "w.safetensors", first)
+    load_strictly(second, read_tensors(tmp_path / "w.safetensors", "weights"), "weights")
+    assert fingerprint(first) == fingerprint(second) != fingerprint(net(seed=2))
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda s: s, lambda s: {"teacher": {f"module.{k}": v for k, v in s.items()}}]
+)
+def test_common_wrappings_of_torch_files_are_seen_through(tmp_path: Path, wrap) -> None:
+    torch.save(wrap(net().state_dict()), tmp_path / "w.pt")
+    model = net(seed=1)
+    load_strictly(model, read_tensors(tmp_path / "w.pt", "weights"), "weights")
+    assert fingerprint(model) == fingerprint(net())
+
+
+def test_weights_of_another_architecture_are_refused_by_name(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "w.safetensors", net(width=5))
+    state = read_tensors(tmp_path / "w.safetensors", "weights")
+    with pytest.raises(
+        DataError, match=r"weights does not fit Sequential: 6 tensors differ.*\(5, 3\) for \(4, 3\)"
+    ):
+        load_strictly(net(), state, "weights")
+
+
+class Hostile:
+    def __reduce__(self):
+        return print, ("this must never run",)
+
+
+def test_a_pickle_is_refused_and_never_run(tmp_path: Path, capsys) -> None:
+    (tmp_path / "raw.pt").write_bytes(pickle.dumps(Hostile()))
+    torch.save({"a": Hostile()}, tmp_path / "zip.pt")
+    for name in ("raw.pt", "zip.pt"):
+        with pytest.raises(DataError, match="tensors only"):
+            read_tensors(tmp_path / name, "weights")
+    assert "never" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pt"])
+def test_torn_and_missing_files_end_with_a_sentence(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(DataError, match="does not exist"):
+        read_tensors(path, "weights")
+    if name.endswith("pt"):
+        torch.save(net().state_dict(), path)
+    else:
+        write_tensors(path, net())
+    data = path.read_bytes()
+    for cut in (0, 5, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:cut])
+        with pytest.raises(DataError, match="weights: cannot read"):
+            read_tensors(path, "weights")
