@@ -1,0 +1,250 @@
+"""DINO: a vision transformer trained on the images themselves, by self-distillation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from bench.interfaces import Count, DataError, Encoder, InputFile, Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.images import Prepared
+    from bench.interfaces import Features, Run
+    from bench.nn.backbone import Architecture, Backbone
+    from bench.nn.dino import Crops, Schedules
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Area = tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
+
+
+class Dino(Encoder):
+    """Features of the class token of a vision transformer after training by DINO.
+
+    Shares (warm-up, freezing) are of all steps, so settings serve one epoch and a hundred. With
+    `epochs: 0` the weights are used as they come.
+    """
+
+    source: ClassVar[str] = "Caron et al., ICCV 2021, arXiv 2104.14294; defaults of its public code"
+    libraries: ClassVar[tuple[str, ...]] = (
+        "torch",
+        "timm",
+        "safetensors",
+        "lightning_fabric",
+        "huggingface_hub",
+    )
+    seeded: ClassVar[bool] = True
+
+    arch: str = "vit_small_patch16_224"
+    """A vision transformer of timm; with `weights: hub`, tagged with pretrained weights, e.g.
+    vit_small_patch8_224.dino."""
+    width: Count | None = None
+    """Features of the transformer, if not those of `arch`; together with heads, for small machines."""
+    depth: Count | None = None
+    """Blocks of the transformer, if not those of `arch`."""
+    heads: Count | None = None
+    """Attention heads, if not those of `arch`."""
+    patch: Annotated[Count, Unit("px")] | None = None
+    """Side of a patch, if not that of `arch`."""
+    weights: Literal["random", "hub", "file"] = "random"
+    """What training starts from."""
+    weights_file: InputFile | None = None
+    """A safetensors file or a torch state dict of this very architecture; with `weights: file`."""
+    image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
+    """Side of the large crops, and of images when they are encoded; the prepared size unless given."""
+    channels: Literal["rgb", "native"] = "rgb"
+    """Three channels (grey is repeated), or a first layer for as many as the images have."""
+    normalise: Literal["imagenet", "none"] = "imagenet"
+    """Subtract ImageNet's mean and divide by its deviation, or leave pixels in [0, 1]."""
+    epochs: Annotated[int, Field(ge=0)] = 100
+    """Times that every image is seen."""
+    steps: Count | None = None
+    """Steps to train, instead of epochs."""
+    batch: Annotated[Count, Unit("images")] = 64
+    """Images per step."""
+    accumulate: Count = 1
+    """Parts in which a step's images pass the network, where memory is short."""
+    small_crops: Annotated[int, Field(ge=0, le=32)] = 8
+    small_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
+    """Side of the small crops; about 3/7 of the large ones unless given (96 for 224, 32 for 64)."""
+    large_area: Area = (0.4, 1.0)
+    """Share of the image that a large crop shows."""
+    small_area: Area = (0.05, 0.4)
+    degrees: Annotated[float, Field(ge=0, le=180), Unit("degrees")] = 180.0
+    """Crops are rotated by up to so much; the original, for photographs, does not rotate."""
+    flip: bool = True
+    """Mirror crops left to right and top to bottom."""
+    brightness: Share = 0.4
+    contrast: Share = 0.4
+    blur: Annotated[float, Field(ge=0, le=10), Unit("px")] = 2.0
+    """Largest deviation of the Gaussian that blurs every other crop; 0: none."""
+    outputs: Count = 65536
+    """Prototypes; about 1,000 or fewer for trainings of minutes."""
+    hidden: Count = 2048
+    """Width of the head."""
+    bottleneck: Count = 256
+    rate: Annotated[float, Field(gt=0)] = 0.0005
+    """Peak learning rate per 256 images of a batch."""
+    final_rate: Annotated[float, Field(ge=0)] = 1e-6
+    warmup: Share = 0.1
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.04
+    final_weight_decay: Annotated[float, Field(ge=0)] = 0.4
+    momentum: Share = 0.996
+    """Of the teacher, at the start; 1 at the end."""
+    teacher_temperature: Annotated[float, Field(gt=0)] = 0.04
+    warmup_teacher_temperature: Annotated[float, Field(gt=0)] = 0.04
+    temperature_warmup: Share = 0.0
+    """Share of the steps in which the teacher's temperature goes from the one to the other."""
+    temperature: Annotated[float, Field(gt=0)] = 0.1
+    """Of the student."""
+    freeze_last: Share = 0.01
+    """Share of the steps in which the prototypes rest."""
+    clip: Annotated[float, Field(gt=0)] | None = 3.0
+    """Largest norm of the gradients."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.weights == "file") != (self.weights_file is not None):
+            raise ValueError("weights: file and weights_file belong together; give both or neither")
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch {self.batch} does not divide into {self.accumulate} parts")
+        for low, high in (self.large_area, self.small_area):
+            if low > high:
+                raise ValueError(f"an area from {low} to {high} is empty")
+        return self
+
+    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
+        """Train, and write the teacher's backbone.
+
+        Raises `DataError` if the images are fewer than a batch, the architecture does not take them,
+        or the loss is not finite.
+        """
+        import warnings
+
+        from bench.nn.dino import Dino as Training
+        from bench.nn.dino import collapsed
+        from bench.nn.training import Epochs, Steps, seeded, train
+        from bench.nn.weights import write_tensors
+
+        backbone = self._build(images.shape, run)
+        run.facts["parameters"] = sum(p.numel() for p in backbone.parameters())
+        steps = 0
+        if self.steps or self.epochs:
+            epochs = Epochs(len(images), self.batch, run.seed)
+            steps = self.steps or self.epochs * epochs.per_epoch
+            with seeded(run.seed):
+                task = Training(
+                    images,
+                    backbone,
+                    epochs=epochs,
+                    steps=steps,
+                    accumulate=self.accumulate,
+                    crops=self._crops(backbone),
+                    schedules=self._schedules(),
+                    outputs=self.outputs,
+                    hidden=self.hidden,
+                    bottleneck=self.bottleneck,
+                    temperature=self.temperature,
+                )
+            curve = train(task, Steps(steps, self.batch, self.accumulate, self.clip), run)
+            trained = task.teacher[0]
+            run.facts["collapsed"] = collapsed(curve.watched)
+            if run.facts["collapsed"]:
+                warnings.warn(f"DINO collapsed: {run.facts['collapsed']}", stacklevel=1)
+        else:
+            trained = backbone
+        run.facts["steps"] = steps
+        write_tensors(weights / "backbone.safetensors", trained)
+
+    def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
+        """Return features of the class token, shape (n, width)."""
+        from bench.nn.inputs import dtype_of, encode
+
+        backbone = self.network(images.shape, weights, run)
+        backbone.to(run.device).eval().model.to(dtype_of(run))
+        run.facts["feature_dimension"] = backbone.width
+        return encode(images, run, lambda x: backbone(backbone.fitted(x)))
+
+    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
+        """Return the trained backbone for images of a shape, for pair models and figures too."""
+        from bench.nn.weights import load_strictly, read_tensors
+
+        backbone = self._build(shape, run)
+        if weights is not None:
+            file = weights / "backbone.safetensors"
+            load_strictly(backbone, read_tensors(file, "weights"), f"weights: {file}")
+        return backbone
+
+    def _build(self, shape: tuple[int, int, int], run: Run) -> Backbone:
+        from bench.nn.backbone import build
+        from bench.nn.weights import fingerprint
+
+        backbone = build(self._architecture(), shape, run.seed, dynamic_img_size=True)
+        if not getattr(backbone.model, "num_prefix_tokens", 0):
+            raise DataError(
+                f"arch: {self.arch} is no vision transformer with a class token; name one, e.g. vit_*"
+            )
+        run.facts["start"] = {"weights": self.weights, "sha256": fingerprint(backbone.model)}
+        return backbone
+
+    def _architecture(self) -> Architecture:
+        from bench.nn.backbone import Architecture
+
+        named = {
+            "embed_dim": self.width,
+            "depth": self.depth,
+            "num_heads": self.heads,
+            "patch_size": self.patch,
+        }
+        options: tuple[tuple[str, Any], ...] = tuple((k, v) for k, v in named.items() if v is not None)
+        return Architecture(
+            model=self.arch,
+            channels=self.channels,
+            normalise=self.normalise,
+            pool="token",
+            size=self.image_size,
+            weights=self.weights,
+            weights_file=self.weights_file,
+            options=options,
+        )
+
+    def _crops(self, backbone: Backbone) -> Crops:
+        from bench.nn.augment import Geometry, Intensity
+        from bench.nn.dino import Crops
+
+        patch = int(backbone.model.patch_embed.patch_size[0])  # type: ignore[union-attr,index]  # of any ViT
+        small = self.small_size or max(1, round(backbone.size * 3 / 7 / patch + 0.25)) * patch
+        if small % patch:
+            raise DataError(f"small_size: {small} px does not divide into {patch} px patches of {self.arch}")
+        return Crops(
+            large=backbone.size,
+            small=small,
+            small_count=self.small_crops,
+            large_area=self.large_area,
+            small_area=self.small_area,
+            geometry=Geometry(degrees=self.degrees, flip=self.flip),
+            intensity=Intensity(
+                brightness=self.brightness,
+                contrast=self.contrast,
+                blur=(0.1, self.blur) if self.blur else (0.0, 0.0),
+                probability=0.8,
+            ),
+        )
+
+    def _schedules(self) -> Schedules:
+        from bench.nn.dino import Schedules
+        from bench.nn.schedules import Cosine, Linear
+
+        peak = self.rate * self.batch / 256
+        return Schedules(
+            rate=Cosine(peak, min(self.final_rate, peak), self.warmup),
+            weight_decay=Cosine(self.weight_decay, self.final_weight_decay),
+            momentum=Cosine(self.momentum, 1.0),
+            teacher_temperature=Linear(
+                self.warmup_teacher_temperature, self.teacher_temperature, self.temperature_warmup
+            ),
+            freeze_last=self.freeze_last,
+        )

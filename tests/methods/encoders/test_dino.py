@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from bench.interfaces import DataError
+from tests.methods import adapter, make_run, prepared
+
+TINY: dict[str, Any] = {
+    "arch": "vit_tiny_patch16_224",
+    "width": 24,
+    "depth": 2,
+    "heads": 2,
+    "patch": 4,
+    "outputs": 32,
+}
+TINY |= {"hidden": 32, "bottleneck": 16, "batch": 8, "small_crops": 2, "steps": 12, "epochs": 1}
+
+
+def pixels(n: int = 24, channels: int = 1, side: int = 16, dtype: type = np.uint8) -> np.ndarray:
+    top = np.iinfo(dtype).max
+    return np.random.default_rng(0).integers(0, top + 1, (n, channels, side, side)).astype(dtype)
+
+
+def fitted(folder: Path, images: np.ndarray, seed: int = 0, **changes):
+    (folder / "w").mkdir(parents=True)
+    (folder / "c").mkdir(exist_ok=True)
+    run = make_run(seed, checkpoints=folder / "c", precision=changes.pop("precision", "float32"))
+    encoder = adapter("encoders", "dino", **{**TINY, **changes})
+    encoder.fit(prepared(images), folder / "w", run)
+    return encoder.encode(prepared(images), folder / "w", make_run(seed)), run.facts
+
+
+@pytest.mark.parametrize(
+    ("channels", "dtype", "changes"),
+    [
+        (1, np.uint8, {}),
+        (3, np.uint16, {}),
+        (6, np.uint8, {"channels": "native", "normalise": "none", "small_crops": 0}),
+        (1, np.uint8, {"precision": "bfloat16", "accumulate": 2}),
+    ],
+)
+def test_grey_colour_and_many_channels_train_and_encode(tmp_path: Path, channels, dtype, changes) -> None:
+    features, facts = fitted(tmp_path, pixels(channels=channels, dtype=dtype), **changes)
+    assert features.shape == (24, 24)
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+    assert facts["steps"] == 12
+    assert facts["curve"]["loss"][-1][0] == 12
+    assert set(facts["curve"]) == {"loss", "teacher_entropy", "mean_entropy", "spread"}
+    assert "collapsed" in facts
+
+
+def test_the_seed_decides(tmp_path: Path) -> None:
+    (a, one), (b, again), (c, _) = (
+        fitted(tmp_path / str(i), pixels(), seed=s) for i, s in enumerate((0, 0, 1))
+    )
+    np.testing.assert_array_equal(a, b)
+    one.pop("speed"), again.pop("speed")
+    assert one == again
+    assert not np.allclose(a, c)
+
+
+def test_no_epochs_mean_the_weights_as_they_come(tmp_path: Path) -> None:
+    features, facts = fitted(tmp_path / "none", pixels(), epochs=0, steps=None)
+    trained, _ = fitted(tmp_path / "some", pixels())
+    assert facts["steps"] == 0
+    assert not np.allclose(features, trained)
+    whole = adapter("encoders", "timm", model="test_vit", weights="random", pool="token")
+    assert whole.encode(prepared(pixels()), None, make_run()).shape[0] == 24
+
+
+def test_training_starts_from_a_weights_file_of_the_same_architecture_only(tmp_path: Path) -> None:
+    first = adapter("encoders", "dino", **TINY).network((1, 16, 16), None, make_run(5))
+    torch.save(first.model.state_dict(), tmp_path / "w.pt")
+    start: dict[str, Any] = {"weights": "file", "weights_file": tmp_path / "w.pt", "epochs": 0, "steps": None}
+    features, _ = fitted(tmp_path / "a", pixels(), seed=9, **start)
+    again, _ = fitted(tmp_path / "b", pixels(), seed=5, epochs=0, steps=None)
+    np.testing.assert_allclose(features, again, atol=1e-5)
+    with pytest.raises(DataError, match=r"weights_file: .* does not fit .* tensors differ"):
+        fitted(tmp_path / "c", pixels(), **start, width=32)
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.system, ("echo this must never run",)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04torn", pickle.dumps(Hostile())])
+def test_torn_and_hostile_weights_end_with_a_sentence(tmp_path: Path, content: bytes, capfd) -> None:
+    (tmp_path / "w.pt").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read .* as tensors only"):
+        fitted(tmp_path / "a", pixels(), weights="file", weights_file=tmp_path / "w.pt")
+    assert "never" not in capfd.readouterr().out
+
+
+def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"batch": 32}, "32 images per batch, but only 24"),
+        (
+            {"arch": "resnet18", "width": None, "depth": None, "heads": None, "patch": None},
+            "model: resnet18 does not",
+        ),
+        ({"arch": "no_such_vit"}, "has no 'no_such_vit'"),
+        ({"patch": 5}, "16 px does not divide into 5 px patches"),
+        ({"small_size": 10}, "small_size: 10 px does not divide into 4 px"),
+        ({"rate": 1e30, "clip": None}, "loss is (nan|inf) at step"),
+        ({"width": 25}, "model: vit_tiny_patch16_224 does not take|divisible"),
+    ]
+    for i, (changes, said) in enumerate(wrong):
+        with pytest.raises(DataError, match=said):
+            fitted(tmp_path / str(i), pixels(), **changes)
+    with pytest.raises(DataError, match="channels: rgb needs images of 1 or 3 channels, these have 6"):
+        fitted(tmp_path / "x", pixels(channels=6))
+    for bad in ({"batch": 9, "accumulate": 2}, {"weights": "file"}, {"large_area": (0.5, 0.4)}):
+        with pytest.raises(ValidationError):
+            adapter("encoders", "dino", **bad)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import numpy as np
+from bench.nn import training
+from tests.methods import adapter, make_run, prepared
+from tests.methods.encoders.test_dino import TINY, pixels
+original = training.Steps
+training.Steps = lambda *a: original(*a, checkpoint_s=0.0)
+folder = Path(sys.argv[1])
+encoder = adapter("encoders", "dino", **{**TINY, "steps": 200})
+encoder.fit(prepared(pixels()), folder / "w", make_run(checkpoints=folder / "c"))
+"""
+
+
+def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path) -> None:
+    for name in ("whole", "killed"):
+        (tmp_path / name / "w").mkdir(parents=True)
+        (tmp_path / name / "c").mkdir()
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        root = str(Path(__file__).parents[3])
+        env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / name)], cwd=root, env=env)
+
+    process = start("killed")
+    while not list((tmp_path / "killed" / "c").glob("*.pt")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "w" / "backbone.safetensors").exists()
+    assert start("killed").wait() == 0
+    assert start("whole").wait() == 0
+    weights = [(tmp_path / n / "w" / "backbone.safetensors").read_bytes() for n in ("whole", "killed")]
+    assert weights[0] == weights[1]
