@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
@@ -131,6 +131,9 @@ class Run:
     """What the record should say of this stage: engine, convergence, loss curve, origin of weights...
     All of it must be the same when the stage runs again, but for what stands under `speed`."""
 
+    encoder_weights: Path | None = None
+    """What the encoder inside a pair model learned in its own fit stage, when the pair model is fitted."""
+
     def rng(self) -> np.random.Generator:
         """Return a fresh generator; the same at every call."""
         import numpy as np
@@ -171,6 +174,14 @@ class Dataset(Adapter):
     run...: `ImageSet.group`), become 0 and the largest value of the pixel type. Padding does not count."""
     percentiles: tuple[Percent, Percent] = (0.1, 99.9)
     """What `normalise` maps to 0 and to the largest value; pixels beyond are clipped."""
+
+    @field_validator("percentiles")
+    @classmethod
+    def _rising(cls, percentiles: tuple[float, float]) -> tuple[float, float]:
+        low, high = percentiles
+        if not low < high:
+            raise ValueError(f"{low:g} % is not below {high:g} %; write the lower percentile first")
+        return percentiles
 
     def files(self, root: Path) -> Sequence[Path]:
         """List the files below `root` that determine the image set, for its fingerprint.

@@ -198,7 +198,13 @@ class _Planner:
         inputs: dict[str, str] = {}
         decided: dict[str, str] = {}
         if model is not None:
-            weights = {"weights": add("fit", model, images, {**fit, **precision})} if _learns(model) else {}
+            weights = {}
+            if _learns(model):
+                start = {}
+                encoder = getattr(model, "encoder", None)
+                if isinstance(encoder, Encoder) and _learns(encoder):
+                    start = {"encoder_weights": add("fit", encoder, images, {**fit, **precision})}
+                weights = {"weights": add("fit", model, {**images, **start}, {**fit, **precision})}
             kind, role = _applied(model)
             inputs = {role: add(kind, model, {**images, **weights}, {**score, **precision})}
             decided = {role: inputs[role]} if role == "join_probabilities" else {}

@@ -169,7 +169,10 @@ def _fit(c: _Context) -> dict[str, Any]:
     assert isinstance(c.adapter, (Encoder, PairModel, Classifier))
     weights = c.folder / "weights"
     weights.mkdir()
-    c.adapter.fit(c.images("fit", labels=type(c.adapter).uses_labels), weights, c.run)
+    run = c.run
+    if "encoder_weights" in c.job["inputs"]:
+        run = replace(run, encoder_weights=c.artefact("encoder_weights").folder / "weights")
+    c.adapter.fit(c.images("fit", labels=type(c.adapter).uses_labels), weights, run)
     return {}
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from bench.images import Prepared
     from bench.interfaces import Features, Run
-    from bench.nn.backbone import Architecture
+    from bench.nn.backbone import Architecture, Backbone
 
 
 class Timm(Encoder):
@@ -75,6 +75,12 @@ class Timm(Encoder):
         run.facts["feature_dimension"] = backbone.width
         backbone.to(run.device).eval().model.to(dtype_of(run))
         return encode(images, run, lambda x: backbone(backbone.fitted(x)), self.batch)
+
+    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
+        """Return the model for images of a shape, for pair models."""
+        from bench.nn.backbone import build
+
+        return build(self._architecture(), shape, run.seed)
 
     def _architecture(self) -> Architecture:
         from bench.nn.backbone import Architecture
