@@ -161,7 +161,7 @@ class _Planner:
             "fit": _selected(entry, "fit"),
             "score": _selected(entry, "score"),
             **parts,
-            "metrics": {**self._scoring(), **({"subsets": entry.subsets} if entry.subsets else {})},
+            "metrics": self._scoring(entry),
         }
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
         # the reason counts, so that the record of a cell that stays blocked never says an old one
@@ -207,22 +207,24 @@ class _Planner:
                 weights = {"weights": add("fit", model, {**images, **start}, {**fit, **precision})}
             kind, role = _applied(model)
             inputs = {role: add(kind, model, {**images, **weights}, {**score, **precision})}
-            decided = {role: inputs[role]} if role == "join_probabilities" else {}
+            if role == "join_probabilities" or self._suite.block.label_free:
+                decided = dict(inputs)
         if method.clusterer is not None:
             if method.clusterer.reduce is not None:
                 inputs = {"features": add("reduce", method.clusterer.reduce, inputs, {})}
             inputs = {"labels": add("cluster", method.clusterer, {**images, **inputs}, score)}
-        parts = {"subsets": entry.subsets} if entry.subsets else {}
-        add("score", None, {**images, **inputs, **decided}, {**score, **self._scoring(), **parts})
+        add("score", None, {**images, **inputs, **decided}, {**score, **self._scoring(entry)})
         return chain
 
-    def _scoring(self) -> dict[str, Any]:
+    def _scoring(self, entry: DatasetEntry) -> dict[str, Any]:
         block = self._suite.block
+        asked = {"subsets": entry.subsets, "groups": list(entry.groups), "label_free": block.label_free}
         return {
             "noise": block.noise,
             "replicates": block.bootstrap.replicates,
             "level": block.bootstrap.level,
             "version": METRICS_VERSION,
+            **{name: value for name, value in asked.items() if value},
         }
 
     def _stage(

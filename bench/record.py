@@ -98,7 +98,8 @@ class CellRecord(_Frozen):
     """Bootstrap over images, level as in `params.score`."""
     parts: dict[str, dict[str, float]] = {}
     """Metrics of a part of the pairs of images: within and between subsets ("seen-unseen"), and of a pair
-    model's decisions before clustering ("pairs", "pairs seen-unseen"). Undefined ones are left out."""
+    model's decisions before clustering ("pairs", "pairs seen-unseen"); of "clusters" and "classes" in the
+    features; and of what goes with clusters ("day"). Undefined ones are left out."""
     metrics_version: int | None = None
     n_scored: int = Field(0, ge=0)
     coverage: float | None = None
@@ -118,7 +119,7 @@ class CellRecord(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> CellRecord:
-        if self.status.failed == bool(self.metrics):
+        if self.status.failed == bool(self.metrics or self.parts):
             raise ValueError(f"a cell has metrics exactly when it did not fail; this one is {self.status}")
         if self.status is not Status.OK and self.error is None:
             raise ValueError(f"a cell that is {self.status} says why in `error`")

@@ -241,25 +241,47 @@ def _score(c: _Context) -> dict[str, Any]:
     pred = c.array("labels", "labels.npy")
     p = c.job["params"]
     rng = np.random.default_rng(int(c.job["inputs"]["labels"][:16], 16))
-    scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
-    body = scores.to_json()
-    (c.folder / "scores.json").write_text(json.dumps(body, indent=1))
-    return {"scores": body, "degenerate": _degenerate(truth, pred), "parts": _parts(c, images, pred)}
+    about: dict[str, Any] = {"degenerate": _degenerate(truth, pred)}
+    if (truth >= 0).any() or not (p.get("label_free") or p.get("groups")):
+        scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
+        about["scores"] = scores.to_json()
+    else:
+        about["degenerate"] = _degenerate(np.zeros_like(truth), pred)
+        about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
+    about["parts"] = _parts(c, images, pred, rng)
+    (c.folder / "scores.json").write_text(json.dumps(about, indent=1))
+    return about
 
 
-def _parts(c: _Context, images: Any, pred: Any) -> dict[str, Any]:
-    """Score within and between subsets, and what a pair model decided before clustering."""
+def _parts(c: _Context, images: Any, pred: Any, rng: np.random.Generator) -> dict[str, Any]:
+    """Score parts of the pairs, what a pair model decided before clustering, and what needs no labels."""
+    from bench.metrics.label_free import association, score_features
     from bench.metrics.subsets import score_pairs, score_subsets
 
-    subsets = _column(c, images, c.job["params"]["subsets"]) if "subsets" in c.job["params"] else None
+    p = c.job["params"]
+    subsets = _column(c, images, p["subsets"]) if "subsets" in p else None
+    known = bool((images.labels >= 0).any())
     parts: dict[str, dict[str, float]] = {}
-    if subsets is not None:
-        parts |= score_subsets(images.labels, pred, subsets, noise=c.job["params"]["noise"])
-    if "join_probabilities" in c.job["inputs"]:
-        p = c.array("join_probabilities", "join_probabilities.npy")
-        found = score_pairs(images.labels, p, subsets)
+    if subsets is not None and known:
+        parts |= score_subsets(images.labels, pred, subsets, noise=p["noise"])
+    if "join_probabilities" in c.job["inputs"] and known:
+        probabilities = c.array("join_probabilities", "join_probabilities.npy")
+        found = score_pairs(images.labels, probabilities, subsets)
         parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in found.items()}
-    return parts
+    if p.get("label_free"):
+        parts["clusters"] = {"noise_share": float((pred == -1).mean())}
+        if "features" in c.job["inputs"]:
+            features = c.array("features", "features.npy")
+            parts["clusters"] |= score_features(features, pred, rng)
+            if known:
+                parts["classes"] = score_features(features, images.labels, rng)
+    for name in p.get("groups", ()):
+        parts[name] = association(pred, _column(c, images, name), rng)
+    return {name: values for name, values in parts.items() if values}
+
+
+def _clusters(pred: Any) -> int:
+    return int(np.unique(pred[pred >= 0]).size)
 
 
 def _column(c: _Context, images: Any, name: str) -> list[str | None]:

@@ -64,6 +64,8 @@ class DatasetBlock(BaseModel):
     """Images that are clustered and scored; unless given, all."""
     subsets: str | None = Field(None, min_length=1)
     """Column of the image set, e.g. `subset`: pairs of images are also scored within and between its values."""
+    groups: tuple[str, ...] = ()
+    """Columns of the image set, e.g. [bag, day]: how far clusters go with their values is scored too."""
     split_seed: int = 0
     """Seed of the random part of `fit` and `score`; the same for every seed of the suite."""
     synthetic: dict[str, Any] | None = None
@@ -91,6 +93,8 @@ class SuiteBlock(_Strict):
     metrics: list[str] = Field(default=["acc", "f1", "nmi", "ari", "ami"], min_length=1)
     noise: Literal["own_cluster", "drop"] = "own_cluster"
     """Images called noise: each its own cluster, or left out with the coverage beside the number."""
+    label_free: bool = False
+    """Also score what needs no classes: clusters in the encoder's features. Data without labels needs it."""
     bootstrap: Bootstrap = Bootstrap()
     baselines: bool = True
     """Add the trivial baselines to every dataset."""
@@ -116,6 +120,7 @@ class DatasetEntry:
     split_seed: int
     generator: Generator | None
     subsets: str | None = None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

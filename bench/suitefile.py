@@ -152,6 +152,7 @@ class _Loader:
             block.split_seed,
             entry_generator,
             block.subsets,
+            block.groups,
         )
 
     def _root(self, block: DatasetBlock, where: Where) -> Path | None:

@@ -16,21 +16,22 @@ About = dict[str, Any]
 def scored_record(plan: Plan, cell: Cell, abouts: dict[str, About], place: dict[str, Any]) -> CellRecord:
     """Make the record of a cell all of whose stages are there."""
     about = abouts[cell.stages[-1]]
-    scores = about["scores"]
+    scores = about.get("scores", {})
+    counts = scores or about["counts"]
     reason = None if cell.trivial else about["degenerate"]
     return CellRecord(
         **_common(plan, cell, abouts, place),
         status=Status.DEGENERATE if reason else Status.OK,
         error=reason,
-        metrics={name: scores[name] for name in METRICS},
-        intervals=scores["intervals"],
-        parts=about.get("parts", {}),
+        metrics={name: scores[name] for name in METRICS if scores},
+        intervals=scores.get("intervals", {}),
+        parts=about["parts"],
         metrics_version=cell.params["metrics"]["version"],
-        n_scored=scores["n"],
-        coverage=scores["coverage"],
-        classes=scores["classes"],
-        clusters=scores["clusters"],
-        noise=scores["noise"],
+        n_scored=counts["n"],
+        coverage=scores.get("coverage"),
+        classes=scores.get("classes"),
+        clusters=counts["clusters"],
+        noise=counts["noise"],
     )
 
 
