@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from bench import registry
 from bench.grid import PARTS, Concrete, GridError, expand
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
-from bench.metrics.names import METRICS
+from bench.metrics.names import LABEL_FREE, METRICS
 from bench.registry import AdapterError, suggest
 from bench.report import reference
 from bench.suite import DatasetBlock, DatasetEntry, Limits, Method, MethodBlock, Suite, SuiteBlock, Table
@@ -257,8 +257,10 @@ class _Loader:
                     text = f"no dataset named {name!r}; {suggest(name, known)}"
                     self._add(("tables", t, "datasets", i), text)
         for name, at in wanted:
-            if name not in METRICS:
-                self._add(at, f"no metric named {name!r}; {suggest(str(name), list(METRICS))}")
+            part, _, metric = str(name).rpartition(".")
+            known = [*METRICS, *LABEL_FREE] if part else list(METRICS)
+            if metric not in known:
+                self._add(at, f"no metric named {metric!r}; {suggest(metric, known)}")
 
     def _unique(self, named: list[tuple[Any, Where]], what: str) -> None:
         seen: dict[Any, Where] = {}

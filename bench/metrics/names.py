@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 VERSION = 1
 """Version of the definitions: raised whenever a metric would give another number for the same labels."""
@@ -130,3 +130,60 @@ METRICS: dict[str, Metric] = {
     )
 }
 """Every metric, in the order of tables."""
+
+LABEL_FREE: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric(
+            "similarity_ratio",
+            "intra/inter",
+            True,
+            -math.inf,
+            math.inf,
+            "",
+            "Mean cosine similarity of images with one label over that of images with two (Presberger).",
+            False,
+        ),
+        _metric("consensus", "1-NN", "Share of images whose nearest other image has their label."),
+        _metric("silhouette", "silhouette", "Mean silhouette coefficient (Rousseeuw 1987).", low=-1.0),
+        Metric(
+            "noise_share",
+            "noise",
+            False,
+            0.0,
+            1.0,
+            "",
+            "Share of the images that the clusterer called noise.",
+            False,
+        ),
+        _metric(
+            "cramers_v",
+            "V",
+            "Cramer's V of clusters and a property of the images, without correction of bias.",
+        ),
+        Metric(
+            "p_value",
+            "p",
+            False,
+            0.0,
+            1.0,
+            "",
+            "Share of random permutations of the labels with a Cramer's V as large.",
+            False,
+        ),
+    )
+}
+"""What parts of a record may hold beside the metrics above."""
+
+
+def find(column: str) -> Metric:
+    """Return what a table's column means: a metric, or `part.metric` for one of a part of the record.
+
+    Parts are those of `CellRecord.parts`: `pairs.f1_joins`, `seen-unseen.ri`, `day.cramers_v`...
+    Raises `KeyError` with the name that is not known.
+    """
+    part, _, name = column.rpartition(".")
+    if not part:
+        return METRICS[name]
+    metric = METRICS.get(name) or LABEL_FREE[name]
+    return replace(metric, name=column, title=f"{metric.title} {part}")

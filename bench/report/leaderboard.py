@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
-from bench.metrics.names import METRICS, Metric
+from bench.metrics.names import Metric, find
 from bench.record import CellRecord
 from bench.results import PlannedCell, PlanOnDisk
 
@@ -142,7 +142,7 @@ def _board(
     wanted = list(dict.fromkeys([*columns, JUDGE]))
     rows = [_row([c for c in cells if c.method == m], records, wanted, level) for m in methods]
     rows = _judged(rows, columns)
-    scored = [r for r in records.values() if r is not None and r.metrics]
+    scored = [r for r in records.values() if r is not None and not r.status.failed]
     return Board(
         dataset=name,
         synthetic=any(c.synthetic for c in cells),
@@ -157,9 +157,10 @@ def _row(
     cells: list[PlannedCell], records: dict[str, CellRecord | None], metrics: list[str], level: float
 ) -> Row:
     found = [records[c.key] for c in cells]
-    scored = [r for r in found if r is not None and r.metrics]
+    scored = [r for r in found if r is not None and not r.status.failed]
     statuses = Counter(str(r.status) if r is not None else "missing" for r in found)
-    numbers = {m: _number(METRICS[m], m, scored, level) for m in metrics} if scored else {}
+    there = [m for m in metrics if scored and all(_value(r, m) is not None for r in scored)]
+    numbers = {m: _number(find(m), m, scored, level) for m in there}
     return Row(
         method=cells[0].method,
         trivial=cells[0].trivial,
@@ -180,7 +181,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _number(metric: Metric, name: str, records: list[CellRecord], level: float) -> Number:
-    values = [r.metrics[name] for r in records]
+    values = [v for v in (_value(r, name) for r in records) if v is not None]
     mean = fmean(values)
     over_seeds = 0.0
     if len(values) > 1 and max(values) > min(values):
@@ -192,11 +193,16 @@ def _number(metric: Metric, name: str, records: list[CellRecord], level: float) 
     return Number(mean, min(low, mean), max(mean, min(metric.high, mean + math.hypot(over_seeds, above))))
 
 
+def _value(record: CellRecord, column: str) -> float | None:
+    part, _, name = column.rpartition(".")
+    return record.parts.get(part, {}).get(name) if part else record.metrics.get(name)
+
+
 def _judged(rows: list[Row], columns: list[str]) -> list[Row]:
     """Mark what is best and what is not better than trivial, rank, and sort."""
     trivial = [r for r in rows if r.trivial and r.numbers]
-    ranked = [r for r in rows if not r.trivial and r.complete and r.numbers]
     first = columns[0]
+    ranked = [r for r in rows if not r.trivial and r.complete and first in r.numbers]
     judged = []
     for row in rows:
         numbers = {
@@ -204,8 +210,10 @@ def _judged(rows: list[Row], columns: list[str]) -> list[Row]:
                 n.mean,
                 n.low,
                 n.high,
-                best=row in ranked and not any(_better(m, o.numbers[m].mean, n.mean) for o in ranked),
-                trivial=not row.trivial and any(not _better(m, n.mean, t.numbers[m].mean) for t in trivial),
+                best=row in ranked
+                and not any(m in o.numbers and _better(m, o.numbers[m].mean, n.mean) for o in ranked),
+                trivial=not row.trivial
+                and any(m in t.numbers and not _better(m, n.mean, t.numbers[m].mean) for t in trivial),
             )
             for m, n in row.numbers.items()
         }
@@ -213,7 +221,10 @@ def _judged(rows: list[Row], columns: list[str]) -> list[Row]:
         unproven = (
             judge is not None
             and not row.trivial
-            and any(not _better(JUDGE, _worse_end(JUDGE, judge), t.numbers[JUDGE].mean) for t in trivial)
+            and any(
+                JUDGE in t.numbers and not _better(JUDGE, _worse_end(JUDGE, judge), t.numbers[JUDGE].mean)
+                for t in trivial
+            )
         )
         rank = None
         if row in ranked:
@@ -225,22 +236,22 @@ def _judged(rows: list[Row], columns: list[str]) -> list[Row]:
 
 
 def _order(row: Row, metric: str) -> tuple[bool, float]:
-    if not row.numbers:
+    if metric not in row.numbers:
         return True, 0.0
     mean = row.numbers[metric].mean
-    return False, -mean if METRICS[metric].higher_is_better else mean
+    return False, -mean if find(metric).higher_is_better else mean
 
 
 def _better(metric: str, a: float, b: float) -> bool:
-    return a > b if METRICS[metric].higher_is_better else a < b
+    return a > b if find(metric).higher_is_better else a < b
 
 
 def _better_end(metric: str, number: Number) -> float:
-    return number.high if METRICS[metric].higher_is_better else number.low
+    return number.high if find(metric).higher_is_better else number.low
 
 
 def _worse_end(metric: str, number: Number) -> float:
-    return number.low if METRICS[metric].higher_is_better else number.high
+    return number.low if find(metric).higher_is_better else number.high
 
 
 def _student(level: float, freedom: int) -> float:

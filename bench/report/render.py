@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.metrics.names import METRICS
+from bench.metrics.names import find
 from bench.report.leaderboard import JUDGE, Board, Leaderboard, Number, Row
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class _Style:
 def notes(board: Leaderboard, metric: str) -> str:
     """Return the sentences that say how to read the numbers."""
     return NOTES.format(
-        first=METRICS[metric].title,
+        first=find(metric).title,
         seeds=board.seeds,
         level=round(100 * board.level, 6),
-        judge=METRICS[JUDGE].title,
+        judge=find(JUDGE).title,
         noise=_NOISE[board.noise],
     )
 
@@ -168,7 +168,7 @@ def _header(board: Board) -> list[str]:
 
 
 def _title(metric: str) -> str:
-    m = METRICS[metric]
+    m = find(metric)
     unit = f" [{m.unit}]" if m.unit else ""
     return f"{m.title}{unit}"
 

@@ -4,7 +4,9 @@ import math
 import subprocess
 import sys
 
-from bench.metrics.names import METRICS, VERSION
+import pytest
+
+from bench.metrics.names import LABEL_FREE, METRICS, VERSION, find
 
 NAMES = [
     *("acc", "f1", "f1_macro", "nmi", "ari", "ami", "ri", "vi", "vi_false_cuts", "vi_false_joins"),
@@ -32,3 +34,13 @@ def test_every_metric_is_described():
 def test_names_are_read_without_numpy():
     code = "import sys, bench.metrics.names; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_columns_of_parts_are_metrics_with_the_part_in_their_title() -> None:
+    assert find("ri") == METRICS["ri"]
+    assert find("seen-unseen.f1_joins").title == "F1J seen-unseen"
+    assert find("day.p_value").higher_is_better is False
+    assert not set(LABEL_FREE) & set(METRICS)
+    for wrong in ("x", "day.x", "silhouette"):
+        with pytest.raises(KeyError):
+            find(wrong)
