@@ -18,6 +18,7 @@ from bench.grid import label
 from bench.interfaces import Adapter, Clusterer, DataError, Encoder, Json, PairModel
 from bench.keys import digest, inputs_of
 from bench.metrics.names import VERSION as METRICS_VERSION
+from bench.origin import stand_in_marker
 from bench.registry import kind_of
 from bench.selection import Selection
 from bench.suite import DatasetEntry, Limits, Method, Suite
@@ -101,19 +102,21 @@ class _Planner:
         cells: list[Cell] = []
         for entry in self._suite.datasets:
             start: tuple[str, ...] = ()
-            fingerprint, blocked = None, None
+            fingerprint, synthetic, blocked = None, entry.generator is not None, None
             try:
-                start, fingerprint = self._prepared(entry)
+                start, fingerprint, synthetic = self._prepared(entry)
             except DataError as e:
                 blocked = str(e)
             cells += [
-                self._cell(entry, method, seed, start, fingerprint, blocked)
+                self._cell(entry, method, seed, start, fingerprint, synthetic, blocked)
                 for method in self._suite.methods
+                if entry.baselines or not method.trivial
                 for seed in self._suite.block.seeds
             ]
         return Plan(self._suite, cells, self._stages)
 
-    def _prepared(self, entry: DatasetEntry) -> tuple[tuple[str, ...], str]:
+    def _prepared(self, entry: DatasetEntry) -> tuple[tuple[str, ...], str, bool]:
+        """Return the stages that prepare the images, the data's fingerprint, and whether it was generated."""
         about: dict[str, Any] = {"dataset": self._describe(entry.adapter), "v": STAGE_VERSIONS["prepare"]}
         if entry.generator is not None:
             made = self._stage("synthesize", entry, entry.generator, {})
@@ -121,7 +124,7 @@ class _Planner:
             prepared = self._stage(
                 "prepare", entry, entry.adapter, {"data": made}, about={**about, "data": data}
             )
-            return (made, prepared), data
+            return (made, prepared), data, True
         if entry.root is None:
             raise DataError(
                 f"dataset {entry.name!r} has no `root`: set BENCH_DATA (or --data) to the folder that holds "
@@ -132,11 +135,12 @@ class _Planner:
                 f"dataset {entry.name!r}: there is no folder {entry.root}; "
                 "set BENCH_DATA (or --data) to the folder that holds it"
             )
-        data = self._fingerprints.of(entry.root, _files(entry, entry.root))
+        files = _files(entry, entry.root)
+        data = self._fingerprints.of(entry.root, files)
         about["data"] = data
         expected = {"fingerprint": data}
         prepared = self._stage("prepare", entry, entry.adapter, {}, expected, about=about, root=entry.root)
-        return (prepared,), data
+        return (prepared,), data, stand_in_marker(entry.root, files) is not None
 
     def _cell(
         self,
@@ -145,6 +149,7 @@ class _Planner:
         seed: int,
         start: tuple[str, ...],
         fingerprint: str | None,
+        synthetic: bool,
         blocked: str | None,
     ) -> Cell:
         chain: list[str] = list(start)
@@ -160,14 +165,16 @@ class _Planner:
             "generator": describe(entry.generator) if entry.generator else None,
             "fit": _selected(entry, "fit"),
             "score": _selected(entry, "score"),
+            **({"pretrain": _selected(entry, "pretrain")} if entry.pretrain else {}),
             **parts,
             "metrics": self._scoring(entry),
         }
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
         # the reason counts, so that the record of a cell that stays blocked never says an old one
-        key = digest(
-            {"cell": names, "score": {"params": params, "blocked": blocked} if blocked else chain[-1]}
-        )
+        about: dict[str, Any] = {"params": params, "blocked": blocked} if blocked else {"score": chain[-1]}
+        if synthetic and entry.generator is None:  # the marker is no part of the data's fingerprint
+            about["synthetic"] = True
+        key = digest({"cell": names, **about})
         labelled = any(type(p).uses_labels for p in method.parts.values())
         return Cell(
             key=key,
@@ -175,7 +182,7 @@ class _Planner:
             method=method.name,
             seed=seed,
             trivial=method.trivial,
-            synthetic=entry.generator is not None,
+            synthetic=synthetic,
             uses_labels=labelled,
             params=params,
             fingerprint=fingerprint,
@@ -200,11 +207,13 @@ class _Planner:
         if model is not None:
             weights = {}
             if _learns(model):
+                pretrain = {"fit": _selected(entry, "pretrain")} if entry.pretrain else fit
                 start = {}
                 encoder = getattr(model, "encoder", None)
                 if isinstance(encoder, Encoder) and _learns(encoder):
-                    start = {"encoder_weights": add("fit", encoder, images, {**fit, **precision})}
-                weights = {"weights": add("fit", model, {**images, **start}, {**fit, **precision})}
+                    start = {"encoder_weights": add("fit", encoder, images, {**pretrain, **precision})}
+                chosen = pretrain if isinstance(model, Encoder) else fit
+                weights = {"weights": add("fit", model, {**images, **start}, {**chosen, **precision})}
             kind, role = _applied(model)
             inputs = {role: add(kind, model, {**images, **weights}, {**score, **precision})}
             if role == "join_probabilities" or self._suite.block.label_free:
@@ -218,7 +227,10 @@ class _Planner:
 
     def _scoring(self, entry: DatasetEntry) -> dict[str, Any]:
         block = self._suite.block
-        asked = {"subsets": entry.subsets, "groups": list(entry.groups), "label_free": block.label_free}
+        subsets: Any = entry.subsets
+        if isinstance(subsets, dict):
+            subsets = {name: sorted(classes) for name, classes in subsets.items()}
+        asked = {"subsets": subsets, "groups": list(entry.groups), "label_free": block.label_free}
         return {
             "noise": block.noise,
             "replicates": block.bootstrap.replicates,
@@ -302,7 +314,7 @@ def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:
     chosen = selection.model_dump(mode="json", exclude_none=True)
     if chosen.keys() & {"fraction", "max_images"}:
         chosen["split_seed"] = entry.split_seed
-        chosen["part"] = part
+        chosen["part"] = "score" if part == "score" else "fit"
     for names in chosen.keys() & {"classes", "exclude_classes"}:
         chosen[names] = sorted(chosen[names])  # sets, whatever their order in the file
     return dict(chosen)

@@ -259,7 +259,7 @@ def _parts(c: _Context, images: Any, pred: Any, rng: np.random.Generator) -> dic
     from bench.metrics.subsets import score_pairs, score_subsets
 
     p = c.job["params"]
-    subsets = _column(c, images, p["subsets"]) if "subsets" in p else None
+    subsets = _subsets(c, images, p["subsets"]) if "subsets" in p else None
     known = bool((images.labels >= 0).any())
     parts: dict[str, dict[str, float]] = {}
     if subsets is not None and known:
@@ -282,6 +282,20 @@ def _parts(c: _Context, images: Any, pred: Any, rng: np.random.Generator) -> dic
 
 def _clusters(pred: Any) -> int:
     return int(np.unique(pred[pred >= 0]).size)
+
+
+def _subsets(c: _Context, images: Any, wanted: str | dict[str, list[str]]) -> list[str | None]:
+    """Return the name of each image's subset: by a column, or by classes; those in none are left out."""
+    from bench.selection import match_names
+
+    if isinstance(wanted, str):
+        return _column(c, images, wanted)
+    found: dict[str, str] = {}
+    for subset, names in wanted.items():
+        for name in match_names(names, images.classes):
+            if found.setdefault(name, subset) != subset:
+                raise DataError(f"subsets: class {name!r} is in {found[name]!r} and in {subset!r}")
+    return [found.get(images.classes[i]) if i >= 0 else None for i in images.labels]
 
 
 def _column(c: _Context, images: Any, name: str) -> list[str | None]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Unit
-from bench.selection import Selection
+from bench.selection import Names, Selection
 
 
 class _Strict(BaseModel):
@@ -60,12 +60,18 @@ class DatasetBlock(BaseModel):
     """Folder of the data; unless given, $BENCH_DATA/<use>."""
     fit: Selection | None = None
     """Images that methods train on; unless given, all."""
+    pretrain: Selection | None = None
+    """Images that encoders train on, also those inside pair models, e.g. unlabelled ones; unless given, those
+    of `fit`."""
     score: Selection | None = None
     """Images that are clustered and scored; unless given, all."""
-    subsets: str | None = Field(None, min_length=1)
-    """Column of the image set, e.g. `subset`: pairs of images are also scored within and between its values."""
+    subsets: str | dict[str, Names] | None = None
+    """Parts of the scored images: a column of the image set, e.g. `subset`, or classes by name or pattern:
+    `{seen: [...], unseen: [...]}`. Pairs of images are also scored within and between them."""
     groups: tuple[str, ...] = ()
     """Columns of the image set, e.g. [bag, day]: how far clusters go with their values is scored too."""
+    baselines: bool = True
+    """Add the trivial baselines; some need classes."""
     split_seed: int = 0
     """Seed of the random part of `fit` and `score`; the same for every seed of the suite."""
     synthetic: dict[str, Any] | None = None
@@ -119,8 +125,10 @@ class DatasetEntry:
     score: Selection | None
     split_seed: int
     generator: Generator | None
-    subsets: str | None = None
+    subsets: str | dict[str, Names] | None = None
     groups: tuple[str, ...] = ()
+    pretrain: Selection | None = None
+    baselines: bool = True
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,8 @@ class _Loader:
             entry_generator,
             block.subsets,
             block.groups,
+            block.pretrain,
+            block.baselines,
         )
 
     def _root(self, block: DatasetBlock, where: Where) -> Path | None:
