@@ -1,20 +1,24 @@
-"""One way to decode an image and one way to make it square."""
+"""One way to decode an image."""
 
 from __future__ import annotations
 
 import io
 import math
+import os
 import stat
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.images import BadImage
+from bench.resize import to_square
+
+__all__ = ["MAX_PIXELS", "decode", "to_square"]
 
 MAX_PIXELS = 100_000_000
 """Larger images are refused before any memory is set aside for them."""
@@ -70,56 +74,28 @@ def decode(
     return _checked(image, (height, width), name)
 
 
-def to_square(
-    image: NDArray[Any], size: int, shape: Literal["pad", "stretch"] = "pad", fill: int = 0
-) -> NDArray[Any]:
-    """Resize an image to a square; the only definition of resizing in the benchmark.
-
-    Parameters
-    ----------
-    image : uint8 or uint16, shape (height, width, channels).
-    size : side of the result, in px.
-    shape : "pad" keeps the aspect ratio: the longer side becomes `size`, the shorter at least 1 px,
-        and `fill` surrounds it (an odd rest goes below and to the right). "stretch" does not.
-    fill : value of the padding.
-
-    Returns
-    -------
-    Same dtype, shape (size, size, channels).
-
-    Notes
-    -----
-    If the longer side shrinks, pixels are averaged by area (`cv2.INTER_AREA`), else interpolated
-    linearly (`cv2.INTER_LINEAR`). A side that keeps its length in both directions is not resampled.
-    """
-    height, width, channels = image.shape
-    longer = max(height, width)
-    if shape == "stretch":
-        new_height = new_width = size
-    else:
-        new_height, new_width = (max(1, round(side * size / longer)) for side in (height, width))
-    if (new_height, new_width) != (height, width):
-        how = cv2.INTER_AREA if longer > size else cv2.INTER_LINEAR
-        at_once = [image] if channels <= 4 else np.split(image, channels, axis=2)  # OpenCV's limit is 4
-        image = np.dstack([cv2.resize(part, (new_width, new_height), interpolation=how) for part in at_once])
-    if (new_height, new_width) == (size, size):
-        return image
-    square = np.full((size, size, channels), fill, image.dtype)
-    top, left = (size - new_height) // 2, (size - new_width) // 2
-    square[top : top + new_height, left : left + new_width] = image
-    return square
-
-
 def _read(path: Path, name: str, max_pixels: int) -> bytes:
     try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # opening a pipe would wait for ever
-            raise BadImage(f"{name}: is not a file")
-        if facts.st_size > max_pixels * _BYTES_PER_PIXEL + (1 << 20):
-            raise BadImage(f"{name}: {facts.st_size} bytes are more than {max_pixels} pixels can fill")
-        return path.read_bytes()
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for ever otherwise
+        try:
+            facts = os.fstat(file)
+            if not stat.S_ISREG(facts.st_mode):
+                raise BadImage(f"{name}: is not a file")
+            if facts.st_size > max_pixels * _BYTES_PER_PIXEL + (1 << 20):
+                raise BadImage(f"{name}: {facts.st_size} bytes are more than {max_pixels} pixels can fill")
+            return _whole(file, facts.st_size)
+        finally:
+            os.close(file)
     except OSError as e:
         raise BadImage(f"{name}: cannot be read: {e.strerror}") from None
+
+
+def _whole(file: int, size: int) -> bytes:
+    """Return the first `size` bytes, or all if there are fewer; the system may hand over less at a time."""
+    data = os.read(file, size)
+    while len(data) < size and (more := os.read(file, size - len(data))):
+        data += more
+    return data
 
 
 def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:

@@ -20,6 +20,7 @@ from bench.keys import digest, inputs_of
 from bench.metrics.names import VERSION as METRICS_VERSION
 from bench.origin import stand_in_marker
 from bench.registry import kind_of
+from bench.resize import VERSION as RESIZE_VERSION
 from bench.selection import Selection
 from bench.suite import DatasetEntry, Limits, Method, Suite
 
@@ -117,7 +118,11 @@ class _Planner:
 
     def _prepared(self, entry: DatasetEntry) -> tuple[tuple[str, ...], str, bool]:
         """Return the stages that prepare the images, the data's fingerprint, and whether it was generated."""
-        about: dict[str, Any] = {"dataset": self._describe(entry.adapter), "v": STAGE_VERSIONS["prepare"]}
+        about: dict[str, Any] = {
+            "dataset": self._describe(entry.adapter),
+            "resize": RESIZE_VERSION,
+            "v": STAGE_VERSIONS["prepare"],
+        }
         if entry.generator is not None:
             made = self._stage("synthesize", entry, entry.generator, {})
             data = f"generated:{made}"

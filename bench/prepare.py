@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.decode import to_square
 from bench.images import BadImage, ImageSet, Prepared
 from bench.interfaces import DataError, Json
+from bench.normalise import normalise
+from bench.parallel import in_order
+from bench.pixelfile import PixelFile, Pixels
+from bench.resize import resizer
 
 if TYPE_CHECKING:
     from bench.interfaces import Dataset, Labels, Run
 
-_BLOCK = 32
-"""Images that a thread decodes at a time: handing over single small ones costs as much as decoding them."""
 _CHUNK_BYTES = 64 << 20
-"""About this much is in memory at a time, whatever the size of the set."""
+"""At most this much of prepared images is in memory at a time, whatever the size of the set."""
+_BLOCK, _SMALLEST = 512, 32
+"""Images that a thread decodes at a time: handing over a few small ones costs as much as decoding them."""
 
 
 def prepare(images: ImageSet, dataset: Dataset, folder: Path, run: Run) -> None:
@@ -33,51 +35,56 @@ def prepare(images: ImageSet, dataset: Dataset, folder: Path, run: Run) -> None:
 
     - `images.npy`: the images' dtype, shape (n, channels, size, size), in the table's order;
     - `table.parquet`: the rows of `images.table` whose image is usable;
-    - `set.json`: `classes` (sorted), `n`, `n_labelled`, `bad_images` (`where` and `what` of each), `notes`.
+    - `set.json`: `classes` (sorted), `n`, `n_labelled`, `bad_images` (`where` and `what` of each), `notes`,
+      and of images that were normalised `normalised`: the column that names the `group` ("" for the
+      whole set) and the `limits`, per group and channel the values that became 0 and the largest one.
 
-    All three depend on the images and on `dataset.size` and `.shape` only, not on `run.threads`.
+    All three depend on the images and on `dataset.size`, `.shape`, `.normalise` and `.percentiles`
+    only, not on `run.threads`. Images become square as `bench.resize` defines and are scaled as
+    `bench.normalise` does.
+
+    Memory: beside the table and 4 bytes per image, at most 64 MiB of prepared images (or `run.threads`
+    + 2 of them, if they are larger than that) and what `images` needs to decode `run.threads` images.
 
     Raises
     ------
-    DataError : no usable image; a bad one when `dataset.on_bad_image` is "refuse"; ids that repeat.
+    DataError : no usable image; a bad one when `dataset.on_bad_image` is "refuse"; ids that repeat;
+        images without a group when `dataset.normalise` is "per_group".
     """
     table = _checked_table(images)
-    path = folder / "images.npy"
-    kept: list[int] = []
+    groups, names = _groups(images, dataset)
+    covered = np.zeros((len(table), 2), np.uint16)
     bad: list[Json] = []
-    pixels = np.lib.format.open_memmap(
-        path, mode="w+", dtype=images.dtype, shape=(len(table), images.channels, dataset.size, dataset.size)
-    )
-    done = 0
-    for results in _decoded(images, dataset, len(table), run.threads):
-        good = [r for r in results if not isinstance(r, BadImage)]
-        if good:
-            pixels[len(kept) : len(kept) + len(good)] = np.stack(good)
-        for row, result in enumerate(results, done):
-            if not isinstance(result, BadImage):
-                kept.append(row)
-            elif dataset.on_bad_image == "refuse":
-                raise DataError(f"{result}; on_bad_image: skip would leave it out")
-            else:
+    described: dict[str, Json] = {"bad_images": bad, "notes": dict(images.notes)}
+    with PixelFile(
+        folder / "images.npy", (images.channels, dataset.size, dataset.size), images.dtype
+    ) as pixels:
+        for block in _decoded(images, dataset, run.threads):
+            for row, reason in block.bad:
+                if dataset.on_bad_image == "refuse":
+                    raise DataError(f"{reason}; on_bad_image: skip would leave it out")
                 where = images.where(row)
-                bad.append({"where": where, "what": str(result).removeprefix(f"{where}: ")})
-                run.log.warning("left out: %s", result)
-        done += len(results)
-        run.report(done, len(table), "images decoded")
-    if not kept:
-        raise DataError(f"none of the {len(table)} images can be used; the first: {_first(bad)}")
-    pixels.flush()
-    del pixels
-    _shorten(path, len(kept))
-    table = table.iloc[kept].reset_index(drop=True)
+                bad.append({"where": where, "what": str(reason).removeprefix(f"{where}: ")})
+                run.log.warning("left out: %s", reason)
+            covered[block.good] = np.reshape(block.covered, (-1, 2))
+            pixels.append(block.pixels)
+            run.report(block.stop, len(table), "images decoded")
+        kept = covered.any(axis=1)
+        if not kept.any():
+            raise DataError(f"none of the {len(table)} images can be used; the first: {_first(bad)}")
+        if dataset.normalise != "none":
+            of = normalise(pixels, covered[kept], groups[kept], dataset.percentiles, images.fill, run)
+            described["normalised"] = {
+                "group": images.group if dataset.normalise == "per_group" else "",
+                "limits": {names[group]: limits for group, limits in of.items()},
+            }
+        pixels.finish()
+    if not kept.all():
+        table = table.iloc[np.flatnonzero(kept)].reset_index(drop=True)
     table.to_parquet(folder / "table.parquet", index=False)
-    described: dict[str, Json] = {
-        "classes": sorted(set(table["label"].dropna())),
-        "n": len(kept),
-        "n_labelled": int(table["label"].notna().sum()),
-        "bad_images": bad,
-        "notes": dict(images.notes),
-    }
+    described["classes"] = sorted(set(table["label"].dropna()))
+    described["n"] = len(table)
+    described["n_labelled"] = int(table["label"].notna().sum())
     (folder / "set.json").write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -134,57 +141,75 @@ def _checked_table(images: ImageSet) -> pd.DataFrame:
     return images.table
 
 
-def _decoded(
-    images: ImageSet, dataset: Dataset, n: int, threads: int
-) -> Iterator[list[NDArray[Any] | BadImage]]:
-    """Yield the images in order, chunk by chunk; a bad one as the reason why."""
+def _groups(images: ImageSet, dataset: Dataset) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the number of each image's group, and the groups' names; one group unless they matter."""
+    n = len(images.table)
+    if dataset.normalise != "per_group":
+        return np.zeros(n, np.int64), [""]
+    instead = "use normalise: per_set or none"
+    if images.group not in images.table:
+        raise DataError(f"dataset {dataset.use!r} does not divide its images into groups; {instead}")
+    column = images.table[images.group]
+    missing = np.flatnonzero(column.isna())
+    if len(missing):
+        raise DataError(
+            f"dataset {dataset.use!r}: {len(missing)} of {n} images have no {images.group!r} for normalise: "
+            f"per_group, the first is {images.where(int(missing[0]))}; complete the metadata, or {instead}"
+        )
+    numbers, names = pd.factorize(column.map(str), sort=True)
+    return numbers.astype(np.int64), [str(name) for name in names]
 
-    def block(start: int) -> list[NDArray[Any] | BadImage]:
-        return [_one(images, dataset, row) for row in range(start, min(start + _BLOCK, n))]
 
-    image_bytes = images.channels * dataset.size**2 * np.dtype(images.dtype).itemsize
-    blocks = max(threads, _CHUNK_BYTES // (image_bytes * _BLOCK), 1)
-    starts = range(0, n, _BLOCK)
+class _Block(NamedTuple):
+    """What became of consecutive images."""
+
+    stop: int
+    """Row of the image behind the last one."""
+    pixels: Pixels
+    """Shape (good ones, channels, size, size)."""
+    good: list[int]
+    covered: list[tuple[int, int]]
+    """Height and width of each good one within its square."""
+    bad: list[tuple[int, BadImage]]
+
+
+def _decoded(images: ImageSet, dataset: Dataset, threads: int) -> Iterator[_Block]:
+    """Yield the images in order, block by block."""
+    n, size = len(images.table), dataset.size
+    channels, dtype = images.channels, np.dtype(images.dtype)
+    resize = resizer(size, dataset.shape)
+
+    def block(rows: range) -> _Block:
+        squares = np.full((len(rows), channels, size, size), images.fill, dtype)
+        done = _Block(rows.stop, squares, [], [], [])
+        for row, image in zip(rows, images.read_many(rows), strict=True):
+            if isinstance(image, BadImage):
+                done.bad.append((row, image))
+            elif image.dtype != dtype or image.shape[2:] != (channels,) or not image.size:
+                done.bad.append((row, _unfit(images, row, image)))
+            else:
+                done.covered.append(resize(image, squares[len(done.good)]))
+                done.good.append(row)
+        return done._replace(pixels=squares[: len(done.good)])
+
+    room = _CHUNK_BYTES // ((threads + 2) * channels * size**2 * dtype.itemsize)
+    at_once = max(1, min(room, _BLOCK, max(_SMALLEST, n // (4 * threads))))
+    starts = range(0, n, at_once)
     cv2_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # the threads are used for whole images instead
     try:
-        with ThreadPoolExecutor(max(1, threads)) as pool:
-            for first in range(0, len(starts), blocks):
-                chunk = pool.map(block, starts[first : first + blocks])
-                yield [result for part in chunk for result in part]
+        yield from in_order(block, (range(i, min(i + at_once, n)) for i in starts), threads)
     finally:
         cv2.setNumThreads(cv2_threads)
 
 
-def _one(images: ImageSet, dataset: Dataset, row: int) -> NDArray[Any] | BadImage:
-    try:
-        image = images.read(row)
-        if image.dtype != images.dtype or image.shape[2] != images.channels:
-            what = f"{image.shape[2]} channels of {image.dtype}, the set {images.channels} of"
-            raise BadImage(f"{images.where(row)}: has {what} {np.dtype(images.dtype)}")  # noqa: TRY301  # one way out
-        return to_square(image, dataset.size, dataset.shape, images.fill).transpose(2, 0, 1)
-    except BadImage as e:
-        return e
-
-
-def _shorten(path: Path, n: int) -> None:
-    """Keep the first n images of a .npy file in place: room was made before the bad ones were known."""
-    with path.open("r+b") as f:
-        np.lib.format.read_magic(f)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(f)
-        start = f.tell()
-        if shape[0] == n:
-            return
-        f.seek(0)
-        header = {
-            "descr": np.lib.format.dtype_to_descr(dtype),
-            "fortran_order": False,
-            "shape": (n, *shape[1:]),
-        }
-        np.lib.format.write_array_header_1_0(f, header)
-        if f.tell() != start:  # numpy pads the header so that the first axis may change its number of digits
-            raise AssertionError("the header of a .npy file changed its length")
-        f.truncate(start + n * int(np.prod(shape[1:])) * dtype.itemsize)
+def _unfit(images: ImageSet, row: int, image: Pixels) -> BadImage:
+    """Say why an image does not fit into its set."""
+    if not image.size:
+        return BadImage(f"{images.where(row)}: has no pixels")
+    found, wanted = "x".join(map(str, image.shape[2:])), images.channels
+    what = f"{found} channels of {image.dtype}, the set {wanted} of {np.dtype(images.dtype)}"
+    return BadImage(f"{images.where(row)}: has {what}")
 
 
 def _first(bad: list[Json]) -> str:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.decode import decode, to_square
+from bench.decode import decode
 from bench.images import BadImage
 
 
@@ -260,81 +260,3 @@ def test_kinds_of_tiff():
 def test_a_tiff_that_would_have_to_be_guessed_is_refused(data: bytes, reason: str):
     with pytest.raises(BadImage, match=reason):
         decode(data, grey=True)
-
-
-images = st.builds(
-    picture,
-    height=st.integers(1, 90),
-    width=st.integers(1, 90),
-    channels=st.sampled_from([1, 3, 6]),
-    dtype=st.sampled_from([np.uint8, np.uint16]),
-)
-
-
-@settings(deadline=None)
-@given(images, st.integers(4, 80), st.sampled_from(["pad", "stretch"]), st.integers(0, 255))
-def test_square_has_the_size_dtype_and_channels(image: NDArray[Any], size: int, shape: Any, fill: int):
-    before = image.copy()
-    square = to_square(image, size, shape, fill)
-    assert square.shape == (size, size, image.shape[2])
-    assert square.dtype == image.dtype
-    np.testing.assert_array_equal(image, before)
-
-
-@settings(deadline=None)
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(4, 80), st.integers(0, 200))
-def test_padding_is_centred_and_keeps_the_aspect_ratio(height: int, width: int, size: int, fill: int):
-    image = np.full((height, width, 1), 201, np.uint8)
-    inside = to_square(image, size, "pad", fill)[..., 0] == 201
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    assert inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
-    assert max(len(rows), len(columns)) == size
-    assert abs(len(rows) - size * height / max(height, width)) <= 1
-    assert abs(len(columns) - size * width / max(height, width)) <= 1
-    for found in (rows, columns):
-        before, after = int(found[0]), size - 1 - int(found[-1])
-        assert 0 <= after - before <= 1
-    assert (to_square(image, size, "pad", fill)[..., 0][~inside] == fill).all()
-
-
-@settings(deadline=None)
-@given(images, st.integers(4, 80))
-def test_resizing_stays_within_the_values_of_the_image(image: NDArray[Any], size: int):
-    square = to_square(image, size, "stretch")
-    assert (square.min((0, 1)) >= image.min((0, 1))).all()
-    assert (square.max((0, 1)) <= image.max((0, 1))).all()
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_shrinking_averages_areas(dtype: Any):
-    image = picture(64, 64, 3, dtype)
-    means = image.reshape(16, 4, 16, 4, 3).mean((1, 3))
-    assert np.abs(to_square(image, 16).astype(float) - means).max() <= 0.5
-
-
-def test_shrinking_shows_what_subsampling_would_miss():
-    image = np.full((256, 256, 1), 255, np.uint8)
-    image[:, 130] = 0
-    assert to_square(image, 64)[:, :, 0].min() == 191
-
-
-def test_enlarging_interpolates_linearly():
-    image = np.array([[[0]], [[100]]], np.uint8).repeat(2, axis=1)
-    np.testing.assert_array_equal(to_square(image, 4)[:, 0, 0], [0, 25, 75, 100])
-
-
-@given(st.integers(4, 40), st.sampled_from(["pad", "stretch"]))
-def test_an_image_of_the_right_size_is_left_alone(size: int, shape: Any):
-    image = picture(size, size)
-    np.testing.assert_array_equal(to_square(image, size, shape), image)
-
-
-@settings(deadline=None)
-@given(images, st.integers(4, 60), st.sampled_from(["pad", "stretch"]))
-def test_channels_do_not_mix(image: NDArray[Any], size: int, shape: Any):
-    whole = to_square(image, size, shape, 9)
-    for c in range(image.shape[2]):
-        alone = to_square(np.ascontiguousarray(image[..., c : c + 1]), size, shape, 9)
-        assert (
-            np.abs(whole[..., c : c + 1].astype(int) - alone).max() <= 1
-        )  # vector units may round otherwise

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,12 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from bench import prepare as module
-from bench.decode import to_square
 from bench.images import BadImage, ImageSet
 from bench.interfaces import DataError, Dataset, Run
 from bench.prepare import class_indices, load, prepare
+from bench.resize import to_square
 
 
 class InMemory(ImageSet):
@@ -156,12 +159,142 @@ def test_an_error_that_is_not_about_one_image_passes_through(tmp_path: Path):
         prepare(images, Square(), tmp_path, make_run(tmp_path))
 
 
-def test_progress_reaches_the_total(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_CHUNK_BYTES", 1)
+def test_progress_reaches_the_total(tmp_path: Path):
     seen: list[tuple[int, int]] = []
     run = make_run(tmp_path, report=lambda done, total, _: seen.append((done, total)))
     prepare(InMemory(some_images(100), ["a"] * 100), Square(size=8), tmp_path, run)
     assert seen == [(32, 100), (64, 100), (96, 100), (100, 100)]
+
+
+def on_plates(n: int, plates: Sequence[Any], **facts: Any) -> InMemory:
+    """Images whose size is kept, of one plate after the other."""
+    images = [np.random.default_rng(i).integers(0, 60, (8, 6, 3), np.uint8) for i in range(n)]
+    found = InMemory(images, ["a"] * n, group="plate", **facts)
+    found.table["plate"] = [plates[i % len(plates)] for i in range(n)]
+    return found
+
+
+@pytest.mark.parametrize("normalise", ["per_set", "per_group"])
+def test_normalised_sets_say_by_what(tmp_path: Path, normalise: Literal["per_set", "per_group"]):
+    images = on_plates(12, ["P2", "P10"], fill=9)
+    images.images = [None if i == 4 else image for i, image in enumerate(images.images)]
+    dataset = Square(size=8, normalise=normalise, percentiles=(5, 90))
+    prepare(images, dataset, tmp_path, make_run(tmp_path, 2))
+    read = load(tmp_path, labels=False).pixels
+    described = json.loads((tmp_path / "set.json").read_text())["normalised"]
+    assert described["group"] == ("plate" if normalise == "per_group" else "")
+    good = [i for i in range(12) if i != 4]
+    groups = {"P2": [i for i in good if i % 2 == 0], "P10": [i for i in good if i % 2]}
+    if normalise == "per_set":
+        groups = {"": good}
+    assert described["limits"].keys() == groups.keys()
+    for name, rows in groups.items():
+        chosen = np.stack([np.asarray(images.images[i]) for i in rows])
+        for c, (low, high) in enumerate(described["limits"][name]):
+            np.testing.assert_allclose((low, high), np.percentile(chosen[..., c], (5, 90)))
+            for i, image in zip(rows, chosen, strict=True):
+                scaled = np.clip((image[..., c] - low) / (high - low) * 255, 0, 255)
+                square = read[good.index(i), c]
+                assert np.abs(square[:, 1:7] - scaled).max() <= 0.5
+                assert (square[:, [0, 7]] == 9).all()
+
+
+def test_sets_that_are_not_normalised_do_not_mention_it(tmp_path: Path):
+    prepare(on_plates(4, ["P"]), Square(size=8), tmp_path, make_run(tmp_path))
+    assert "normalised" not in json.loads((tmp_path / "set.json").read_text())
+
+
+def test_groups_are_needed_for_normalising_by_group(tmp_path: Path):
+    dataset = Square(normalise="per_group")
+    nothing = tmp_path / "empty"
+    nothing.mkdir()
+    with pytest.raises(DataError, match="does not divide its images into groups; use normalise: per_set"):
+        prepare(InMemory(some_images(3), ["a"] * 3), dataset, nothing, make_run(tmp_path))
+    images = on_plates(6, ["P1", None])
+    with pytest.raises(DataError, match=r"3 of 6 images have no 'plate' .* the first is i1; complete"):
+        prepare(images, dataset, nothing, make_run(tmp_path))
+    assert not list(nothing.iterdir())
+    prepare(images, Square(size=8, normalise="per_set"), nothing, make_run(tmp_path))
+
+
+def test_a_group_without_a_usable_image_is_left_out(tmp_path: Path):
+    images = on_plates(4, [1, 2])
+    images.images = [None if i % 2 else image for i, image in enumerate(images.images)]
+    prepare(images, Square(size=8, normalise="per_group"), tmp_path, make_run(tmp_path))
+    assert list(json.loads((tmp_path / "set.json").read_text())["normalised"]["limits"]) == ["1"]
+
+
+@pytest.mark.parametrize("percentiles", [(50, 50), (99.9, 0.1), (-1, 50), (0, 101), (float("nan"), 50)])
+def test_percentiles_rise(percentiles: tuple[float, float]):
+    with pytest.raises(ValidationError):
+        Square(percentiles=percentiles)
+
+
+class Strips(InMemory):
+    """Images of which neighbours share one array; how much of it is asked for at a time is noted."""
+
+    asked: list[range]
+
+    def read_many(self, rows: range) -> Iterator[NDArray[Any] | BadImage]:
+        self.asked.append(rows)
+        yield from super().read_many(rows)
+
+
+def test_neighbours_are_read_together(tmp_path: Path):
+    images = Strips(some_images(3000, bad=[7]), ["a"] * 3000, asked=[])
+    prepare(images, Square(size=8), tmp_path, make_run(tmp_path))
+    assert [i for rows in images.asked for i in rows] == list(range(3000))
+    assert min(len(rows) for rows in images.asked[:-1]) >= 256
+
+
+def test_an_image_without_pixels_is_bad(tmp_path: Path):
+    images: list[NDArray[Any] | None] = [np.zeros((0, 5, 3), np.uint8), *some_images(1)]
+    prepare(InMemory(images, ["a"] * 2), Square(size=8), tmp_path, make_run(tmp_path))
+    bad = json.loads((tmp_path / "set.json").read_text())["bad_images"]
+    assert bad == [{"where": "i0", "what": "has no pixels"}]
+
+
+_PREPARE_PARTICLES = """
+import logging, resource, sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from bench.images import ImageSet
+from bench.interfaces import Dataset, Run
+from bench.prepare import prepare
+
+class Particles(ImageSet):
+    channels = 1
+    group = "run"
+
+    def __init__(self, n):
+        self.table = pd.DataFrame({"id": pd.RangeIndex(n).astype(str), "label": pd.array([None] * n, "str")})
+        self.table["run"] = np.arange(n) % 40
+        self.collage = np.random.default_rng(0).integers(0, 256, (1024, 1280, 1), np.uint8)
+
+    def read(self, row):
+        y, x = row * 37 % 980, row * 101 % 1230
+        return self.collage[y : y + 25 + row % 20, x : x + 44 - row % 20]
+
+folder = Path(sys.argv[1])
+images = Particles(int(sys.argv[2]))
+images.table.to_parquet(folder / "table.parquet")
+run = Run(0, 2, "cpu", "float32", logging.getLogger(), folder, lambda *_: None)
+start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+prepare(images, Dataset(size=64, normalise=sys.argv[3]), folder, run)
+unit = 1 if sys.platform == "darwin" else 1024
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * unit)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("normalise", ["none", "per_group"])
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path, normalise: str):
+    n = 100_000
+    command = [sys.executable, "-c", _PREPARE_PARTICLES, str(tmp_path), str(n), normalise]
+    more = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    table_bytes = 300 * n  # it is copied while it is written
+    assert (tmp_path / "images.npy").stat().st_size > 400_000_000
+    assert more < module._CHUNK_BYTES + table_bytes
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import dataclass, replace
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -32,6 +33,7 @@ class Display:
         )
         self._counts: Counter[Status] = Counter()
         self._cached = self._done = 0
+        self._rates: dict[int, _Rate] = {}
         self._start = self._refreshed = self._spoke = time.monotonic()
 
     def __enter__(self) -> Display:
@@ -62,12 +64,16 @@ class Display:
     def tick(self, state: State) -> None:
         """Draw the panel anew, or on a plain console say now and then that the run is alive."""
         now = time.monotonic()
+        self._rates = {r.number: _followed(self._rates.get(r.number), r, now) for _, r in state.running}
         if self._live is not None and now - self._refreshed >= _REFRESH_S:
             self._refreshed = now
             self._live.update(self._panel(state), refresh=True)
         elif self._live is None and not self._quiet and now - self._spoke >= _SAY_ALIVE_S:
             self._spoke = now
-            running = "; ".join(f"{stage.title} {_clock(r.seconds())}" for stage, r in state.running)
+            running = "; ".join(
+                f"{stage.title} {_clock(r.seconds())} {self._progress(r)}".rstrip()
+                for stage, r in state.running
+            )
             self._console.print(f"[{self._done}/{self._cells}] running: {running}", markup=False)
 
     def _interactive(self) -> bool:
@@ -85,11 +91,26 @@ class Display:
         )
         stages = Table.grid(padding=(0, 1))
         for stage, running in state.running[:12]:
-            stages.add_row("  ▸", escape(stage.title), _clock(running.seconds()), _progress(running))
+            stages.add_row(
+                "  ▸", escape(stage.title), _clock(running.seconds()), escape(self._progress(running))
+            )
         tail = f"  {state.stages_waiting} stages waiting"
         if state.stages_elsewhere:
             tail += f", {state.stages_elsewhere} of them in the hands of another run"
         return Group(head, stages, Text(tail, style="dim"))
+
+    def _progress(self, running: Running) -> str:
+        if running.pid is None:
+            return "starting"
+        if running.progress is None:
+            return ""
+        done, total, text = running.progress
+        share = f"{done}/{total} {text}" if total else f"{done} {text}"
+        rate = self._rates[running.number].per_s
+        if rate <= 0:
+            return share
+        left = f", {_clock((total - done) / rate)} left" if total and done < total else ""
+        return f"{share}, {rate:.3g}/s{left}"
 
     def _time_left(self, state: State, elapsed: float) -> str:
         fresh = state.cells_done - self._cached
@@ -98,16 +119,23 @@ class Display:
         return f", about {_clock(elapsed / fresh * (state.cells - state.cells_done))} left"
 
 
-def _progress(running: Running) -> str:
-    if running.pid is None:
-        return "starting"
-    if running.progress is None:
-        return ""
-    done, total, text = running.progress
-    rate = done / running.seconds() if running.seconds() > 0 else 0.0
-    share = f"{done}/{total}" if total else f"{done}"
-    left = f", {_clock((total - done) / rate)} left" if total and rate > 0 and done < total else ""
-    return escape(f"{share} {text}, {rate:.3g}/s{left}")
+@dataclass(frozen=True)
+class _Rate:
+    """How fast a stage works off what it counts, since it began to count that."""
+
+    text: str
+    since: float
+    first: int
+    """What it had counted by then: a stage that was interrupted does not start at 0."""
+    per_s: float = 0.0
+
+
+def _followed(rate: _Rate | None, running: Running, now: float) -> _Rate:
+    done, _, text = running.progress or (0, None, "")
+    if rate is None or rate.text != text or done < rate.first:
+        return _Rate(text, now, done)
+    seconds = now - rate.since
+    return replace(rate, per_s=(done - rate.first) / seconds) if seconds > 0 else rate
 
 
 def _clock(seconds: float) -> str:
