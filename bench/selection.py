@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bench.interfaces import Count, DataError
 from bench.registry import suggest
@@ -22,13 +22,20 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 """Class names, or patterns with `*`, `?` and `[...]`."""
 
 
+def _as_set(split: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(split, str):
+        return split
+    names = tuple(sorted(set(split)))  # neither order nor repetition is to change a key
+    return names[0] if len(names) == 1 else names
+
+
 class Selection(BaseModel):
     """A part of an image set; all of it by default. The fields apply in the order of `rows`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    split: str | None = None
-    """Keep the images of this split, as the dataset names it."""
+    split: Annotated[str | Names, AfterValidator(_as_set)] | None = None
+    """Keep the images of this split, or of any split of a list, as the dataset names them."""
     classes: Names | None = None
     """Keep these classes, by name or pattern; images without a label are then left out."""
     exclude_classes: Names | None = None
@@ -110,14 +117,14 @@ def _filtered(table: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
     labels = table["label"]
     known = set(labels.dropna())
     if selection.split is not None:
-        splits = table["split"].dropna() if "split" in table else table["id"][:0]
-        if not len(splits):
-            raise DataError(f"split {selection.split!r}: this dataset has no splits; use fraction")
-        if selection.split not in set(splits):
-            raise DataError(
-                f"no split named {selection.split!r}; {suggest(selection.split, sorted(set(splits)))}"
-            )
-        keep &= (table["split"] == selection.split).fillna(False).to_numpy(dtype=bool)
+        wanted = (selection.split,) if isinstance(selection.split, str) else selection.split
+        splits = set(table["split"].dropna()) if "split" in table else set()
+        if not splits:
+            raise DataError(f"split {', '.join(map(repr, wanted))}: this dataset has no splits; use fraction")
+        unknown = [name for name in wanted if name not in splits]
+        if unknown:
+            raise DataError(f"no split named {unknown[0]!r}; {suggest(unknown[0], sorted(splits))}")
+        keep &= table["split"].isin(wanted).to_numpy(dtype=bool)
     if selection.classes is not None:
         keep &= labels.isin(match_names(selection.classes, known)).to_numpy()
     if selection.exclude_classes is not None:

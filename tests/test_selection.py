@@ -173,6 +173,25 @@ def test_filters_come_before_the_fraction():
     assert set(table["split"].iloc[chosen]) == {"train"}
 
 
+def test_several_splits_are_their_union_and_others_stay_out():
+    table = table_of({"a": 20, "b": 12, None: 4})
+    table["split"] = pd.array(["train", "test", "other", None] * 9, dtype="str")
+    for splits in (["train", "test"], ["test"], ["other", "train", "train"]):
+        chosen = rows(table, Selection(split=tuple(splits)), part="score", seed=0)
+        assert set(chosen) == {i for i in range(36) if table["split"].iloc[i] in splits}
+    half = rows(table, Selection(split=("train", "test"), fraction=0.5), part="fit", seed=0)
+    assert set(table["split"].iloc[half]) == {"train", "test"}
+    assert abs(len(half) - 9) <= 2  # each class, rounded
+
+
+def test_order_and_repetition_of_splits_do_not_change_a_key():
+    def dumped(split: Any) -> dict[str, Any]:
+        return Selection(split=split).model_dump(mode="json", exclude_none=True)
+
+    assert dumped(["b", "a", "b"]) == dumped(["a", "b"]) == {"split": ["a", "b"]}
+    assert dumped(["a"]) == dumped("a") == {"split": "a"}
+
+
 def test_other_classes_do_not_move_the_images_of_a_class():
     table = table_of({"a": 30, "b": 30})
     alone = rows(table, Selection(classes=("a",), fraction=0.3), part="fit", seed=1)
@@ -192,6 +211,7 @@ def test_a_class_whose_name_is_a_pattern_is_a_name_first():
         ({"exclude_classes": ["zz*"]}, "no class named 'zz*'; known: copepod, fish"),
         ({"split": "trian"}, "no split named 'trian'; did you mean 'train'?"),
         ({"split": "tr*"}, "no split named 'tr*'"),
+        ({"split": ["train", "tset"]}, "no split named 'tset'; known: train"),
         ({"exclude_classes": ["*"]}, "no images to fit are left of 6"),
     ],
 )
@@ -206,6 +226,8 @@ def test_a_set_without_splits_or_images_says_so():
     table = table_of({"a": 3})
     with pytest.raises(DataError, match="has no splits"):
         rows(table, Selection(split="train"), part="fit", seed=0)
+    with pytest.raises(DataError, match="split 'a', 'b': this dataset has no splits"):
+        rows(table, Selection(split=("b", "a")), part="fit", seed=0)
     with pytest.raises(DataError, match="no images to score are left of 0"):
         rows(table.iloc[:0], Selection(), part="score", seed=0)
     with pytest.raises(DataError, match="no images to score are left of 1"):
@@ -221,6 +243,8 @@ def test_a_set_without_splits_or_images_says_so():
         {"max_images": 0},
         {"classes": []},
         {"classes": "a"},
+        {"split": []},
+        {"split": 3},
         {"fracton": 0.5},
     ],
 )

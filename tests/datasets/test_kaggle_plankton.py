@@ -7,15 +7,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from bench.images import ImageSet
 from bench.interfaces import DataError, Dataset, Run
 from bench.prepare import load, prepare
 from bench.registry import load as load_adapter
+from bench.selection import Selection, rows
+from tests.execute.runs import Bench
 
 SAMPLES = (
     Path(os.environ.get("CUTJOIN_SAMPLES") or Path(__file__).parents[3] / "shared/samples")
@@ -28,6 +34,7 @@ SIZES = {
     "fecal_pellet": 511,
     "protist_other": 1172,
 }
+SHARES: dict[Literal["fit", "score"], float] = {"fit": 0.9, "score": 0.1}
 real = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"no real images: {SAMPLES} is absent")
 
 
@@ -166,6 +173,147 @@ def test_an_id_in_two_classes_is_refused(root: Path):
     shutil.copy(root / "train/fish/2.jpg", root / "train/copepod_a/2.jpg")
     with pytest.raises(DataError, match=r"copepod_a/2\.jpg and fish/2\.jpg share the id '2'"):
         kaggle().open(root)
+
+
+def as_parquet(root: Path, target: Path, **options: Any) -> Path:
+    """Write the images of class folders as Hugging Face does, in two files of small row groups."""
+    files = sorted((root / "train").glob("*/*.jpg"))
+    names = sorted({f.parent.name for f in files})
+    table = pa.table(
+        {
+            "image": [{"bytes": f.read_bytes(), "path": f.name} for f in files],
+            "label": [names.index(f.parent.name) for f in files],
+        }
+    )
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    target.mkdir(parents=True)
+    half = len(files) // 2
+    for i, part in enumerate((table.slice(0, half), table.slice(half))):
+        pq.write_table(part, target / f"train-0000{i}-of-00002.parquet", row_group_size=4)
+    return target
+
+
+def as_rows(images: ImageSet) -> dict[str, tuple[str, bytes]]:
+    table = images.table
+    return {
+        i: (label, images.read(row).tobytes())
+        for row, (i, label) in enumerate(zip(table["id"], table["label"], strict=True))
+    }
+
+
+@pytest.mark.parametrize("place", [".", "data"])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"classes": ["copepod_*", "fish"]}, {"exclude_classes": ["fish*"]}]
+)
+def test_parquet_holds_what_the_folders_hold(root: Path, place: str, parameters: dict[str, Any]):
+    shutil.copy(root / "train/fish/2.jpg", root / "train/fish_larvae/271.jpg")
+    as_parquet(root, root.parent / "pq" / place)
+    folders, parquet = kaggle(**parameters).open(root), kaggle(**parameters).open(root.parent / "pq")
+    assert as_rows(parquet) == as_rows(folders)
+    assert set(parquet.table["split"]) == {"train"}
+    assert (parquet.channels, parquet.dtype, parquet.fill) == (1, np.uint8, 255)
+    twins = {k: [[n.removesuffix(".jpg") for n in g] for g in v] for k, v in folders.notes.items()}  # type: ignore[union-attr]
+    assert parquet.notes == twins
+    assert len(kaggle(**parameters).files(root.parent / "pq")) == 2
+
+
+def test_class_folders_come_before_parquet(root: Path):
+    expected = kaggle().files(root)
+    as_parquet(root, root / "data")
+    assert kaggle().files(root) == expected
+
+
+def test_errors_of_parquet_name_classes_and_files(root: Path):
+    folder = as_parquet(root, root.parent / "pq")
+    with pytest.raises(DataError, match="no class named 'fsh'; did you mean 'fish'"):
+        kaggle(classes=("fsh",)).open(folder)
+    with pytest.raises(DataError, match="no image of 0 classes in 2 parquet files"):
+        kaggle(exclude_classes=("*",)).open(folder)
+    (folder / "train-00001-of-00002.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet: is no parquet file"):
+        kaggle().open(folder)
+
+
+def test_parquet_that_links_out_of_the_root_is_not_read(root: Path):
+    outside = as_parquet(root, root.parent / "outside")
+    folder = as_parquet(root, root.parent / "pq")
+    (folder / "z.parquet").symlink_to(outside / "train-00000-of-00002.parquet")
+    (folder / "._a.parquet").touch()
+    assert len(kaggle().files(folder)) == 2
+    assert kaggle().open(folder).notes == {
+        "links that lead out of the dataset": {"count": 1, "first": ["z.parquet"]}
+    }
+    (root.parent / "linked").mkdir()
+    (root.parent / "linked/data").symlink_to(outside)
+    with pytest.raises(DataError, match="no parquet file"):
+        kaggle().files(root.parent / "linked")
+
+
+def test_unlabelled_rows_stay_unless_classes_are_asked_for(tmp_path: Path):
+    table = pa.table({"image": [jpeg(0), jpeg(1)], "label": ["fish", None]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    images = kaggle().open(tmp_path)
+    assert list(images.table["id"]) == ["a:0", "a:1"]
+    assert images.table["label"].isna().tolist() == [False, True]
+    assert set(images.notes) == {"ids"}
+    assert len(kaggle(classes=("fish",)).open(tmp_path).table) == 1
+    with pytest.raises(DataError, match="no class named"):
+        kaggle(exclude_classes=("squid",)).open(tmp_path)
+
+
+def test_checks_know_the_complete_data_and_tell_a_part_from_it(root: Path, monkeypatch: pytest.MonkeyPatch):
+    part = kaggle().open(root)
+    found = [(c.expected, c.found) for c in kaggle().checks(root, part)]
+    assert found == [(30_336, 12), (121, 4), (9, 3), (1979, 3), (1, 0)]
+    sizes = [9, 1979, *[238] * 119]
+    sizes[2] += 30_336 - sum(sizes)
+    labels = [f"c{i}" for i, n in enumerate(sizes) for _ in range(n)]
+    part.table = pd.DataFrame({"id": range(len(labels)), "label": labels})
+    part.notes = {"identical images with two labels": [["a/1.jpg", "b/2.jpg"]]}
+    assert all(c.ok for c in kaggle().checks(root, part))
+
+
+def test_small_classes_are_split_and_none_is_in_both_parts(tmp_path: Path):
+    for kind, n in {"one": 1, "two": 2, "three": 3, "many": 30}.items():
+        for i in range(n):
+            path = tmp_path / f"train/{kind}/{kind}{i}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(i))
+    table = kaggle().open(tmp_path).table
+    for seed in range(5):
+        fit, score = (
+            table["label"].iloc[rows(table, Selection(fraction=share), part=part, seed=seed)].value_counts()
+            for part, share in SHARES.items()
+        )
+        assert fit.to_dict() == {"one": 1, "two": 1, "three": 2, "many": 27}
+        assert score.to_dict() == {"two": 1, "three": 1, "many": 3}
+
+
+def test_a_suite_can_fit_without_classes_that_it_scores(tmp_path: Path):
+    bench = Bench(tmp_path)
+    learning = Path(__file__).parents[1] / "execute" / "learning"
+    suite = bench.suite(
+        "seeds: [0]\nbootstrap: {replicates: 20}\nlimits: {memory_gib: 2}\ndatasets:\n"
+        "  - {name: Missing-copepod, use: kaggle_plankton, size: 12, synthetic: {images: 60}, "
+        "fit: {exclude_classes: ['copepod*', spined_disc], fraction: 0.5}, score: {fraction: 0.5}}\n"
+        "methods:\n"
+        f"  - {{name: learned, encoder: {{use: {learning}/centred.py, diary: {tmp_path}/diary}}, "
+        "clusterer: kmeans}\n",
+        "missing",
+    )
+    done = bench.run("run", suite)
+    assert done.returncode == 0, done.stderr
+    tables = [pd.read_parquet(p) for p in (tmp_path / "store").rglob("table.parquet")]
+    assert len(tables) == 1
+    fitted = set((tmp_path / "diary").read_text().split()[1:])
+    seen = tables[0][tables[0]["id"].isin(fitted)]["label"].value_counts()
+    assert len(fitted) == seen.sum() > 10
+    assert len(seen) == 4
+    assert not set(seen.index) & {"copepod", "spined_disc"}
+    record = bench.records("missing")["learned", 0]
+    assert record.classes == 6
+    assert record.status == "ok"
 
 
 def test_hostile_files_are_listed_by_prepare(root: Path, tmp_path: Path):
