@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from bench import datacli
+from bench.options import DataOpt, JsonOpt
+
 app = typer.Typer(
     name="bench",
     help="The benchmark for grouping microscopy images without labels.",
@@ -18,13 +21,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(datacli.app, name="data")
 
 SuiteArg = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a shipped suite, or a YAML file.")]
 ProfileOpt = Annotated[
     str | None, typer.Option("--profile", "-p", help="Profile of the suite to lay over it.")
-]
-DataOpt = Annotated[
-    Path | None, typer.Option("--data", envvar="BENCH_DATA", help="Folder with one folder per dataset.")
 ]
 StoreOpt = Annotated[
     Path | None,
@@ -33,7 +34,6 @@ StoreOpt = Annotated[
 ResultsOpt = Annotated[
     Path, typer.Option("--results", envvar="BENCH_RESULTS", help="Folder with one folder per suite.")
 ]
-JsonOpt = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 DEFAULT_RESULTS = Path("results")
 
 
@@ -89,12 +89,15 @@ def check(
     profile: ProfileOpt = None,
     data: DataOpt = None,
     store: StoreOpt = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates/--no-duplicates", help="Decode every image and look for copies.")
+    ] = True,
     json: JsonOpt = False,
 ) -> None:
-    """Check a suite before running it: file, libraries, data (every file is listed), disk space."""
+    """Check a suite before running it: file, libraries, data, copies of images, disk space."""
     from bench.commands.check import check_suite
 
-    raise typer.Exit(check_suite(suite, profile, data, _store(store), as_json=json))
+    raise typer.Exit(check_suite(suite, profile, data, _store(store), duplicates=duplicates, as_json=json))
 
 
 @app.command()
@@ -121,6 +124,40 @@ def table(
     from bench.commands.inspect import show_table
 
     show_table(suite, profile, results, table, format)
+
+
+@app.command()
+def figure(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="attention, similarity, map, montage, frequencies, reliability, clusters, curves; or all.",
+        ),
+    ],
+    suite: SuiteArg,
+    profile: ProfileOpt = None,
+    dataset: Annotated[str | None, typer.Option(help="Unless given, the first of the suite.")] = None,
+    method: Annotated[str | None, typer.Option(help="Unless given, the best that allows the figure.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Unless given, the first with scores.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another method to stand beside: attention, reliability, curves.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Column of the image set to colour or count by: map, frequencies.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files.  [default: figures/ in the suite's results]")
+    ] = None,
+    results: ResultsOpt = DEFAULT_RESULTS,
+    store: StoreOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Draw figures of one cell from its record and the store, as PNG and SVG; animations as GIF."""
+    from bench.commands.figure import Wish, draw_figures
+
+    wish = Wish(dataset, method, seed, against, by)
+    draw_figures(kind, suite, profile, results, _store(store), wish, out, as_json=json)
 
 
 @app.command()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+STAND_IN_MARKER = "SYNTHETIC.json"
+"""File that says that everything in its folder, and below, was generated."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class Download:
     """Whether the file is an archive to unpack in the target folder."""
     note: str = ""
     """What the user must know first: an account, rules to accept, how to take less of it."""
+    optional: bool = False
+    """Fetched only when asked for by name: another form of the data, or more than most need."""
 
 
 @dataclass(frozen=True)
@@ -46,3 +53,21 @@ class Check:
     @property
     def ok(self) -> bool:
         return self.expected == self.found
+
+
+def stand_in_marker(root: Path, files: Iterable[Path] = ()) -> Path | None:
+    """Return the marker of generated data that covers `root` or one of `files`; None if there is none.
+
+    A marker covers its folder and all below, so a sub-folder of a stand-in is one too, and so is
+    what an adapter finds in a stand-in below `root`.
+    """
+    looked: set[Path] = set()
+    for start in dict.fromkeys((root, *(f.parent for f in files))):
+        folder = start.resolve()
+        for place in (folder, *folder.parents):
+            if place in looked:
+                break
+            looked.add(place)
+            if (place / STAND_IN_MARKER).is_file():
+                return place / STAND_IN_MARKER
+    return None

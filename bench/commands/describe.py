@@ -40,7 +40,7 @@ def describe_one(kind: str, name: str, *, as_json: bool) -> None:
         return
     if kind not in KINDS:
         raise DataError(f"no kind named {kind!r}; {suggest(kind, [*KINDS, 'metric'])}")
-    about = _about(kind, registry.load(kind, name))
+    about = about_adapter(kind, registry.load(kind, name))
     if as_json:
         print(json.dumps(about))
         return
@@ -111,7 +111,8 @@ def _describe_metric(name: str, *, as_json: bool) -> None:
     print(f"  {m.definition}")
 
 
-def _about(kind: str, cls: type[Adapter]) -> dict[str, Any]:
+def about_adapter(kind: str, cls: type[Adapter]) -> dict[str, Any]:
+    """Return what `bench describe` says of an adapter, by name; all of it can be JSON."""
     fit = next(c for c in cls.__mro__ if "fit" in vars(c)) if hasattr(cls, "fit") else None
     return {
         "kind": kind,

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.decode import to_square
 from bench.images import BadImage, ImageSet
 from bench.interfaces import DataError
 from bench.registry import suggest
+from bench.resize import to_square
 
 COLOURS = {
     "blue": (0.2, 0.35, 1.0),
