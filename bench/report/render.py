@@ -145,7 +145,7 @@ def terminal(board: Leaderboard, width: int) -> list[RenderableType]:
         )
         for i, name in enumerate(_header(one)):
             table.add_column(
-                name,
+                name.replace(" ", "\n") if "." in dict(enumerate(one.metrics, 2)).get(i, "") else name,
                 justify="left" if i in (1, len(one.metrics) + 4) else "right",
                 no_wrap=i != len(one.metrics) + 4,
             )
@@ -159,7 +159,8 @@ def terminal(board: Leaderboard, width: int) -> list[RenderableType]:
 
 def heading(board: Board) -> str:
     """Return the title of one board: dataset, how much was scored, and whether it was generated."""
-    size = f" ({board.images:,} images, {board.classes} classes)" if board.images is not None else ""
+    classes = f"{board.classes} classes" if board.classes is not None else "no classes known"
+    size = f" ({board.images:,} images, {classes})" if board.images is not None else ""
     return f"{board.dataset}{size}{' · synthetic' if board.synthetic else ''}"
 
 
