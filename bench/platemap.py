@@ -1,0 +1,100 @@
+"""Plate maps of Cell Painting experiments: which well was treated with what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.tablefile import TextTable
+
+DMSO = "DMSO"
+_UNNAMED = frozenset({"", "NA"})
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What was done to a well, and what is known of it."""
+
+    kind: str
+    """"compound" or "gene"."""
+    perturbation: str
+    """Identifier of the reagent (`broad_sample`), or "DMSO" for wells with the solvent alone."""
+    name: str | None
+    """Name of the compound, or the gene."""
+    target: str | None
+    """The gene aimed at, where it is one."""
+    control_type: str
+    """"negcon", "poscon_cp", ..., "trt" for no control; "" where nothing is known of the reagent."""
+
+
+@dataclass(frozen=True)
+class PlateMap:
+    """The treatments of one layout of wells."""
+
+    treatments: dict[str, Treatment | None]
+    """Well ("A01") -> its treatment; None if the well is empty."""
+    problems: Sequence[str]
+    """Rows left out or without facts, with file and line."""
+
+
+def join(plate_map: TextTable, reagents: TextTable) -> PlateMap:
+    """Look up each well's reagent.
+
+    A map with a column `solvent` is one of compounds: there, wells without `broad_sample` ("" or "NA") in
+    the solvent DMSO are the negative control. Nothing but the solvent decides that: the reagents' own row
+    for DMSO is called "NA", which equals "" for readers that take both as missing, and for no other.
+    In other maps (CRISPR guides, ORFs) such wells are empty, and so are those with another solvent.
+
+    Parameters
+    ----------
+    plate_map : columns `well_position`, `broad_sample` and, for compounds, `solvent`.
+    reagents : columns `broad_sample`, `pert_type`, `control_type`; of compounds also `pert_iname` and
+        `target` or `target_list`, of others `gene`.
+
+    Notes
+    -----
+    A compound's target is `target`, or the only gene of `target_list` (separated by "|").
+    """
+    kind = "compound" if "solvent" in plate_map.columns else "gene"
+    problems = [*plate_map.ragged, *reagents.ragged]
+    known: dict[str, Treatment] = {}
+    for row, name in enumerate(reagents.columns["broad_sample"]):
+        if name in known:
+            problems.append(f"{reagents.where(row)}: repeats {name!r}")
+        elif name not in _UNNAMED:
+            known[name] = _reagent(kind, name, reagents, row)
+    treatments: dict[str, Treatment | None] = {}
+    solvents = plate_map.columns.get("solvent", [""] * len(plate_map))
+    wells = zip(plate_map.columns["well_position"], plate_map.columns["broad_sample"], solvents, strict=True)
+    for row, (position, sample, solvent) in enumerate(wells):
+        well = well_name(position)
+        if well is None or well in treatments:
+            problems.append(f"{plate_map.where(row)}: {position!r} is no well, or repeats one")
+        elif sample in _UNNAMED:
+            dmso = Treatment(kind, DMSO, DMSO, None, "negcon")
+            treatments[well] = dmso if solvent == DMSO else None
+        else:
+            treatments[well] = known.get(sample) or Treatment(kind, sample, None, None, "")
+            if sample not in known:
+                problems.append(f"{plate_map.where(row)}: nothing is known of {sample!r} in {reagents.path}")
+    return PlateMap(treatments, problems)
+
+
+def well_name(position: str) -> str | None:
+    """Return a well as "A01"; None if it is none of a plate of 384 or 1536."""
+    match = re.fullmatch(r"([A-Za-z]|[Aa][A-Fa-f])0?([1-9]|[1-3]\d|4[0-8])", position.strip())
+    return f"{match[1].upper()}{int(match[2]):02d}" if match else None
+
+
+def _reagent(kind: str, name: str, reagents: TextTable, row: int) -> Treatment:
+    def at(column: str) -> str | None:
+        value = reagents.columns[column][row] if column in reagents.columns else ""
+        return None if value in _UNNAMED else value
+
+    targets = (at("target_list") or "").split("|")
+    target = at("target") or (targets[0] if len(targets) == 1 else None)
+    control = at("control_type") or ("trt" if at("pert_type") == "trt" else "")
+    if kind == "compound":
+        return Treatment(kind, name, at("pert_iname"), target or None, control)
+    return Treatment(kind, name, at("gene"), at("gene"), control)
