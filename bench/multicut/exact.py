@@ -7,11 +7,12 @@ parts that remain are solved in the same way, and an integer program decides whe
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from bench.multicut.problem import Problem, components, disagreement, from_dense
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
 from bench.multicut.separation import separate
+from bench.multicut.wheels import charged, find_wheels, no_wheels
 
 Progress = Callable[[float, float], None]
 """`progress(objective so far, upper bound so far)`."""
@@ -34,9 +36,11 @@ CASES = 4.0
 """Cases are distinguished while the gap is at most so many times the cost in doubt at one edge."""
 FEW = 1000
 """... and there are at most so many positive edges: each case starts its relaxation afresh."""
+LARGE = 1000
+"""Positive edges from which on relaxations are solved roughly, until that yields no more."""
 SMALL = 40
 """Nodes up to which distinguishing cases beats an integer program on any instance seen."""
-WORTH = 0.9
+WORTH = 0.7
 """Parts with so small a share of the edges are solved afresh; else the integer program takes over."""
 THRESHOLDS = (0.3, 0.5, 0.7)
 
@@ -66,6 +70,20 @@ class _Run:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class Bound(NamedTuple):
+    """A lower bound on the disagreement: `offset` is due, and `cycles` prove the others of the costs left."""
+
+    rest: Problem
+    offset: float
+    cycles: Cycles
+    left: NDArray[np.float64]
+    """What the cycles leave of the costs of the positive edges in `rest`."""
+
+    @property
+    def value(self) -> float:
+        return self.offset + self.cycles.bound
 
 
 def solve(
@@ -170,65 +188,97 @@ def _solve(
     if depth and run.left() > 0:
         with run.phase("rounding"):
             labels = _better(problem, labels, *_greedy_partitions(problem))
-    labels, cycles, left, relaxation = _tighten(run, problem, labels, cutoff, depth)
+    labels, cycles, bound, relaxation = _tighten(run, problem, labels, cutoff, depth)
     upper = disagreement(problem, labels)
-    lower, cutoff = cycles.bound, min(cutoff, upper)
+    lower, cutoff = bound.value, min(cutoff, upper)
     if cutoff - lower <= run.scale or run.left() <= 0:
         return labels, lower, cycles
-    gap = cutoff - lower + EXACT * max(1.0, upper)
     with run.phase("fixing"):
-        if_cut, if_joined = probe(problem, cycles, left)
-        join, cut = if_cut > gap, if_joined > gap
+        join, cut = _forced(bound, cutoff)
     if (join & cut).any():  # nothing is better than the cutoff
         return labels, cutoff, cycles
-    parts = split(problem, join, cut, 1 + 2 * gap)
+    parts = split(problem, join, cut, 1 + 2 * (cutoff - lower))
     if all(len(part.problem.u) < WORTH * len(problem.u) for part in parts):
-        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
+        labels, better = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
     else:
-        labels, bound = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
-    return labels, max(lower, bound), cycles
+        labels, better = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
+    return labels, max(lower, better), cycles
 
 
 def _tighten(
     run: _Run, problem: Problem, labels: Labels, cutoff: float, depth: int
-) -> tuple[Labels, Cycles, NDArray[np.float64], Relaxation | None]:
-    """Raise the lower bound with cycles, and improve the partition on the way."""
-    upper = disagreement(problem, labels)
+) -> tuple[Labels, Cycles, Bound, Relaxation | None]:
+    """Raise the lower bound, and improve the partition on the way.
+
+    Returns the partition, the cycles of the best bound from cycles only, the best bound, the relaxation.
+    """
+    upper = min(cutoff, disagreement(problem, labels))
     with run.phase("packing"):
-        best, left = pack(
-            problem, lambda bound: upper - bound <= run.scale or (not depth and run.left() <= 0)
-        )
-    if upper - best.bound <= run.scale or run.left() <= 0:
-        return labels, best, left, None
+        packed = pack(problem, lambda bound: upper - bound <= run.scale or (not depth and run.left() <= 0))
+    best = plain = Bound(problem, 0.0, *packed)
+    if upper - best.value <= run.scale or run.left() <= 0:
+        return labels, plain.cycles, best, None
     run.used_solver = True
-    relaxation = Relaxation(problem, run.solver, run.seed)
-    new, priced, rounds = best, best, 0
-    while len(new.u):
+    relaxation, rough = Relaxation(problem, run.solver, run.seed), len(problem.u) > LARGE
+    new, rounds = plain.cycles, 0
+    while True:
         with run.phase("relaxation"):
-            run.cuts += len(new.u)
-            relaxation.add(new)
-            finished = relaxation.solve(run.left())
+            if len(new.u):
+                run.cuts += len(new.u)
+                relaxation.add(new)
+            finished = relaxation.solve(run.left(), rough=rough)
+        with run.phase("fixing"):
+            found = _bound(problem, relaxation)
+            best = max(best, found, key=lambda bound: bound.value)
+            plain = plain if len(relaxation.wheels.limit) else best
         if not finished:
             break
-        priced, bound = relaxation.cycles, relaxation.cycles.bound
         if rounds in (2, 4, 8) or rounds % 16 == 0:
             labels = _round(run, problem, labels, relaxation)
             upper = min(cutoff, disagreement(problem, labels))
         if run.progress and not depth:
-            run.progress(problem.positive - upper, problem.positive - max(bound, best.bound))
+            run.progress(problem.positive - upper, problem.positive - best.value)
         rounds += 1
-        if upper - bound <= run.scale or run.left() <= 0:
+        if upper - best.value <= run.scale or run.left() <= 0:
+            break
+        with run.phase("fixing"):
+            undecided = _undecided(problem, *_forced(best, upper))
+        if os.environ.get("TRACE"): print(" "*depth, "n", problem.n, "m",len(problem.u),"round",rounds,"rough",rough,"rows",len(relaxation.cycles.u),"wheels",len(relaxation.wheels.limit),"bound",best.value,"now",found.value,"upper",upper, "undecided",undecided, time.process_time(),flush=True)
+        if rough and undecided < WORTH * len(problem.u):
             break
         with run.phase("separation"):
-            new = relaxation.violated(labels)
-    else:
-        labels = _round(run, problem, labels, relaxation)
-    with run.phase("fixing"):
-        for cycles in (priced, relaxation.cycles):
-            fitted, fitted_left = fit(problem, cycles)
-            if fitted.bound > best.bound:
-                best, left = fitted, fitted_left
-    return labels, best, left, relaxation
+            new = relaxation.violated(labels, rough=rough)
+            if rough and not len(new.u):
+                rough, new = False, relaxation.violated(labels)
+            wheels = no_wheels() if len(new.u) or not problem.matrix.shape[0] else find_wheels(problem, relaxation.point())
+            if len(wheels.limit):
+                run.cuts += len(wheels.limit)
+                relaxation.add_wheels(wheels)
+        if not len(new.u) and not len(wheels.limit):
+            labels = _round(run, problem, labels, relaxation)
+            break
+    return labels, plain.cycles, best, relaxation
+
+
+def _bound(problem: Problem, relaxation: Relaxation) -> Bound:
+    """Make the prices of the relaxation prove a bound."""
+    if not len(relaxation.wheels.limit):
+        return Bound(problem, 0.0, *fit(problem, relaxation.cycles))
+    rest, offset = charged(problem, relaxation.wheels)
+    return Bound(rest, offset, *fit(rest, relaxation.cycles))
+
+
+def _forced(bound: Bound, cutoff: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the edges that every partition with a disagreement below `cutoff` joins, and those it cuts."""
+    gap = cutoff - bound.value + EXACT * max(1.0, cutoff)
+    if_cut, if_joined = probe(bound.rest, bound.cycles, bound.left)
+    return if_cut > gap, if_joined > gap
+
+
+def _undecided(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_]) -> int:
+    """Count the edges that remain between the groups of joined nodes."""
+    group = components(problem.n, problem.u, problem.v, join)
+    return int(((group[problem.u] != group[problem.v]) & ~cut).sum())
 
 
 def _solve_parts(
