@@ -14,8 +14,6 @@ from bench.interfaces import DataError
 Solver = Literal["auto", "gurobi", "highs"]
 LICENCE_LIMIT = 2000
 """Variables, and constraints, that Gurobi's bundled licence accepts."""
-ROUGH = 1e-4
-"""Relative accuracy of rough solutions."""
 
 
 class Relaxed(NamedTuple):
@@ -55,12 +53,8 @@ class Model(Protocol):
     ) -> None:
         """Append rows; row r has the entries `start[r]:start[r + 1]`."""
 
-    def relax(self, seconds: float, *, rough: bool = False) -> Relaxed:
-        """Solve without integrality, by the dual simplex from the last basis.
-
-        `rough`: to about ROUGH only, from scratch, and inside the optimal face; on large models many
-        times faster.
-        """
+    def relax(self, seconds: float) -> Relaxed:
+        """Solve without integrality, by the dual simplex from the last basis."""
 
     def solve(self, seconds: float, first: NDArray[np.float64] | None) -> Rounded:
         """Solve with integrality, from a first solution if there is one."""
@@ -108,8 +102,7 @@ class HighsModel:
 
         self.columns = 0
         self._highs: Any = _untyped(highspy.Highs)
-        self._set(output_flag=False, threads=1, random_seed=seed, simplex_strategy=1, run_crossover="off")
-        self._set(pdlp_optimality_tolerance=ROUGH, ipm_optimality_tolerance=ROUGH)
+        self._set(output_flag=False, threads=1, random_seed=seed, solver="simplex", simplex_strategy=1)
 
     def add_columns(self, cost: NDArray[np.float64]) -> None:
         k = len(cost)
@@ -133,16 +126,13 @@ class HighsModel:
             value,
         )
 
-    def relax(self, seconds: float, *, rough: bool = False) -> Relaxed:
+    def relax(self, seconds: float) -> Relaxed:
         import highspy
 
-        if not rough or self._highs.setOptionValue("solver", "hipdlp") != highspy.HighsStatus.kOk:
-            self._set(solver="ipm" if rough else "simplex")  # hipdlp came with HiGHS 1.13
         self._set(time_limit=self._highs.getRunTime() + seconds)
         self._highs.run()
         solution = self._highs.getSolution()
-        status = self._highs.getModelStatus()
-        finished = status != highspy.HighsModelStatus.kTimeLimit if rough else status == highspy.HighsModelStatus.kOptimal
+        finished = self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal
         x, dual = np.array(solution.col_value), np.array(solution.row_dual)
         if len(x) != self.columns or not solution.dual_valid:  # stopped before it had either
             return Relaxed(np.zeros(self.columns), np.zeros(self._highs.getNumRow()), False)
@@ -191,7 +181,7 @@ class GurobiModel:
         self._model = gurobipy.Model(env=environment)
         self._variables: list[Any] = []
         self._rows: list[Any] = []
-        for name, value in {"Threads": 1, "Seed": seed, "Crossover": 0, "BarConvTol": ROUGH}.items():
+        for name, value in {"Threads": 1, "Seed": seed, "Method": 1}.items():
             self._model.setParam(name, value)
 
     def add_columns(self, cost: NDArray[np.float64]) -> None:
@@ -211,11 +201,10 @@ class GurobiModel:
             rows: Any = csr_array((value, column, start), shape=(len(start) - 1, self.columns))
             self._rows.append(self._model.addMConstr(rows, every, ">", lower))
 
-    def relax(self, seconds: float, *, rough: bool = False) -> Relaxed:
+    def relax(self, seconds: float) -> Relaxed:
         import gurobipy
 
         self._model.setParam("TimeLimit", max(seconds, 0.0))
-        self._model.setParam("Method", 2 if rough else 1)
         self._optimize(self._model)
         finished = self._model.Status == gurobipy.GRB.OPTIMAL
         if not finished:

@@ -19,17 +19,21 @@ from numpy.typing import NDArray
 
 from bench.multicut.backends import Solver, choose
 from bench.multicut.certificate import Certificate, certify
-from bench.multicut.fixing import Part, fit, probe, split
-from bench.multicut.packing import Cycles, pack
+from bench.multicut.fixing import Part, carry, fit, probe, split
+from bench.multicut.packing import Cycles, join, no_cycles, pack
 from bench.multicut.problem import Problem, components, disagreement, from_dense, from_sparse
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
 from bench.multicut.separation import separate
-from bench.multicut.wheels import charged, find_wheels, no_wheels
+from bench.multicut.wheels import Wheels, carry_wheels, charged, find_wheels, no_wheels
 
 Progress = Callable[[float, float], None]
 """`progress(objective so far, upper bound so far)`."""
 Labels = NDArray[np.int64]
+Known = tuple[Cycles, Wheels]
+"""Inequalities to start a relaxation with."""
+ACCURACIES = (1e-3, 1e-5, 0.0)
+"""Relative accuracies of the relaxations of LARGE problems, from one to the next when one yields no more."""
 EXACT = 1e-9
 """Share of the costs that counts as rounding error where decisions are forced."""
 CASES = 4.0
@@ -40,8 +44,10 @@ LARGE = 1000
 """Positive edges from which on relaxations are solved roughly, until that yields no more."""
 SMALL = 40
 """Nodes up to which distinguishing cases beats an integer program on any instance seen."""
-WORTH = 0.7
+WORTH = 0.8
 """Parts with so small a share of the edges are solved afresh; else the integer program takes over."""
+SLOW = 0.02
+"""A round that closes less of the gap than this share asks for other inequalities than cycles."""
 THRESHOLDS = (0.3, 0.5, 0.7)
 
 
@@ -157,7 +163,7 @@ def _solve_all(
     deadline = started + (np.inf if time_limit is None else time_limit)
     run = _Run(choose(solver), seed, deadline, started, progress, 0.1 * TOLERANCE * max(1.0, cost))
     run.seconds["greedy"] = time.perf_counter() - started
-    labels, lower, cycles = _solve(run, problem, labels, np.inf, 0)
+    labels, lower, cycles = _solve(run, problem, labels, np.inf, (no_cycles(), no_wheels()), 0)
     cost = disagreement(problem, labels)
     lower = min(lower, cost)
     proof: Certificate | None = None
@@ -179,7 +185,7 @@ def _solve_all(
 
 
 def _solve(
-    run: _Run, problem: Problem, labels: Labels, cutoff: float, depth: int
+    run: _Run, problem: Problem, labels: Labels, cutoff: float, known: Known, depth: int
 ) -> tuple[Labels, float, Cycles]:
     """Return a partition at least as good as `labels`, a lower bound, and the cycles it starts from.
 
@@ -188,25 +194,26 @@ def _solve(
     if depth and run.left() > 0:
         with run.phase("rounding"):
             labels = _better(problem, labels, *_greedy_partitions(problem))
-    labels, cycles, bound, relaxation = _tighten(run, problem, labels, cutoff, depth)
+    labels, cycles, bound, relaxation = _tighten(run, problem, labels, cutoff, known, depth)
     upper = disagreement(problem, labels)
     lower, cutoff = bound.value, min(cutoff, upper)
     if cutoff - lower <= run.scale or run.left() <= 0:
         return labels, lower, cycles
     with run.phase("fixing"):
-        join, cut = _forced(bound, cutoff)
-    if (join & cut).any():  # nothing is better than the cutoff
+        joined, cut = _forced(bound, cutoff)
+    if (joined & cut).any():  # nothing is better than the cutoff
         return labels, cutoff, cycles
-    parts = split(problem, join, cut, 1 + 2 * (cutoff - lower))
+    parts = split(problem, joined, cut, 1 + 2 * (cutoff - lower))
     if all(len(part.problem.u) < WORTH * len(problem.u) for part in parts):
-        labels, better = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
+        known = bound.cycles, no_wheels() if relaxation is None else _used(relaxation.wheels)
+        labels, better = _solve_parts(run, problem, labels, cutoff, parts, joined, known, depth)
     else:
         labels, better = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
     return labels, max(lower, better), cycles
 
 
 def _tighten(
-    run: _Run, problem: Problem, labels: Labels, cutoff: float, depth: int
+    run: _Run, problem: Problem, labels: Labels, cutoff: float, known: Known, depth: int
 ) -> tuple[Labels, Cycles, Bound, Relaxation | None]:
     """Raise the lower bound, and improve the partition on the way.
 
@@ -219,14 +226,16 @@ def _tighten(
     if upper - best.value <= run.scale or run.left() <= 0:
         return labels, plain.cycles, best, None
     run.used_solver = True
-    relaxation, rough = Relaxation(problem, run.solver, run.seed), len(problem.u) > LARGE
-    new, rounds = plain.cycles, 0
+    relaxation = Relaxation(problem, run.solver, run.seed)
+    relaxation.add_wheels(known[1])
+    accuracies = list(ACCURACIES) if len(problem.u) > LARGE else [0.0]
+    new, rounds, last = join([plain.cycles, known[0]]), 0, 0.0
     while True:
         with run.phase("relaxation"):
             if len(new.u):
                 run.cuts += len(new.u)
                 relaxation.add(new)
-            finished = relaxation.solve(run.left(), rough=rough)
+            finished = relaxation.solve(run.left(), accuracies[0])
         with run.phase("fixing"):
             found = _bound(problem, relaxation)
             best = max(best, found, key=lambda bound: bound.value)
@@ -243,21 +252,32 @@ def _tighten(
             break
         with run.phase("fixing"):
             undecided = _undecided(problem, *_forced(best, upper))
-        if os.environ.get("TRACE"): print(" "*depth, "n", problem.n, "m",len(problem.u),"round",rounds,"rough",rough,"rows",len(relaxation.cycles.u),"wheels",len(relaxation.wheels.limit),"bound",best.value,"now",found.value,"upper",upper, "undecided",undecided, time.process_time(),flush=True)
-        if rough and undecided < WORTH * len(problem.u):
+        if os.environ.get("TRACE"): print(" "*depth, "n", problem.n, "m",len(problem.u),"round",rounds,"rough",accuracies[0],"rows",len(relaxation.cycles.u),"wheels",len(relaxation.wheels.limit),"bound",best.value,"it",relaxation._rough.__dict__.get("k",0),"upper",upper, "undecided",undecided, time.process_time(),flush=True)
+        if accuracies[0] and undecided < WORTH * len(problem.u):
             break
         with run.phase("separation"):
-            new = relaxation.violated(labels, rough=rough)
-            if rough and not len(new.u):
-                rough, new = False, relaxation.violated(labels)
-            wheels = no_wheels() if len(new.u) or not problem.matrix.shape[0] else find_wheels(problem, relaxation.point())
-            if len(wheels.limit):
-                run.cuts += len(wheels.limit)
+            new, wheels = relaxation.violated(labels, rough=accuracies[0] > 0), no_wheels()
+            slow = best.value - last < SLOW * (upper - best.value)
+            last = best.value
+            if (slow or not len(new.u)) and problem.matrix.shape[0]:
+                wheels = find_wheels(problem, relaxation.point())
                 relaxation.add_wheels(wheels)
-        if not len(new.u) and not len(wheels.limit):
+                run.cuts += len(wheels.limit)
+        if accuracies[0] and not len(new.u) and not len(wheels.limit):
+            del accuracies[0]
+        elif not len(new.u) and not len(wheels.limit):
             labels = _round(run, problem, labels, relaxation)
             break
     return labels, plain.cycles, best, relaxation
+
+
+def _used(wheels: Wheels) -> Wheels:
+    keep = np.flatnonzero(wheels.weight > 0)
+    size = np.diff(wheels.start)
+    entry = np.repeat(wheels.weight > 0, size)
+    start = np.concatenate([[0], np.cumsum(size[keep])])
+    rest = wheels.a[entry], wheels.b[entry], wheels.sign[entry], wheels.limit[keep], wheels.weight[keep]
+    return Wheels(start, *rest)
 
 
 def _bound(problem: Problem, relaxation: Relaxation) -> Bound:
@@ -287,11 +307,12 @@ def _solve_parts(
     labels: Labels,
     cutoff: float,
     parts: list[Part],
-    join: NDArray[np.bool_],
+    joined: NDArray[np.bool_],
+    known: Known,
     depth: int,
 ) -> tuple[Labels, float]:
     """Solve the parts one by one; what is between them costs the same in every partition left."""
-    group = components(problem.n, problem.u, problem.v, join)
+    group = components(problem.n, problem.u, problem.v, joined)
     alone = [np.arange(part.problem.n) for part in parts]
     within = sum(disagreement(part.problem, each) for part, each in zip(parts, alone, strict=True))
     between = disagreement(problem, _combined(group, parts, alone)) - within
@@ -300,7 +321,12 @@ def _solve_parts(
         inner = np.empty(part.problem.n, np.int64)
         inner[part.place] = labels[part.nodes]
         allowed = cutoff - between - (bounds.sum() - bounds[k])
-        found[k], bounds[k], _ = _solve(run, part.problem, _numbered(inner), allowed, depth + 1)
+        place = np.full(problem.n, -1, np.int64)
+        place[part.nodes] = part.place
+        carried = carry(problem, known[0], part), no_wheels()
+        if part.problem.matrix.shape[0]:
+            carried = carried[0], carry_wheels(known[1], place, part.problem.n)
+        found[k], bounds[k], _ = _solve(run, part.problem, _numbered(inner), allowed, carried, depth + 1)
     return _better(problem, labels, _combined(group, parts, found)), min(cutoff, between + bounds.sum())
 
 
@@ -329,7 +355,7 @@ def _decide(
     doubt = problem.cost * np.minimum(cut, 1 - cut)
     in_reach = len(problem.u) <= FEW and cutoff - lower <= CASES * doubt.max(initial=0.0)
     if in_reach or problem.n <= SMALL:
-        return _branch(run, problem, labels, cutoff, int(np.argmax(doubt)), depth)
+        return _branch(run, problem, labels, cutoff, int(np.argmax(doubt)), relaxation, depth)
     return _integer(run, problem, labels, cutoff, relaxation)
 
 
@@ -339,6 +365,7 @@ def _branch(
     labels: Labels,
     cutoff: float,
     edge: int,
+    relaxation: Relaxation,
     depth: int,
 ) -> tuple[Labels, float]:
     """Solve with one edge joined, then with it cut."""
@@ -346,9 +373,9 @@ def _branch(
     one[edge] = True
     bounds = []
     together = labels[problem.u[edge]] == labels[problem.v[edge]]
-    for join, cut in ((one, none), (none, one)) if together else ((none, one), (one, none)):
-        parts = split(problem, join, cut, 1 + cutoff)
-        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
+    for joined, cut in ((one, none), (none, one)) if together else ((none, one), (one, none)):
+        parts = split(problem, joined, cut, 1 + cutoff)
+        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, joined, (relaxation.cycles, relaxation.wheels), depth)
         bounds.append(bound)
         cutoff = min(cutoff, disagreement(problem, labels))
     return labels, min(bounds)

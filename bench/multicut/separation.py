@@ -61,10 +61,12 @@ class Separation:
     pair there, or an edge within reach, has got a smaller value.
     """
 
-    def __init__(self, problem: Problem, share: float, least: float = VIOLATED) -> None:
+    def __init__(
+        self, problem: Problem, share: float, least: float = VIOLATED, per_edge: int = PER_EDGE
+    ) -> None:
         self._problem = problem
         self._share = share
-        self._least = least
+        self._least, self._per_edge = least, per_edge
         self._labels = np.empty(0, np.int64)
         self._pairs = np.empty(0, np.int64)
         self._pair = np.empty(0)
@@ -88,7 +90,7 @@ class Separation:
         self._labels, self._pairs, self._pair, self._edge = labels, pairs, point.pair, edge
         found = Cycles(*_search(problem, point, edge, labels, share, self._least, self._look))
         order = np.argsort(-found.weight, kind="stable")
-        return found.take(order[_thin(found, order, np.zeros(len(problem.u), np.int32), PER_EDGE)])
+        return found.take(order[_thin(found, order, np.zeros(len(problem.u), np.int32), self._per_edge)])
 
 
 @njit(cache=True)

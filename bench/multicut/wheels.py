@@ -34,7 +34,7 @@ class Wheels(NamedTuple):
     """Smaller node of each pair."""
     b: NDArray[np.int32]
     sign: NDArray[np.float64]
-    """1 from the centre, -1 around it."""
+    """1 from the centre, -1 around it; where groups of nodes became one, sums of these."""
     limit: NDArray[np.float64]
     weight: NDArray[np.float64]
     """(k,) >= 0."""
@@ -83,6 +83,30 @@ def charged(problem: Problem, wheels: Wheels) -> tuple[Problem, float]:
     matrix[problem.u, problem.v] = matrix[problem.v, problem.u] = left
     matrix[a, b] = matrix[b, a] = -left_pair
     return problem._replace(cost=left, matrix=matrix), float(wheels.weight @ lower + owed)
+
+
+def carry_wheels(wheels: Wheels, place: NDArray[np.int64], n: int) -> Wheels:
+    """Find what becomes of inequalities when nodes move to `place`, one of n or -1, apart from all of those.
+
+    Only those without a pair elsewhere are kept.
+    """
+    a, b = place[wheels.a], place[wheels.b]
+    row = np.repeat(np.arange(len(wheels.limit)), np.diff(wheels.start))
+    count = len(wheels.limit)
+    elsewhere = np.bincount(row, (a < 0) & (b < 0), count) > 0
+    together = (a == b) & (a >= 0)
+    limit = wheels.limit - np.bincount(row, wheels.sign * together, count)
+    open_pair = (a >= 0) & (b >= 0) & (a != b) & ~elsewhere[row]
+    low, high = np.minimum(a, b)[open_pair], np.maximum(a, b)[open_pair]
+    key, at = np.unique((row[open_pair] * n + low) * n + high, return_inverse=True)
+    sign = np.bincount(at, wheels.sign[open_pair], len(key))
+    key, sign = key[sign != 0], sign[sign != 0]
+    row, pair = key // (n * n), key % (n * n)
+    size = np.bincount(row, minlength=count)
+    keep = size > 0
+    start = np.concatenate([[0], np.cumsum(size[keep])])
+    low, high = (pair // n).astype(np.int32), (pair % n).astype(np.int32)
+    return Wheels(start, low, high, sign, limit[keep], np.zeros(keep.sum()))
 
 
 def find_wheels(problem: Problem, point: Point) -> Wheels:
