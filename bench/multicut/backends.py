@@ -49,7 +49,11 @@ class Model(Protocol):
         """Append columns."""
 
     def add_rows(
-        self, start: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], lower: NDArray[np.float64]
+        self,
+        start: NDArray[np.int64],
+        column: NDArray[np.int64],
+        value: NDArray[np.float64],
+        lower: NDArray[np.float64],
     ) -> None:
         """Append rows; row r has the entries `start[r]:start[r + 1]`."""
 
@@ -113,7 +117,11 @@ class HighsModel:
         self.columns += k
 
     def add_rows(
-        self, start: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], lower: NDArray[np.float64]
+        self,
+        start: NDArray[np.int64],
+        column: NDArray[np.int64],
+        value: NDArray[np.float64],
+        lower: NDArray[np.float64],
     ) -> None:
         k = len(start) - 1
         self._highs.addRows(
@@ -191,7 +199,11 @@ class GurobiModel:
         self.columns += len(cost)
 
     def add_rows(
-        self, start: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], lower: NDArray[np.float64]
+        self,
+        start: NDArray[np.int64],
+        column: NDArray[np.int64],
+        value: NDArray[np.float64],
+        lower: NDArray[np.float64],
     ) -> None:
         import gurobipy
         from scipy.sparse import csr_array

@@ -7,35 +7,33 @@ parts that remain are solved in the same way, and an integer program decides whe
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.multicut.backends import Solver, choose
+from bench.multicut.bounds import Bound, forced, proven, undecided
 from bench.multicut.certificate import Certificate, certify
-from bench.multicut.fixing import Part, carry, fit, probe, split
+from bench.multicut.fixing import Part, carry, fit, split
 from bench.multicut.packing import Cycles, join, no_cycles, pack
 from bench.multicut.problem import Problem, components, disagreement, from_dense, from_sparse
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
+from bench.multicut.rounding import Labels, better, greedy_partitions, improved, numbered
 from bench.multicut.separation import separate
-from bench.multicut.wheels import Wheels, carry_wheels, charged, find_wheels, no_wheels
+from bench.multicut.wheels import Wheels, carry_wheels, find_wheels, no_wheels
 
 Progress = Callable[[float, float], None]
 """`progress(objective so far, upper bound so far)`."""
-Labels = NDArray[np.int64]
 Known = tuple[Cycles, Wheels]
 """Inequalities to start a relaxation with."""
 ACCURACIES = (1e-3, 1e-5, 0.0)
 """Relative accuracies of the relaxations of LARGE problems, from one to the next when one yields no more."""
-EXACT = 1e-9
-"""Share of the costs that counts as rounding error where decisions are forced."""
 CASES = 4.0
 """Cases are distinguished while the gap is at most so many times the cost in doubt at one edge."""
 FEW = 1000
@@ -48,6 +46,8 @@ WORTH = 0.8
 """Parts with so small a share of the edges are solved afresh; else the integer program takes over."""
 SLOW = 0.02
 """A round that closes less of the gap than this share asks for other inequalities than cycles."""
+POLISH = 0.03
+"""A certificate is improved while a round closes so large a share of its gap."""
 THRESHOLDS = (0.3, 0.5, 0.7)
 
 
@@ -65,6 +65,8 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
     cuts: int = 0
     used_solver: bool = False
+    root: Relaxation | None = None
+    """The relaxation of the whole instance."""
 
     def left(self) -> float:
         return self.deadline - time.perf_counter()
@@ -76,20 +78,6 @@ class _Run:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-
-class Bound(NamedTuple):
-    """A lower bound on the disagreement: `offset` is due, and `cycles` prove the others of the costs left."""
-
-    rest: Problem
-    offset: float
-    cycles: Cycles
-    left: NDArray[np.float64]
-    """What the cycles leave of the costs of the positive edges in `rest`."""
-
-    @property
-    def value(self) -> float:
-        return self.offset + self.cycles.bound
 
 
 def solve(
@@ -169,10 +157,10 @@ def _solve_all(
     proof: Certificate | None = None
     if want_certificate:
         with run.phase("certificate"):
-            proof = certify(problem, cycles)
+            proof = certify(problem, _polished(run, problem, labels, cycles))
     run.seconds["total"] = time.perf_counter() - started
     return Solution(
-        labels=_numbered(labels),
+        labels=numbered(labels),
         objective=problem.positive - cost,
         upper_bound=problem.positive - lower,
         disagreement=cost,
@@ -184,6 +172,24 @@ def _solve_all(
     )
 
 
+def _polished(run: _Run, problem: Problem, labels: Labels, cycles: Cycles) -> Cycles:
+    """Raise the bound of the cycles alone towards the disagreement of the final partition."""
+    relaxation, cost = run.root, disagreement(problem, labels)
+    if relaxation is None or len(relaxation.wheels.limit) or len(problem.u) <= LARGE:
+        return cycles
+    while cost - cycles.bound > run.scale and run.left() > 0:
+        new = relaxation.violated(labels, rough=True)
+        if not len(new.u):
+            break
+        relaxation.add(new)
+        relaxation.solve(run.left(), ACCURACIES[0])
+        raised, _ = fit(problem, relaxation.cycles)
+        if raised.bound - cycles.bound < POLISH * (cost - cycles.bound):
+            break
+        cycles = raised
+    return cycles
+
+
 def _solve(
     run: _Run, problem: Problem, labels: Labels, cutoff: float, known: Known, depth: int
 ) -> tuple[Labels, float, Cycles]:
@@ -193,23 +199,23 @@ def _solve(
     """
     if depth and run.left() > 0:
         with run.phase("rounding"):
-            labels = _better(problem, labels, *_greedy_partitions(problem))
+            labels = better(problem, labels, *greedy_partitions(problem))
     labels, cycles, bound, relaxation = _tighten(run, problem, labels, cutoff, known, depth)
     upper = disagreement(problem, labels)
     lower, cutoff = bound.value, min(cutoff, upper)
     if cutoff - lower <= run.scale or run.left() <= 0:
         return labels, lower, cycles
     with run.phase("fixing"):
-        joined, cut = _forced(bound, cutoff)
+        joined, cut = forced(bound, cutoff)
     if (joined & cut).any():  # nothing is better than the cutoff
         return labels, cutoff, cycles
     parts = split(problem, joined, cut, 1 + 2 * (cutoff - lower))
     if all(len(part.problem.u) < WORTH * len(problem.u) for part in parts):
-        known = bound.cycles, no_wheels() if relaxation is None else _used(relaxation.wheels)
-        labels, better = _solve_parts(run, problem, labels, cutoff, parts, joined, known, depth)
+        known = bound.cycles, no_wheels() if relaxation is None else relaxation.wheels.used()
+        labels, raised = _solve_parts(run, problem, labels, cutoff, parts, joined, known, depth)
     else:
-        labels, better = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
-    return labels, max(lower, better), cycles
+        labels, raised = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
+    return labels, max(lower, raised), cycles
 
 
 def _tighten(
@@ -229,6 +235,7 @@ def _tighten(
     relaxation = Relaxation(problem, run.solver, run.seed)
     relaxation.add_wheels(known[1])
     accuracies = list(ACCURACIES) if len(problem.u) > LARGE else [0.0]
+    run.root = run.root or relaxation
     new, rounds, last = join([plain.cycles, known[0]]), 0, 0.0
     while True:
         with run.phase("relaxation"):
@@ -237,7 +244,7 @@ def _tighten(
                 relaxation.add(new)
             finished = relaxation.solve(run.left(), accuracies[0])
         with run.phase("fixing"):
-            found = _bound(problem, relaxation)
+            found = proven(problem, relaxation)
             best = max(best, found, key=lambda bound: bound.value)
             plain = plain if len(relaxation.wheels.limit) else best
         if not finished:
@@ -251,15 +258,14 @@ def _tighten(
         if upper - best.value <= run.scale or run.left() <= 0:
             break
         with run.phase("fixing"):
-            undecided = _undecided(problem, *_forced(best, upper))
-        if os.environ.get("TRACE"): print(" "*depth, "n", problem.n, "m",len(problem.u),"round",rounds,"rough",accuracies[0],"rows",len(relaxation.cycles.u),"wheels",len(relaxation.wheels.limit),"bound",best.value,"it",relaxation._rough.__dict__.get("k",0),"upper",upper, "undecided",undecided, time.process_time(),flush=True)
-        if accuracies[0] and undecided < WORTH * len(problem.u):
+            open_edges = undecided(problem, *forced(best, upper))
+        if accuracies[0] and open_edges < WORTH * len(problem.u):
             break
         with run.phase("separation"):
             new, wheels = relaxation.violated(labels, rough=accuracies[0] > 0), no_wheels()
             slow = best.value - last < SLOW * (upper - best.value)
             last = best.value
-            if (slow or not len(new.u)) and problem.matrix.shape[0]:
+            if (depth and slow or not len(new.u)) and problem.matrix.shape[0]:
                 wheels = find_wheels(problem, relaxation.point())
                 relaxation.add_wheels(wheels)
                 run.cuts += len(wheels.limit)
@@ -269,36 +275,6 @@ def _tighten(
             labels = _round(run, problem, labels, relaxation)
             break
     return labels, plain.cycles, best, relaxation
-
-
-def _used(wheels: Wheels) -> Wheels:
-    keep = np.flatnonzero(wheels.weight > 0)
-    size = np.diff(wheels.start)
-    entry = np.repeat(wheels.weight > 0, size)
-    start = np.concatenate([[0], np.cumsum(size[keep])])
-    rest = wheels.a[entry], wheels.b[entry], wheels.sign[entry], wheels.limit[keep], wheels.weight[keep]
-    return Wheels(start, *rest)
-
-
-def _bound(problem: Problem, relaxation: Relaxation) -> Bound:
-    """Make the prices of the relaxation prove a bound."""
-    if not len(relaxation.wheels.limit):
-        return Bound(problem, 0.0, *fit(problem, relaxation.cycles))
-    rest, offset = charged(problem, relaxation.wheels)
-    return Bound(rest, offset, *fit(rest, relaxation.cycles))
-
-
-def _forced(bound: Bound, cutoff: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find the edges that every partition with a disagreement below `cutoff` joins, and those it cuts."""
-    gap = cutoff - bound.value + EXACT * max(1.0, cutoff)
-    if_cut, if_joined = probe(bound.rest, bound.cycles, bound.left)
-    return if_cut > gap, if_joined > gap
-
-
-def _undecided(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_]) -> int:
-    """Count the edges that remain between the groups of joined nodes."""
-    group = components(problem.n, problem.u, problem.v, join)
-    return int(((group[problem.u] != group[problem.v]) & ~cut).sum())
 
 
 def _solve_parts(
@@ -326,8 +302,8 @@ def _solve_parts(
         carried = carry(problem, known[0], part), no_wheels()
         if part.problem.matrix.shape[0]:
             carried = carried[0], carry_wheels(known[1], place, part.problem.n)
-        found[k], bounds[k], _ = _solve(run, part.problem, _numbered(inner), allowed, carried, depth + 1)
-    return _better(problem, labels, _combined(group, parts, found)), min(cutoff, between + bounds.sum())
+        found[k], bounds[k], _ = _solve(run, part.problem, numbered(inner), allowed, carried, depth + 1)
+    return better(problem, labels, _combined(group, parts, found)), min(cutoff, between + bounds.sum())
 
 
 def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
@@ -336,7 +312,7 @@ def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
     for part, labels in zip(parts, inner, strict=True):
         result[part.nodes] = offset + labels[part.place]
         offset += part.problem.n
-    return _numbered(result)
+    return numbered(result)
 
 
 def _decide(
@@ -375,7 +351,9 @@ def _branch(
     together = labels[problem.u[edge]] == labels[problem.v[edge]]
     for joined, cut in ((one, none), (none, one)) if together else ((none, one), (one, none)):
         parts = split(problem, joined, cut, 1 + cutoff)
-        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, joined, (relaxation.cycles, relaxation.wheels), depth)
+        labels, bound = _solve_parts(
+            run, problem, labels, cutoff, parts, joined, (relaxation.cycles, relaxation.wheels), depth
+        )
         bounds.append(bound)
         cutoff = min(cutoff, disagreement(problem, labels))
     return labels, min(bounds)
@@ -406,35 +384,4 @@ def _round(run: _Run, problem: Problem, labels: Labels, relaxation: Relaxation) 
     with run.phase("rounding"):
         edge = relaxation.point().edge
         rounded = [components(problem.n, problem.u, problem.v, edge < t) for t in THRESHOLDS]
-        return _better(problem, labels, *(_improved(problem, r) for r in rounded))
-
-
-def _greedy_partitions(problem: Problem) -> list[Labels]:
-    if not problem.matrix.shape[0]:
-        return []
-    from bench.multicut.gaec_dense import contract
-
-    return [_improved(problem, contract(problem.matrix.copy()))]
-
-
-def _improved(problem: Problem, labels: Labels) -> Labels:
-    """Run Kernighan-Lin from `labels`."""
-    if not problem.matrix.shape[0]:
-        return labels
-    from bench.multicut.klj_dense import improve
-
-    labels = labels.copy()
-    improve(problem.matrix, labels, np.zeros((problem.n, problem.n)))
-    return labels
-
-
-def _better(problem: Problem, labels: Labels, *others: Labels) -> Labels:
-    """Return the partition with the least disagreement, the first of equals."""
-    return min((labels, *others), key=lambda each: disagreement(problem, each))
-
-
-def _numbered(labels: Labels) -> Labels:
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.empty(first.size, np.int64)
-    rank[np.argsort(first)] = np.arange(first.size)
-    return rank[inverse]
+        return better(problem, labels, *(improved(problem, r) for r in rounded))

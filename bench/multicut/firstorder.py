@@ -67,7 +67,9 @@ class FirstOrder:
 
 
 @njit(cache=True)
-def _iterate(cost: Any, lower: Any, by_row: Any, by_column: Any, x: Any, y: Any, weight: float, accuracy: float) -> Any:
+def _iterate(
+    cost: Any, lower: Any, by_row: Any, by_column: Any, x: Any, y: Any, weight: float, accuracy: float
+) -> Any:
     start, column, value = by_row
     begin, row, by_column_value = by_column
     n, m = cost.size, lower.size

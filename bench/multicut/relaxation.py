@@ -26,6 +26,8 @@ CLEAR = 0.01
 class Relaxation:
     """Least `cost @ z` with z >= 0 and, for every cycle added, the sum of z over its members >= 1.
 
+    Other inequalities, `wheels`, can be added too.
+
     z of a positive edge says how much it is cut, z of a negative pair how much it is joined. Edges and
     pairs have no column, and are 0, until a cycle needs them.
     """
@@ -39,6 +41,7 @@ class Relaxation:
         self.cycles = no_cycles()
         """All cycles so far; after `solve` their prices are the weights."""
         self.wheels = no_wheels()
+        """Likewise."""
         self._is_cycle = np.empty(0, np.bool_)
         self._edge_column = np.full(len(problem.u), -1, np.int64)
         self._pairs = np.empty(0, np.int64)  # u * n + v, ascending
@@ -64,7 +67,8 @@ class Relaxation:
     def add_wheels(self, wheels: Wheels) -> None:
         """Add rows, and the columns they need."""
         n = self.problem.n
-        key, edge_key = wheels.a.astype(np.int64) * n + wheels.b, self.problem.u.astype(np.int64) * n + self.problem.v
+        key = wheels.a.astype(np.int64) * n + wheels.b
+        edge_key = self.problem.u.astype(np.int64) * n + self.problem.v
         is_edge = pair_costs(self.problem, wheels.a, wheels.b) > 0
         edges = np.searchsorted(edge_key, key[is_edge])
         self._add_columns(edges, key[~is_edge])

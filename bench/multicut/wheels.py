@@ -39,6 +39,16 @@ class Wheels(NamedTuple):
     weight: NDArray[np.float64]
     """(k,) >= 0."""
 
+    def used(self) -> Wheels:
+        """Return the inequalities with a weight."""
+        keep = self.weight > 0
+        size = np.diff(self.start)
+        entry = np.repeat(keep, size)
+        start = np.concatenate([[0], np.cumsum(size[keep])])
+        return Wheels(
+            start, self.a[entry], self.b[entry], self.sign[entry], self.limit[keep], self.weight[keep]
+        )
+
 
 def no_wheels() -> Wheels:
     """Return zero inequalities."""
