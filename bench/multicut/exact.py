@@ -265,7 +265,7 @@ def _tighten(
             new, wheels = relaxation.violated(labels, rough=accuracies[0] > 0), no_wheels()
             slow = best.value - last < SLOW * (upper - best.value)
             last = best.value
-            if (depth and slow or not len(new.u)) and problem.matrix.shape[0]:
+            if ((depth and slow) or not len(new.u)) and problem.matrix.shape[0]:
                 wheels = find_wheels(problem, relaxation.point())
                 relaxation.add_wheels(wheels)
                 run.cuts += len(wheels.limit)

@@ -57,7 +57,7 @@ class FirstOrder:
         row = np.repeat(np.arange(len(self._lower)), np.diff(self._start))[order]
         begin = np.concatenate([[0], np.cumsum(np.bincount(self._column, minlength=len(self._cost)))])
         if not self._weight:
-            self._weight = float(np.linalg.norm(self._cost) / max(1.0, np.linalg.norm(self._lower)))
+            self._weight = float(np.linalg.norm(self._cost)) / max(1.0, float(np.linalg.norm(self._lower)))
         by_row = self._start, self._column, self._value
         by_column = begin, row, self._value[order]
         self._x, self._y, self._weight = _iterate(

@@ -58,8 +58,14 @@ def no_wheels() -> Wheels:
 
 def join_wheels(one: Wheels, two: Wheels) -> Wheels:
     """Concatenate two lists of inequalities."""
-    rest = [np.concatenate(pair) for pair in zip(one[1:], two[1:], strict=True)]
-    return Wheels(np.concatenate([one.start, one.start[-1] + two.start[1:]]), *rest)
+    return Wheels(
+        np.concatenate([one.start, one.start[-1] + two.start[1:]]),
+        np.concatenate([one.a, two.a]),
+        np.concatenate([one.b, two.b]),
+        np.concatenate([one.sign, two.sign]),
+        np.concatenate([one.limit, two.limit]),
+        np.concatenate([one.weight, two.weight]),
+    )
 
 
 def covering(problem: Problem, wheels: Wheels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
