@@ -7,6 +7,8 @@ PDHG for linear programming, arXiv 2407.16144 (2024); Pock, Chambolle, ICCV 2011
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from bench.multicut.backends import Relaxed
 
 MOST = 2000
 """Iterations at most."""
+BLOCK = 200
+"""Iterations between looks at the clock; each block starts anew from where the last ended."""
 EVERY = 20
 """Iterations between looks at the accuracy."""
 
@@ -51,8 +55,9 @@ class FirstOrder:
         self._lower = np.concatenate([self._lower, lower])
         self._y = np.concatenate([self._y, price])
 
-    def relax(self, accuracy: float) -> Relaxed:
-        """Solve until the duality gap and all violations together are relatively smaller than `accuracy`."""
+    def relax(self, accuracy: float, seconds: float = math.inf) -> Relaxed:
+        """Solve until the duality gap and all violations are relatively smaller than `accuracy`."""
+        end = time.perf_counter() + seconds
         order = np.argsort(self._column, kind="stable")
         row = np.repeat(np.arange(len(self._lower)), np.diff(self._start))[order]
         begin = np.concatenate([[0], np.cumsum(np.bincount(self._column, minlength=len(self._cost)))])
@@ -60,9 +65,12 @@ class FirstOrder:
             self._weight = float(np.linalg.norm(self._cost)) / max(1.0, float(np.linalg.norm(self._lower)))
         by_row = self._start, self._column, self._value
         by_column = begin, row, self._value[order]
-        self._x, self._y, self._weight = _iterate(
-            self._cost, self._lower, by_row, by_column, self._x, self._y, self._weight, accuracy
-        )
+        for _ in range(MOST // BLOCK):
+            self._x, self._y, self._weight, done = _iterate(
+                self._cost, self._lower, by_row, by_column, self._x, self._y, self._weight, accuracy
+            )
+            if done or time.perf_counter() > end:
+                break
         return Relaxed(self._x, self._y, True)
 
 
@@ -88,8 +96,8 @@ def _iterate(
     anchor_x, anchor_y = x.copy(), y.copy()
     next_x, next_y = x.copy(), y.copy()
     cost_norm, lower_norm = np.sqrt((cost * cost).sum()), np.sqrt((lower * lower).sum())
-    since, first_error, last_error, iteration = 0, np.inf, np.inf, 0
-    while iteration < MOST:
+    since, first_error, last_error, iteration, done = 0, np.inf, np.inf, 0, False
+    while iteration < BLOCK:
         iteration += 1
         dual_wrong, pays = 0.0, 0.0
         error = 0.0
@@ -119,7 +127,8 @@ def _iterate(
             and np.sqrt(dual_wrong) <= accuracy * (1 + cost_norm)
             and abs(pays - gets) <= accuracy * (1 + abs(pays) + abs(gets))
         )
-        if accurate and iteration % EVERY == 0:
+        done = accurate and iteration % EVERY == 0
+        if done:
             break
         since += 1
         error = np.sqrt(error)
@@ -148,4 +157,4 @@ def _iterate(
             x[j] = share * (2 * next_x[j] - x[j]) + (1 - share) * anchor_x[j]
         for i in range(m):
             y[i] = share * (2 * next_y[i] - y[i]) + (1 - share) * anchor_y[i]
-    return next_x, next_y, weight
+    return next_x, next_y, weight, done

@@ -87,7 +87,7 @@ class Relaxation:
         until they are made to `fit`; inside the optimal face; and on large problems much faster.
         """
         self._read_on(accuracy > 0)
-        result = self._rough.relax(accuracy) if accuracy else self._model.relax(seconds)
+        result = self._rough.relax(accuracy, seconds) if accuracy else self._model.relax(seconds)
         self._x = result.x
         price = np.maximum(result.dual, 0.0)
         self.cycles = self.cycles._replace(weight=price[self._is_cycle])
