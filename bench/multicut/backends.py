@@ -49,7 +49,11 @@ class Model(Protocol):
         """Append columns."""
 
     def add_rows(
-        self, start: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], lower: float
+        self,
+        start: NDArray[np.int64],
+        column: NDArray[np.int64],
+        value: NDArray[np.float64],
+        lower: NDArray[np.float64],
     ) -> None:
         """Append rows; row r has the entries `start[r]:start[r + 1]`."""
 
@@ -113,12 +117,16 @@ class HighsModel:
         self.columns += k
 
     def add_rows(
-        self, start: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], lower: float
+        self,
+        start: NDArray[np.int64],
+        column: NDArray[np.int64],
+        value: NDArray[np.float64],
+        lower: NDArray[np.float64],
     ) -> None:
         k = len(start) - 1
         self._highs.addRows(
             k,
-            np.full(k, lower),
+            lower,
             np.full(k, np.inf),
             len(column),
             start[:-1].astype(np.int32),
@@ -191,7 +199,11 @@ class GurobiModel:
         self.columns += len(cost)
 
     def add_rows(
-        self, start: NDArray[np.int64], column: NDArray[np.int64], value: NDArray[np.float64], lower: float
+        self,
+        start: NDArray[np.int64],
+        column: NDArray[np.int64],
+        value: NDArray[np.float64],
+        lower: NDArray[np.float64],
     ) -> None:
         import gurobipy
         from scipy.sparse import csr_array
@@ -199,7 +211,7 @@ class GurobiModel:
         if len(start) > 1:
             every = gurobipy.concatenate(self._variables)
             rows: Any = csr_array((value, column, start), shape=(len(start) - 1, self.columns))
-            self._rows.append(self._model.addMConstr(rows, every, ">", np.full(len(start) - 1, lower)))
+            self._rows.append(self._model.addMConstr(rows, every, ">", lower))
 
     def relax(self, seconds: float) -> Relaxed:
         import gurobipy

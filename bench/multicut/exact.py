@@ -17,27 +17,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.multicut.backends import Solver, choose
+from bench.multicut.bounds import Bound, forced, proven, undecided
 from bench.multicut.certificate import Certificate, certify
-from bench.multicut.fixing import Part, fit, probe, split
-from bench.multicut.packing import Cycles, pack
+from bench.multicut.fixing import Part, carry, fit, split
+from bench.multicut.packing import Cycles, join, no_cycles, pack
 from bench.multicut.problem import Problem, components, disagreement, from_dense, from_sparse
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
+from bench.multicut.rounding import Labels, better, greedy_partitions, improved, numbered
 from bench.multicut.separation import separate
+from bench.multicut.wheels import Wheels, carry_wheels, find_wheels, no_wheels
 
 Progress = Callable[[float, float], None]
 """`progress(objective so far, upper bound so far)`."""
-Labels = NDArray[np.int64]
-EXACT = 1e-9
-"""Share of the costs that counts as rounding error where decisions are forced."""
+Known = tuple[Cycles, Wheels]
+"""Inequalities to start a relaxation with."""
+ACCURACIES = (1e-3, 1e-5, 0.0)
+"""Relative accuracies of the relaxations of LARGE problems, from one to the next when one yields no more."""
 CASES = 4.0
 """Cases are distinguished while the gap is at most so many times the cost in doubt at one edge."""
 FEW = 1000
 """... and there are at most so many positive edges: each case starts its relaxation afresh."""
+LARGE = 1000
+"""Positive edges from which on relaxations are solved roughly, until that yields no more."""
 SMALL = 40
 """Nodes up to which distinguishing cases beats an integer program on any instance seen."""
-WORTH = 0.9
+WORTH = 0.8
 """Parts with so small a share of the edges are solved afresh; else the integer program takes over."""
+SLOW = 0.02
+"""A round that closes less of the gap than this share asks for other inequalities than cycles."""
+POLISH = 0.03
+"""A certificate is improved while a round closes so large a share of its gap."""
 THRESHOLDS = (0.3, 0.5, 0.7)
 
 
@@ -55,6 +65,8 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
     cuts: int = 0
     used_solver: bool = False
+    root: Relaxation | None = None
+    """The relaxation of the whole instance."""
 
     def left(self) -> float:
         return self.deadline - time.perf_counter()
@@ -139,16 +151,16 @@ def _solve_all(
     deadline = started + (np.inf if time_limit is None else time_limit)
     run = _Run(choose(solver), seed, deadline, started, progress, 0.1 * TOLERANCE * max(1.0, cost))
     run.seconds["greedy"] = time.perf_counter() - started
-    labels, lower, cycles = _solve(run, problem, labels, np.inf, 0)
+    labels, lower, cycles = _solve(run, problem, labels, np.inf, (no_cycles(), no_wheels()), 0)
     cost = disagreement(problem, labels)
     lower = min(lower, cost)
     proof: Certificate | None = None
     if want_certificate:
         with run.phase("certificate"):
-            proof = certify(problem, cycles)
+            proof = certify(problem, _polished(run, problem, labels, cycles))
     run.seconds["total"] = time.perf_counter() - started
     return Solution(
-        labels=_numbered(labels),
+        labels=numbered(labels),
         objective=problem.positive - cost,
         upper_bound=problem.positive - lower,
         disagreement=cost,
@@ -160,8 +172,26 @@ def _solve_all(
     )
 
 
+def _polished(run: _Run, problem: Problem, labels: Labels, cycles: Cycles) -> Cycles:
+    """Raise the bound of the cycles alone towards the disagreement of the final partition."""
+    relaxation, cost = run.root, disagreement(problem, labels)
+    if relaxation is None or len(relaxation.wheels.limit) or len(problem.u) <= LARGE:
+        return cycles
+    while cost - cycles.bound > run.scale and run.left() > 0:
+        new = relaxation.violated(labels, rough=True)
+        if not len(new.u):
+            break
+        relaxation.add(new)
+        relaxation.solve(run.left(), ACCURACIES[0])
+        raised, _ = fit(problem, relaxation.cycles)
+        if raised.bound - cycles.bound < POLISH * (cost - cycles.bound):
+            break
+        cycles = raised
+    return cycles
+
+
 def _solve(
-    run: _Run, problem: Problem, labels: Labels, cutoff: float, depth: int
+    run: _Run, problem: Problem, labels: Labels, cutoff: float, known: Known, depth: int
 ) -> tuple[Labels, float, Cycles]:
     """Return a partition at least as good as `labels`, a lower bound, and the cycles it starts from.
 
@@ -169,66 +199,82 @@ def _solve(
     """
     if depth and run.left() > 0:
         with run.phase("rounding"):
-            labels = _better(problem, labels, *_greedy_partitions(problem))
-    labels, cycles, left, relaxation = _tighten(run, problem, labels, cutoff, depth)
+            labels = better(problem, labels, *greedy_partitions(problem))
+    labels, cycles, bound, relaxation = _tighten(run, problem, labels, cutoff, known, depth)
     upper = disagreement(problem, labels)
-    lower, cutoff = cycles.bound, min(cutoff, upper)
+    lower, cutoff = bound.value, min(cutoff, upper)
     if cutoff - lower <= run.scale or run.left() <= 0:
         return labels, lower, cycles
-    gap = cutoff - lower + EXACT * max(1.0, upper)
     with run.phase("fixing"):
-        if_cut, if_joined = probe(problem, cycles, left)
-        join, cut = if_cut > gap, if_joined > gap
-    if (join & cut).any():  # nothing is better than the cutoff
+        joined, cut = forced(bound, cutoff)
+    if (joined & cut).any():  # nothing is better than the cutoff
         return labels, cutoff, cycles
-    parts = split(problem, join, cut, 1 + 2 * gap)
+    parts = split(problem, joined, cut, 1 + 2 * (cutoff - lower))
     if all(len(part.problem.u) < WORTH * len(problem.u) for part in parts):
-        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
+        known = bound.cycles, no_wheels() if relaxation is None else relaxation.wheels.used()
+        labels, raised = _solve_parts(run, problem, labels, cutoff, parts, joined, known, depth)
     else:
-        labels, bound = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
-    return labels, max(lower, bound), cycles
+        labels, raised = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
+    return labels, max(lower, raised), cycles
 
 
 def _tighten(
-    run: _Run, problem: Problem, labels: Labels, cutoff: float, depth: int
-) -> tuple[Labels, Cycles, NDArray[np.float64], Relaxation | None]:
-    """Raise the lower bound with cycles, and improve the partition on the way."""
-    upper = disagreement(problem, labels)
+    run: _Run, problem: Problem, labels: Labels, cutoff: float, known: Known, depth: int
+) -> tuple[Labels, Cycles, Bound, Relaxation | None]:
+    """Raise the lower bound, and improve the partition on the way.
+
+    Returns the partition, the cycles of the best bound from cycles only, the best bound, the relaxation.
+    """
+    upper = min(cutoff, disagreement(problem, labels))
     with run.phase("packing"):
-        best, left = pack(
-            problem, lambda bound: upper - bound <= run.scale or (not depth and run.left() <= 0)
-        )
-    if upper - best.bound <= run.scale or run.left() <= 0:
-        return labels, best, left, None
+        packed = pack(problem, lambda bound: upper - bound <= run.scale or (not depth and run.left() <= 0))
+    best = plain = Bound(problem, 0.0, *packed)
+    if upper - best.value <= run.scale or run.left() <= 0:
+        return labels, plain.cycles, best, None
     run.used_solver = True
     relaxation = Relaxation(problem, run.solver, run.seed)
-    new, priced, rounds = best, best, 0
-    while len(new.u):
+    relaxation.add_wheels(known[1])
+    accuracies = list(ACCURACIES) if len(problem.u) > LARGE else [0.0]
+    run.root = run.root or relaxation
+    new, rounds, last = join([plain.cycles, known[0]]), 0, 0.0
+    while True:
         with run.phase("relaxation"):
-            run.cuts += len(new.u)
-            relaxation.add(new)
-            finished = relaxation.solve(run.left())
+            if len(new.u):
+                run.cuts += len(new.u)
+                relaxation.add(new)
+            finished = relaxation.solve(run.left(), accuracies[0])
+        with run.phase("fixing"):
+            found = proven(problem, relaxation)
+            best = max(best, found, key=lambda bound: bound.value)
+            plain = plain if len(relaxation.wheels.limit) else best
         if not finished:
             break
-        priced, bound = relaxation.cycles, relaxation.cycles.bound
         if rounds in (2, 4, 8) or rounds % 16 == 0:
             labels = _round(run, problem, labels, relaxation)
             upper = min(cutoff, disagreement(problem, labels))
         if run.progress and not depth:
-            run.progress(problem.positive - upper, problem.positive - max(bound, best.bound))
+            run.progress(problem.positive - upper, problem.positive - best.value)
         rounds += 1
-        if upper - bound <= run.scale or run.left() <= 0:
+        if upper - best.value <= run.scale or run.left() <= 0:
+            break
+        with run.phase("fixing"):
+            open_edges = undecided(problem, *forced(best, upper))
+        if accuracies[0] and open_edges < WORTH * len(problem.u):
             break
         with run.phase("separation"):
-            new = relaxation.violated(labels)
-    else:
-        labels = _round(run, problem, labels, relaxation)
-    with run.phase("fixing"):
-        for cycles in (priced, relaxation.cycles):
-            fitted, fitted_left = fit(problem, cycles)
-            if fitted.bound > best.bound:
-                best, left = fitted, fitted_left
-    return labels, best, left, relaxation
+            new, wheels = relaxation.violated(labels, rough=accuracies[0] > 0), no_wheels()
+            slow = best.value - last < SLOW * (upper - best.value)
+            last = best.value
+            if ((depth and slow) or not len(new.u)) and problem.matrix.shape[0]:
+                wheels = find_wheels(problem, relaxation.point())
+                relaxation.add_wheels(wheels)
+                run.cuts += len(wheels.limit)
+        if accuracies[0] and not len(new.u) and not len(wheels.limit):
+            del accuracies[0]
+        elif not len(new.u) and not len(wheels.limit):
+            labels = _round(run, problem, labels, relaxation)
+            break
+    return labels, plain.cycles, best, relaxation
 
 
 def _solve_parts(
@@ -237,11 +283,12 @@ def _solve_parts(
     labels: Labels,
     cutoff: float,
     parts: list[Part],
-    join: NDArray[np.bool_],
+    joined: NDArray[np.bool_],
+    known: Known,
     depth: int,
 ) -> tuple[Labels, float]:
     """Solve the parts one by one; what is between them costs the same in every partition left."""
-    group = components(problem.n, problem.u, problem.v, join)
+    group = components(problem.n, problem.u, problem.v, joined)
     alone = [np.arange(part.problem.n) for part in parts]
     within = sum(disagreement(part.problem, each) for part, each in zip(parts, alone, strict=True))
     between = disagreement(problem, _combined(group, parts, alone)) - within
@@ -250,8 +297,13 @@ def _solve_parts(
         inner = np.empty(part.problem.n, np.int64)
         inner[part.place] = labels[part.nodes]
         allowed = cutoff - between - (bounds.sum() - bounds[k])
-        found[k], bounds[k], _ = _solve(run, part.problem, _numbered(inner), allowed, depth + 1)
-    return _better(problem, labels, _combined(group, parts, found)), min(cutoff, between + bounds.sum())
+        place = np.full(problem.n, -1, np.int64)
+        place[part.nodes] = part.place
+        carried = carry(problem, known[0], part), no_wheels()
+        if part.problem.matrix.shape[0]:
+            carried = carried[0], carry_wheels(known[1], place, part.problem.n)
+        found[k], bounds[k], _ = _solve(run, part.problem, numbered(inner), allowed, carried, depth + 1)
+    return better(problem, labels, _combined(group, parts, found)), min(cutoff, between + bounds.sum())
 
 
 def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
@@ -260,7 +312,7 @@ def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
     for part, labels in zip(parts, inner, strict=True):
         result[part.nodes] = offset + labels[part.place]
         offset += part.problem.n
-    return _numbered(result)
+    return numbered(result)
 
 
 def _decide(
@@ -279,7 +331,7 @@ def _decide(
     doubt = problem.cost * np.minimum(cut, 1 - cut)
     in_reach = len(problem.u) <= FEW and cutoff - lower <= CASES * doubt.max(initial=0.0)
     if in_reach or problem.n <= SMALL:
-        return _branch(run, problem, labels, cutoff, int(np.argmax(doubt)), depth)
+        return _branch(run, problem, labels, cutoff, int(np.argmax(doubt)), relaxation, depth)
     return _integer(run, problem, labels, cutoff, relaxation)
 
 
@@ -289,6 +341,7 @@ def _branch(
     labels: Labels,
     cutoff: float,
     edge: int,
+    relaxation: Relaxation,
     depth: int,
 ) -> tuple[Labels, float]:
     """Solve with one edge joined, then with it cut."""
@@ -296,9 +349,11 @@ def _branch(
     one[edge] = True
     bounds = []
     together = labels[problem.u[edge]] == labels[problem.v[edge]]
-    for join, cut in ((one, none), (none, one)) if together else ((none, one), (one, none)):
-        parts = split(problem, join, cut, 1 + cutoff)
-        labels, bound = _solve_parts(run, problem, labels, cutoff, parts, join, depth)
+    for joined, cut in ((one, none), (none, one)) if together else ((none, one), (one, none)):
+        parts = split(problem, joined, cut, 1 + cutoff)
+        labels, bound = _solve_parts(
+            run, problem, labels, cutoff, parts, joined, (relaxation.cycles, relaxation.wheels), depth
+        )
         bounds.append(bound)
         cutoff = min(cutoff, disagreement(problem, labels))
     return labels, min(bounds)
@@ -329,35 +384,4 @@ def _round(run: _Run, problem: Problem, labels: Labels, relaxation: Relaxation) 
     with run.phase("rounding"):
         edge = relaxation.point().edge
         rounded = [components(problem.n, problem.u, problem.v, edge < t) for t in THRESHOLDS]
-        return _better(problem, labels, *(_improved(problem, r) for r in rounded))
-
-
-def _greedy_partitions(problem: Problem) -> list[Labels]:
-    if not problem.matrix.shape[0]:
-        return []
-    from bench.multicut.gaec_dense import contract
-
-    return [_improved(problem, contract(problem.matrix.copy()))]
-
-
-def _improved(problem: Problem, labels: Labels) -> Labels:
-    """Run Kernighan-Lin from `labels`."""
-    if not problem.matrix.shape[0]:
-        return labels
-    from bench.multicut.klj_dense import improve
-
-    labels = labels.copy()
-    improve(problem.matrix, labels, np.zeros((problem.n, problem.n)))
-    return labels
-
-
-def _better(problem: Problem, labels: Labels, *others: Labels) -> Labels:
-    """Return the partition with the least disagreement, the first of equals."""
-    return min((labels, *others), key=lambda each: disagreement(problem, each))
-
-
-def _numbered(labels: Labels) -> Labels:
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    rank = np.empty(first.size, np.int64)
-    rank[np.argsort(first)] = np.arange(first.size)
-    return rank[inverse]
+        return better(problem, labels, *(improved(problem, r) for r in rounded))

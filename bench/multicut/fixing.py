@@ -119,6 +119,53 @@ def split(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_], pen
     return parts
 
 
+def carry(problem: Problem, cycles: Cycles, part: Part) -> Cycles:
+    """Find what becomes of cycles in a part: those whose nodes are all in it, and still conflicted."""
+    place = np.full(problem.n, -1, np.int64)
+    place[part.nodes] = part.place
+    longest = int(np.diff(cycles.start).max(initial=0))
+    walks, length = _carry(problem, cycles, part.problem, place, longest)
+    walks = np.unique(np.column_stack([walks, length]), axis=0)
+    walks, length = walks[:, :-1], walks[:, -1]
+    steps = np.arange(longest) < length[:, None]
+    a, b = walks[:, :-1][steps], walks[:, 1:][steps]
+    key = np.minimum(a, b) * part.problem.n + np.maximum(a, b)
+    edge = np.searchsorted(part.problem.u.astype(np.int64) * part.problem.n + part.problem.v, key)
+    start = np.concatenate([[0], np.cumsum(length)])
+    last = walks[np.arange(len(length)), length]
+    u, v = walks[:, 0].astype(np.int32), last.astype(np.int32)
+    return Cycles(u, v, start, edge.astype(np.int32), np.zeros(len(u)))
+
+
+@njit(cache=True)
+def _carry(problem: Problem, cycles: Any, part: Problem, place: Any, longest: int) -> tuple[Any, Any]:
+    walks, length = np.zeros((cycles.u.size, longest + 1), np.int64), np.zeros(cycles.u.size, np.int64)
+    count = 0
+    for c in range(cycles.u.size):
+        x, size = cycles.u[c], 0
+        walk = walks[count]
+        walk[:] = 0
+        walk[0] = place[x]
+        good = walk[0] >= 0
+        for a in range(cycles.start[c], cycles.start[c + 1]):
+            e = cycles.edge[a]
+            x = problem.v[e] if problem.u[e] == x else problem.u[e]
+            to = place[x]
+            if not good or to < 0:
+                good = False
+                break
+            if to != walk[size]:
+                good = pair_cost(part, walk[size], to) > 0 and not (walk[: size + 1] == to).any()
+                size += 1
+                walk[size] = to
+        if good and size > 1 and pair_cost(part, walk[0], walk[size]) < 0:
+            if walk[0] > walk[size]:
+                walk[: size + 1] = walk[: size + 1][::-1].copy()
+            length[count] = size
+            count += 1
+    return walks[:count], length[:count]
+
+
 @njit(cache=True)
 def _fit(problem: Problem, cycles: Any, left: Any) -> Any:
     weight = np.zeros(cycles.u.size)

@@ -38,8 +38,9 @@ class Solution:
     cuts: int
     """Conflicted cycles that became rows of a linear program."""
     certificate: Certificate | None
-    """Proof, open to an independent check, of `certificate.upper_bound`. That equals `upper_bound` when the
-    relaxation is tight, as it mostly is; else `upper_bound` rests on case distinctions and is smaller."""
+    """Proof, open to an independent check, of `certificate.upper_bound`, from conflicted cycles of the whole
+    instance alone. `upper_bound` also rests on forced decisions, other inequalities and cases: on hard
+    instances it is smaller."""
 
     @property
     def lower_bound(self) -> float:

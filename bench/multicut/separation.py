@@ -30,13 +30,16 @@ class Point(NamedTuple):
     pair: NDArray[np.float64]
 
 
-def separate(problem: Problem, point: Point, labels: NDArray[np.int64], share: float) -> Cycles:
+def separate(
+    problem: Problem, point: Point, labels: NDArray[np.int64], share: float, least: float = VIOLATED
+) -> Cycles:
     """Find conflicted cycles whose values sum to less than 1 at `share * point + (1 - share) * labels`.
 
     Parameters
     ----------
     labels : (n,) a partition, seen as a point with values 0 and 1
     share : in (0, 1]
+    least : violations up to this one do not count
 
     Returns
     -------
@@ -48,7 +51,7 @@ def separate(problem: Problem, point: Point, labels: NDArray[np.int64], share: f
     One Dijkstra search of radius 1 per node. Where values are integers the search is exact: empty
     means that no cycle is violated. Elsewhere a path of many edges may hide a slightly shorter one.
     """
-    return Separation(problem, share).find(point, labels)
+    return Separation(problem, share, least).find(point, labels)
 
 
 class Separation:
@@ -58,9 +61,12 @@ class Separation:
     pair there, or an edge within reach, has got a smaller value.
     """
 
-    def __init__(self, problem: Problem, share: float) -> None:
+    def __init__(
+        self, problem: Problem, share: float, least: float = VIOLATED, per_edge: int = PER_EDGE
+    ) -> None:
         self._problem = problem
         self._share = share
+        self._least, self._per_edge = least, per_edge
         self._labels = np.empty(0, np.int64)
         self._pairs = np.empty(0, np.int64)
         self._pair = np.empty(0)
@@ -82,9 +88,9 @@ class Separation:
             self._look[self._pairs[fallen] // problem.n] = True
             _mark_near(problem, edge, edge < self._edge - UNCHANGED, self._look)
         self._labels, self._pairs, self._pair, self._edge = labels, pairs, point.pair, edge
-        found = Cycles(*_search(problem, point, edge, labels, share, self._look))
+        found = Cycles(*_search(problem, point, edge, labels, share, self._least, self._look))
         order = np.argsort(-found.weight, kind="stable")
-        return found.take(order[_thin(found, order, np.zeros(len(problem.u), np.int32), PER_EDGE)])
+        return found.take(order[_thin(found, order, np.zeros(len(problem.u), np.int32), self._per_edge)])
 
 
 @njit(cache=True)
@@ -134,7 +140,7 @@ def _mark_near(problem: Problem, length: Any, chosen: Any, near: Any) -> None:
 
 @njit(cache=True)
 def _search(
-    problem: Problem, point: Point, length: Any, labels: Any, share: float, look: Any
+    problem: Problem, point: Point, length: Any, labels: Any, share: float, least: float, look: Any
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Search from the nodes to `look` at, and clear that mark where nothing is found."""
     n = problem.n
@@ -173,14 +179,14 @@ def _search(
             final[a] = True
             if a > x and ((problem.matrix[x, a] < 0) if dense else negative[a]):
                 missing = 1 - true[a] - share * joined[a] - (1 - share) * (labels[x] == labels[a])
-                if missing > VIOLATED:
+                if missing > least:
                     who[violated], gap[violated] = a, missing
                     violated += 1
             for h in range(problem.start[a], problem.start[a + 1]):
                 b = problem.neighbour[h]
                 z = length[problem.edge[h]]
                 d = distance[a] + z + HOP
-                if d < distance[b] and true[a] + z < 1 - VIOLATED:
+                if d < distance[b] and true[a] + z < 1 - least:
                     if distance[b] == np.inf:
                         reached[touched] = b
                         touched += 1

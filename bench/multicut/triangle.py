@@ -47,7 +47,7 @@ def solve_triangles(
     model = make_model(solver, seed)
     model.add_columns(cost)
     start = 3 * np.arange(len(column) + 1)
-    model.add_rows(start, column.ravel(), np.tile([1.0, 1.0, -1.0], len(column)), 0.0)
+    model.add_rows(start, column.ravel(), np.tile([1.0, 1.0, -1.0], len(column)), np.zeros(len(column)))
     result = model.solve(seconds, (labels[a] != labels[b]).astype(np.float64))
     if result.x is not None:
         labels = components(n, a.astype(np.int32), b.astype(np.int32), result.x < 0.5)

@@ -12,6 +12,7 @@ from bench.multicut import exact
 from bench.multicut.certificate import Certificate, verify, verify_sparse
 from bench.multicut.exact import solve, solve_sparse
 from bench.multicut.problem import disagreement, from_dense
+from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
 from bench.multicut.triangle import solve_triangles
 from tests.multicut.oracles import KINDS, best_objective, edges, objective, planted, symmetric
@@ -190,7 +191,8 @@ def test_the_bound_of_two_cases_is_the_smaller(monkeypatch, bounds):
     told = iter(bounds)
     monkeypatch.setattr(exact, "_solve_parts", lambda *_: (labels, next(told)))
     run = exact._Run("highs", 0, np.inf, 0.0, None, 0.0)
-    assert exact._branch(run, problem, labels, 9.0, 0, 0) == (labels, 3.0)
+    relaxation = Relaxation(problem, "highs", 0)
+    assert exact._branch(run, problem, labels, 9.0, 0, relaxation, 0) == (labels, 3.0)
 
 
 def test_progress_is_told_rising_objectives_and_falling_bounds():

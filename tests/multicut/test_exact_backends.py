@@ -26,7 +26,7 @@ def solver(request):
 def rows(model, *members):
     start = np.cumsum([0, *map(len, members)])
     column = np.concatenate(members)
-    model.add_rows(start, column, np.ones(len(column)), 1.0)
+    model.add_rows(start, column, np.ones(len(column)), np.ones(len(members)))
 
 
 def test_a_model_that_grows(solver):
@@ -94,10 +94,11 @@ def test_the_triangle_program(solver):
         assert disagreement(problem, labels) == pytest.approx(bound)
 
 
-def test_the_bundled_licence_refuses_large_models_in_one_sentence():
+def test_the_bundled_licence_refuses_large_models_in_one_sentence(monkeypatch):
     pytest.importorskip("gurobipy", reason="Gurobi is not installed")
     if gurobi_is_licensed():
         pytest.skip("a full Gurobi licence is installed")
+    monkeypatch.setattr("bench.multicut.exact.LARGE", 10**9)  # nothing is solved roughly and then smaller
     with pytest.raises(DataError, match="use solver 'highs'"):
         solve(planted(150, 0.8, 0), solver="gurobi")
     model = make_model("gurobi", 0)
