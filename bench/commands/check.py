@@ -11,9 +11,12 @@ from pathlib import Path
 
 from bench import suitefile as suites
 from bench.interfaces import DataError
+from bench.origin import stand_in_marker
 from bench.suite import DatasetEntry, Suite
 
 _SPARE_BYTES = 1 << 30
+_SEARCHED_UP_TO = 100_000
+"""Images of a dataset that are quick enough to decode and compare before a run."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,21 @@ class Finding:
     said: str
 
 
-def check_suite(name: str, profile: str | None, data: Path | None, store_root: Path, *, as_json: bool) -> int:
-    """Print one line per check; return 1 if one found a fault (a wrong file ends with 2 before)."""
+def check_suite(
+    name: str,
+    profile: str | None,
+    data: Path | None,
+    store_root: Path,
+    *,
+    duplicates: bool = True,
+    as_json: bool,
+) -> int:
+    """Print one line per check; return 1 if one found a fault (a wrong file ends with 2 before).
+
+    `duplicates`: also decode every image and look for copies, within datasets and between `fit` and `score`.
+    """
     suite = suites.load(suites.find(name), profile, data)
-    findings = list(_findings(suite, store_root))
+    findings = list(_findings(suite, store_root, duplicates=duplicates))
     if as_json:
         print(json.dumps([vars(f) for f in findings]))
     else:
@@ -37,7 +51,7 @@ def check_suite(name: str, profile: str | None, data: Path | None, store_root: P
     return 0 if all(f.ok for f in findings) else 1
 
 
-def _findings(suite: Suite, store_root: Path) -> Iterator[Finding]:
+def _findings(suite: Suite, store_root: Path, *, duplicates: bool) -> Iterator[Finding]:
     sizes = len(suite.datasets), len(suite.methods), len(suite.block.seeds)
     cells = sizes[0] * sizes[1] * sizes[2]
     yield Finding(
@@ -51,6 +65,8 @@ def _findings(suite: Suite, store_root: Path) -> Iterator[Finding]:
         finding, size = _dataset(entry)
         wanted += size
         yield finding
+        if duplicates and finding.ok:
+            yield _duplicates(entry)
     yield _disk(store_root, wanted)
 
 
@@ -78,8 +94,22 @@ def _dataset(entry: DatasetEntry) -> tuple[Finding, int]:
     labels = list(images.table["label"].dropna())
     classes = len(set(labels))
     notes = "".join(f"; {name}: {value}" for name, value in images.notes.items() if value)
-    said = f"{len(images.table)} images in {entry.root}, {len(labels)} labelled, {classes} classes{notes}"
+    made = " (a generated stand-in)" if stand_in_marker(entry.root) else ""
+    said = f"{len(images.table)} images in {entry.root}{made}, {len(labels)} labelled, {classes} classes{notes}"
     return Finding(what, len(images.table) > 0, said), len(images.table) * images.channels * adapter.size**2
+
+
+def _duplicates(entry: DatasetEntry) -> Finding:
+    what = f"duplicates in {entry.name!r}"
+    if entry.generator is not None or entry.root is None:
+        return Finding(what, True, "not searched: each image will be drawn by itself")
+    images = entry.adapter.open(entry.root)
+    if len(images.table) > _SEARCHED_UP_TO:
+        said = f"not searched: more than {_SEARCHED_UP_TO} images; `bench data duplicates` takes any number"
+        return Finding(what, True, said)
+    from bench.commands.duplicates import judged, searched
+
+    return Finding(what, *judged(entry, images, searched(images)))
 
 
 def _disk(store_root: Path, wanted: int) -> Finding:
