@@ -95,7 +95,8 @@ def _dataset(entry: DatasetEntry) -> tuple[Finding, int]:
     classes = len(set(labels))
     notes = "".join(f"; {name}: {value}" for name, value in images.notes.items() if value)
     made = " (a generated stand-in)" if stand_in_marker(entry.root) else ""
-    said = f"{len(images.table)} images in {entry.root}{made}, {len(labels)} labelled, {classes} classes{notes}"
+    counts = f"{len(images.table)} images in {entry.root}{made}, {len(labels)} labelled, {classes} classes"
+    said = f"{counts}{notes}"
     return Finding(what, len(images.table) > 0, said), len(images.table) * images.channels * adapter.size**2
 
 
