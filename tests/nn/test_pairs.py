@@ -88,12 +88,12 @@ def test_the_kernel_does_what_tensor_operations_do(dtype: torch.dtype) -> None:
     shared = torch.randn(3, 5, 7, dtype=dtype)
     a_left, a_right, b_left, b_right = (torch.randn(k, 7, dtype=dtype) for k in (3, 3, 5, 5))
     weight = torch.randn(7, dtype=dtype)
-    b_left[2, 3] = torch.nan
+    b_left[2, 3] = b_right[4, 1] = torch.nan
     for part in (shared, None):
         fused = logits_of_tile(part, a_left, a_right, b_left, b_right, weight)
         plain = logits_by_tensors(part, a_left, a_right, b_left, b_right, weight)
         torch.testing.assert_close(fused, plain, equal_nan=True)
-        assert fused.isnan().sum() == 3
+        assert fused.isnan().sum() == 6
 
 
 def test_half_precision_has_no_kernel_but_an_answer() -> None:
