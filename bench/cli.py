@@ -276,11 +276,20 @@ def multicut(
     prior: Annotated[
         float | None, typer.Option(help="Share of joins among all pairs, for balanced pair models.")
     ] = None,
+    thresholds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P,P,...",
+            help="Solve once per probability at which a pair is indifferent, e.g. 0.1,0.3,0.5.",
+        ),
+    ] = None,
     solver: Annotated[
         str, typer.Option(help="greedy, exact, gurobi, highs; auto: exact up to 300 nodes and 60 s.")
     ] = "auto",
     time_limit: Annotated[float | None, typer.Option(min=0.0, help="Seconds for the exact solver.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the labels here, .npy.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the labels here, .npy: (n,), or (thresholds, n) of a sweep.")
+    ] = None,
     certificate: Annotated[Path | None, typer.Option(help="Write the proof of the bound here, .npz.")] = None,
     json: JsonOpt = False,
 ) -> None:
@@ -302,6 +311,7 @@ def multicut(
             time_limit=time_limit,
             out=out,
             certificate=certificate,
+            thresholds=thresholds,
             as_json=json,
         )
     else:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bench.interfaces import DataError
+from bench.multicut.costs import thresholds_to_shifts
 from bench.multicut.io import Instance, read_instance
 from bench.registry import suggest
 
@@ -44,9 +45,14 @@ def solve_file(
     time_limit: float | None,
     out: Path | None,
     certificate: Path | None,
+    thresholds: str | None,
     as_json: bool,
 ) -> None:
-    """Solve one instance and print what was found and proven."""
+    """Solve one instance, or one per threshold, and print what was found and proven.
+
+    `thresholds`: join probabilities, separated by commas, at which a pair is to be indifferent. Labels
+    written to `out` have shape (n,), or (thresholds, n). Raises `DataError` for options without meaning.
+    """
     if solver not in SOLVERS:
         raise DataError(f"--solver: no solver named {solver!r}; {suggest(solver, list(SOLVERS))}")
     instance = reading.read(file)
@@ -57,6 +63,19 @@ def solve_file(
         raise DataError("--time-limit: the greedy solver cannot be stopped half-way; use --solver exact")
     if solver == "auto" and time_limit is None:
         time_limit = AUTO_SECONDS
+    if thresholds is not None:
+        if certificate is not None:
+            raise DataError("--certificate: it proves one bound; leave --thresholds out")
+        values = _numbers(thresholds)
+        instances = (instance.shifted(float(shift)) for shift in thresholds_to_shifts(values))
+        found = [_greedy(i) if greedy else _exact(i, solver, time_limit, None) for i in instances]
+        if out is not None:
+            np.save(out, np.stack([labels for labels, _ in found]), allow_pickle=False)
+        rows = [{"threshold": t} | answer for t, (_, answer) in zip(values, found, strict=True)]
+        print(json.dumps(rows) if as_json else _table(rows))
+        if out is not None and not as_json:
+            print(f"labels: {out}")
+        return
     labels, answer = _greedy(instance) if greedy else _exact(instance, solver, time_limit, certificate)
     if out is not None:
         np.save(out, labels, allow_pickle=False)
@@ -85,6 +104,30 @@ def verify_file(file: Path, certificate: Path, reading: Reading, *, as_json: boo
         print(json.dumps({"verified": True, "upper_bound": bound, "cycles": len(proof.weight)}))
     else:
         print(f"verified: no partition has an objective above {bound:.10g} ({len(proof.weight)} cycles)")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise DataError(
+            f"--thresholds: {text!r} are not numbers separated by commas, e.g. 0.1,0.3,0.5"
+        ) from None
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """One line per threshold; the objectives are those of the shifted costs."""
+    columns = {
+        "threshold": "g",
+        "clusters": "d",
+        "objective": ".10g",
+        "gap": ".3g",
+        "status": "",
+        "seconds": ".3g",
+    }
+    cells = [list(columns), *([format(row[c], form) for c, form in columns.items()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in cells)
 
 
 def _greedy(instance: Instance) -> tuple[Any, dict[str, Any]]:

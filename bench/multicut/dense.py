@@ -30,13 +30,14 @@ def greedy_dense(costs: ArrayLike, *, refine: bool = True, symmetrise: bool = Fa
     -----
     Deterministic. Of equal costs the pair with the smallest indices merges first, where a cluster
     goes by its smallest node; of equal gains one depends on the order of the nodes.
-    Memory: one copy of `costs` while contracting, then 8 bytes per node and cluster.
+    Memory: copies of the rows that are kept while contracting, mostly a fraction of `costs`; then 8 bytes
+    per node and cluster.
     """
     from bench.multicut.gaec_dense import contract
     from bench.multicut.klj_dense import improve
 
     c = check_matrix(costs, symmetrise=symmetrise)
-    labels = contract(c.copy())
+    labels = contract(c)
     if refine:
         improve(c, labels, np.zeros(c.shape))
         labels = renumber(labels)

@@ -3,6 +3,7 @@
 Rows are kept current, columns are not: a merge writes one row, and every other row replays the
 merges it missed, inside the cache, when it is next read. By symmetry the merged row holds all that
 the other rows need to know at once. So a merge costs one contiguous pass instead of a strided one.
+A row is copied when it first changes; one that is merged into another before needs no copy at all.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ FAST = {"nnan", "nsz"}
 
 
 @njit(cache=True, fastmath=FAST)
-def contract(work: NDArray[Any]) -> NDArray[np.int64]:
+def contract(costs: NDArray[Any]) -> NDArray[np.int64]:
     """Merge the two clusters with the largest positive cost between them, until there are none.
 
     Parameters
     ----------
-    work : float32 or float64, shape (n, n), symmetric, C-contiguous
-        Costs; overwritten.
+    costs : float32 or float64, shape (n, n), symmetric, C-contiguous; the diagonal is ignored
 
     Returns
     -------
@@ -35,39 +35,41 @@ def contract(work: NDArray[Any]) -> NDArray[np.int64]:
     -----
     A cluster is named by its smallest node. Of equal costs the pair (a, b), a < b, that comes first
     in lexicographic order merges first.
-    O(n^2) time plus O(n) for every row searched again; no memory beyond `work` but O(n).
+    O(n^2) time plus O(n) for every row searched again. Memory: the rows that are kept or searched
+    again, mostly a fraction of `costs`, at worst all.
     Source: Keuper et al., Efficient Decomposition of Image and Mesh Graphs by Lifted Multicuts,
     ICCV 2015, algorithm 1.
     """
-    n = work.shape[0]
-    lowest = np.finfo(work.dtype).min
+    n = costs.shape[0]
+    work = np.empty_like(costs)  # rows that are never touched take no memory
+    lowest = np.finfo(costs.dtype).min
     best = np.full(
-        n, lowest, work.dtype
+        n, lowest, costs.dtype
     )  # best[r]: largest cost of a pair (r, c), c > r, or a bound above it
     partner = np.full(n, -1, np.int32)
     exact = np.ones(n, np.bool_)
     for r in range(n):
-        work[r, r] = -np.inf
-        best[r], partner[r] = _largest(work[r], r + 1, lowest)
+        best[r], partner[r] = _largest(costs[r], r + 1, lowest)
 
     parent = np.arange(n)
     kept, gone = np.empty(n, np.int32), np.empty(n, np.int32)
-    replayed = np.zeros(n, np.int64)
+    replayed = np.full(n, -1)  # merges that row r of `work` has seen; -1 before it is copied
+    spare = np.empty(n, costs.dtype)
     merges = 0
     while n > 1:
         a = _first_largest(best)
         if best[a] <= 0:
             break
         if not exact[a]:
-            _replay(work[a], kept, gone, replayed[a], merges)
+            _bring(work[a], costs[a], a, kept, gone, replayed[a], merges)
             replayed[a] = merges
             best[a], partner[a] = _largest(work[a], a + 1, lowest)
             exact[a] = True
             continue
         b = partner[a]
-        _replay(work[a], kept, gone, replayed[a], merges)
-        _replay(work[b], kept, gone, replayed[b], merges)
-        row, other = work[a], work[b]
+        row, other = work[a], work[b] if replayed[b] >= 0 else spare
+        _bring(row, costs[a], a, kept, gone, replayed[a], merges)
+        _bring(other, costs[b], b, kept, gone, replayed[b], merges)
         for c in range(n):
             row[c] += other[c]
         row[a] = row[b] = -np.inf
@@ -104,7 +106,12 @@ def _tell_others(row: Any, a: int, b: int, best: Any, partner: Any, exact: Any) 
 
 
 @njit(cache=True, fastmath=FAST)
-def _replay(row: Any, kept: Any, gone: Any, start: int, stop: int) -> None:
+def _bring(row: Any, original: Any, r: int, kept: Any, gone: Any, start: int, stop: int) -> None:
+    """Bring row r up to date, from the merge `start` on; from the original if that is -1."""
+    if start < 0:
+        row[:] = original
+        row[r] = -np.inf
+        start = 0
     for m in range(start, stop):
         row[kept[m]] += row[gone[m]]
         row[gone[m]] = -np.inf

@@ -32,7 +32,7 @@ NODE = np.dtype(
         ("next", "i4"),  # next list of the chain, -1 at the end
         ("last", "i4"),  # last list of the chain
         ("formed", "i4"),  # time of the last merge, -1 once merged into another
-        ("partner", "i4"),  # the cluster that `best` leads to, -1 if no cost is positive
+        ("partner", "i4"),  # the cluster that `best` leads to, -1 if no cost is positive, and for hubs
         ("seen", "i4"),  # `formed` of the partner when last scanned
     ]
 )
@@ -60,8 +60,8 @@ class Contraction(NamedTuple):
     counts: NDArray[np.int64]  # see below
 
 
-# What `counts` counts.
-ENTRIES, SCANS, MERGES, HUBS, LINKS = range(5)
+# What `counts` counts; READ are half-edges in scans, which is where the time goes.
+COUNTS = ENTRIES, SCANS, MERGES, HUBS, LINKS, READ = range(6)
 
 
 @njit(cache=True)
@@ -101,6 +101,7 @@ def contract(
     heap: Records,
     table: Records,
     links: Records,
+    counts: NDArray[np.int64],
     longest: int,
 ) -> NDArray[np.int64]:
     """Merge the two clusters with the largest positive cost between them, until there are none.
@@ -112,6 +113,7 @@ def contract(
     heap : ENTRY, shape (n,); overwritten
     table : SLOT, zeros; size a power of two, at least 2 n
     links : LINK, zeros; size a power of two
+    counts : zeros, one for each of COUNTS; what was done
     longest : half-edges up to which a cluster is scanned at a merge; beyond it is a hub
 
     Returns
@@ -126,7 +128,7 @@ def contract(
     n = start.size - 1
     parent = np.arange(n).astype(np.int32)
     gone, hub = np.zeros(n // 8 + 1, np.uint8), np.full(n, -1, np.int32)
-    g = Contraction(nodes, half, parent, gone, hub, table, heap, links, np.zeros(5, np.int64))
+    g = Contraction(nodes, half, parent, gone, hub, table, heap, links, counts)
     for v in range(n + 1):
         node = nodes[v]
         node.start, node.used = start[v], start[min(v + 1, n)] - start[v]
@@ -173,7 +175,7 @@ def _take_top(g: Contraction, longest: int) -> Contraction:
     cost, x, y = g.heap[0].cost, np.int64(g.heap[0].x), np.int64(g.heap[0].y)
     one, two = g.nodes[x], g.nodes[y]
     scan: Node = -1
-    if one.formed >= 0 and g.hub[x] < 0 and one.partner == y and one.best == cost:
+    if one.formed >= 0 and one.partner == y and one.best == cost:
         if two.formed != one.seen:
             scan = x
         elif g.hub[y] >= 0:
@@ -183,7 +185,7 @@ def _take_top(g: Contraction, longest: int) -> Contraction:
             scan = min(x, y)
             _unite(g, scan, max(x, y))
             _chain(g, scan, max(x, y))
-    elif two.formed >= 0 and g.hub[y] < 0 and two.partner == x:  # y may have no entry of its own
+    elif two.formed >= 0 and two.partner == x:  # y may have no entry of its own
         scan = y
     else:
         _drop_top(g)
@@ -207,6 +209,7 @@ def _scan(g: Contraction, a: Node) -> None:
     while mask < 2 * count and mask < g.table.size - 1:
         mask = 2 * mask + 1
     g.counts[SCANS] += 1
+    g.counts[READ] += count
     stamp = g.counts[SCANS]
     to: Node = a
     at, stop = g.nodes[a].start, g.nodes[a + 1].start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,11 @@ class Instance:
     i: NDArray[np.int32] | None = None
     j: NDArray[np.int32] | None = None
     cost: NDArray[Any] | None = None
+
+    def shifted(self, shift: float) -> Instance:
+        """Return the instance with all costs shifted; see `costs.thresholds_to_shifts`."""
+        matrix, cost = ((None if c is None else c + c.dtype.type(shift)) for c in (self.matrix, self.cost))
+        return replace(self, matrix=matrix, cost=cost)
 
 
 def read_instance(

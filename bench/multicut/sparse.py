@@ -62,8 +62,16 @@ def adjacency(
     return start, half
 
 
-def contract(start: NDArray[np.int64], half: NDArray[Any], longest: int | None = None) -> NDArray[np.int64]:
-    """Run the contraction alone; overwrites `half`. Clusters with over `longest` half-edges are hubs."""
+def contract(
+    start: NDArray[np.int64],
+    half: NDArray[Any],
+    longest: int | None = None,
+    counts: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Run the contraction alone; overwrites `half`. Clusters with over `longest` half-edges are hubs.
+
+    `counts`, zeros, takes what was done, see `gaec_sparse.COUNTS`.
+    """
     from bench.multicut import gaec_sparse as gaec
 
     n = start.size - 1
@@ -74,6 +82,7 @@ def contract(start: NDArray[np.int64], half: NDArray[Any], longest: int | None =
         np.empty(n, gaec.ENTRY),
         np.zeros(1 << (2 * n - 1).bit_length(), gaec.SLOT),
         np.zeros(1024, gaec.LINK),
+        np.zeros(len(gaec.COUNTS), np.int64) if counts is None else counts,
         max(gaec.HUB, 4 * half.size // n) if longest is None else longest,
     )
     return labels

@@ -4,19 +4,21 @@ A pair-by-pair loop repeats work. With W1 split by feature group, the first laye
 
     W_x1 a + W_x2 b + W_product (a * b) + W_difference |a - b| + w_cosine cos + w_distance dist + bias
 
-The first two terms are one matrix product over all images, and so are the last two. The product term
-is, for one a, (W_product diag(a)) times all b: one matrix product in blocks. What stays per pair is
-the absolute difference. For it and the product both directions share everything: only W_x1 and W_x2
-change places. So each unordered pair is computed once, and both directions come out.
+The first two terms are one matrix product over all images. The others are the same in both
+directions. So each unordered pair is computed once, in tiles that a cache holds, and both directions
+come out.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from bench.interfaces import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
     from torch import Tensor
 
@@ -59,8 +61,8 @@ def all_pairs_probabilities(
     ----------
     x : float tensor, shape (n, d), on the device of the head
     first, second : Linear(pair_width, hidden) and Linear(hidden, 1)
-    block : pairs at a time, at least one image with all others; memory is about 4 * block * max(d, hidden)
-        numbers. None: 1024, what a cache holds, on a CPU; 2^18 elsewhere.
+    block : pairs at a time; memory beside the result is about block * (pair_width + hidden) numbers.
+        None: 1024, what a cache holds, on a CPU; 2^18 elsewhere.
 
     Returns
     -------
@@ -72,9 +74,10 @@ def all_pairs_probabilities(
 
     Notes
     -----
-    n^2 / 2 * d * hidden multiplications each for the product and the difference, where the loop over
-    ordered pairs takes n^2 * pair_width * hidden: 4 times fewer for "optimal", 6 for "simplified", and
-    d times fewer for "concat". On an accelerator the loop is bound by its many small steps instead.
+    Deterministic. The product and the difference take n^2 / 2 * d * hidden multiplications each, the loop
+    over ordered pairs n^2 * pair_width * hidden. So this is bound to be about 4 times as fast as the loop
+    for "optimal" and 6 times for "simplified", where both run at the speed of matrix products (a CPU
+    with large batches); "concat" has no such product and gains about d / 2.
     """
     import torch
 
@@ -96,42 +99,80 @@ def _all_pairs(
     import torch
 
     n, d = x.shape
-    times = WIDTHS[fusion][0]
-    groups = first.weight[:, : times * d].reshape(-1, times, d).unbind(1)  # (hidden, d) each
-    columns = first.weight[:, times * d :].unbind(1)  # (hidden,) each
-    left, right = x @ groups[0].T, x @ groups[1].T
+    weight = first.weight.detach()
+    left, right = x @ weight[:, :d].T, x @ weight[:, d : 2 * d].T
     if first.bias is not None:
-        left = left + first.bias
-    norm = torch.linalg.vector_norm(x, dim=1)
-    unit = x / norm.clamp_min(1e-8)[:, None]
-    result = torch.ones(n, n, dtype=x.dtype, device=x.device)
-    rows = max(1, block // max(n, 1))
-    for start in range(0, n, rows):
-        a = x[start : start + rows]
-        b = x[start:]  # pairs with an earlier image are done
-        count, others = len(a), len(b)
+        left += first.bias
+    weight = weight[:, 2 * d :].T.contiguous()
+    unit = x / torch.linalg.vector_norm(x, dim=1).clamp_min(1e-8)[:, None]
+    result = torch.empty(n, n, dtype=x.dtype, device=x.device)
+    height = max(1, math.isqrt(block) // 2)  # flat tiles: less is computed twice along the diagonal
+    width = max(1, block // height)
+    features = x.new_empty(height * width * len(weight))
+    hidden = x.new_empty(height * width * first.out_features)
+    for a, b in _tiles(n, height, width):
         shared = None
+        count, others = a.stop - a.start, b.stop - b.start
         if fusion != "concat":
-            weighted = a[:, None, :] * groups[2]  # (rows, hidden, d)
-            shared = (b @ weighted.reshape(-1, d).T).reshape(others, count, -1).transpose(0, 1)
-            shared = shared + (unit[start : start + rows] @ unit[start:].T)[:, :, None] * columns[0]
-        if fusion == "optimal" and shared is not None:
-            difference = (a[:, None, :] - b).abs_()
-            distance = torch.linalg.vector_norm(difference, dim=2, keepdim=True)
-            shared = shared + difference @ groups[3].T + distance * columns[1]
-        there = left[start : start + rows, None, :] + right[start:]
-        back = left[start:] + right[start : start + rows, None, :]
-        if shared is not None:
-            there, back = there + shared, back + shared
-        mean = (_tail(there, second) + _tail(back, second)) / 2
-        result[start : start + rows, start:] = mean
-        result[start:, start : start + rows] = mean.T
-    result = (result + result.T) / 2  # within a block each direction was rounded on its own
-    result.fill_diagonal_(1)
-    return result
+            f = features[: count * others * len(weight)].view(count, others, -1)
+            _symmetric_features(x[a], x[b], unit[a] @ unit[b].T, fusion, f)
+            shared = hidden[: count * others * first.out_features].view(count * others, -1)
+            torch.mm(f.flatten(0, 1), weight, out=shared)
+            shared = shared.view(count, others, -1)
+        both = logits_of_tile(shared, left[a], right[a], left[b], right[b], second.weight.detach()[0])
+        if second.bias is not None:
+            both += second.bias
+        mean = both.sigmoid_().mean(0)
+        if a.start == b.start:  # each direction was rounded on its own
+            square = mean[:, :count]
+            mean[:, :count] = (square + square.T) / 2
+        result[a, b] = mean
+        result[b, a] = mean.T
+    return result.fill_diagonal_(1)
 
 
-def _tail(hidden: Tensor, second: torch.nn.Linear) -> Tensor:
-    """Second layer and sigmoid of (rows, others, hidden) -> (rows, others)."""
-    out: Tensor = second(hidden.relu_()).squeeze(-1).sigmoid_()
-    return out
+def _tiles(n: int, height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Tiles that cover the upper triangle; those on the diagonal start on it."""
+    for top in range(0, n, height):
+        for start in range(top, n, width):
+            yield slice(top, min(top + height, n)), slice(start, min(start + width, n))
+
+
+def _symmetric_features(a: Tensor, b: Tensor, cosine: Tensor, fusion: Fusion, out: Tensor) -> None:
+    """Write what follows x1 and x2 in `pair_features`, of all a with all b, to out (|a|, |b|, width)."""
+    import torch
+
+    d = a.shape[1]
+    torch.mul(a[:, None], b, out=out[:, :, :d])
+    if fusion == "optimal":
+        difference = torch.sub(a[:, None], b, out=out[:, :, d : 2 * d]).abs_()
+        torch.linalg.vector_norm(difference, dim=2, out=out[:, :, -1])
+    out[:, :, WIDTHS[fusion][0] * d - 2 * d] = cosine
+
+
+def logits_of_tile(
+    shared: Tensor | None, a_left: Tensor, a_right: Tensor, b_left: Tensor, b_right: Tensor, weight: Tensor
+) -> Tensor:
+    """Second layer without its bias, shape (2, |a|, |b|); the arguments are those of `tail.logits`."""
+    import torch
+
+    if weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.float64):
+        from bench.nn import tail
+
+        out = weight.new_empty(2, len(a_left), len(b_left))
+        arrays = [t.numpy() for t in (a_left, a_right, b_left, b_right, weight, out)]
+        tail.logits(None if shared is None else shared.numpy(), *arrays)
+        return out
+    return logits_by_tensors(shared, a_left, a_right, b_left, b_right, weight)
+
+
+def logits_by_tensors(
+    shared: Tensor | None, a_left: Tensor, a_right: Tensor, b_left: Tensor, b_right: Tensor, weight: Tensor
+) -> Tensor:
+    """Do the same on any device."""
+    import torch
+
+    both = torch.stack([a_left[:, None] + b_right, a_right[:, None] + b_left])
+    if shared is not None:
+        both += shared
+    return both.relu_() @ weight

@@ -37,6 +37,9 @@ class Multicut(Clusterer):
     prior: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of joins among all pairs, for a pair model trained on as many joins as cuts: shifts all
     costs by log(prior / (1 - prior))."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Join probability at which a pair is indifferent, after `prior`: shifts all costs by
+    log((1 - threshold) / threshold)."""
     metric: Literal["cosine", "euclidean"] = "cosine"
     """Similarity of features."""
     neighbours: Count = 15
@@ -65,21 +68,24 @@ class Multicut(Clusterer):
         return solution.labels
 
     def _instance(self, data: ToCluster) -> Instance:
-        from bench.multicut.costs import costs_from_probabilities
+        from bench.multicut.costs import costs_from_probabilities, thresholds_to_shifts
         from bench.multicut.io import Instance
         from bench.multicut.knn import features_to_costs
 
         if data.join_probabilities is not None:
-            matrix = costs_from_probabilities(data.join_probabilities, prior=self.prior)
-            return Instance(data.n, matrix)
-        assert data.features is not None
-        return features_to_costs(
-            data.features,
-            self.metric,
-            prior=self.prior,
-            neighbours=min(self.neighbours, data.n - 1),
-            dense_limit=self.all_pairs,
-        )
+            instance = Instance(data.n, costs_from_probabilities(data.join_probabilities, prior=self.prior))
+        else:
+            assert data.features is not None
+            instance = features_to_costs(
+                data.features,
+                self.metric,
+                prior=self.prior,
+                neighbours=min(self.neighbours, data.n - 1),
+                dense_limit=self.all_pairs,
+            )
+        if self.threshold == 0.5:
+            return instance
+        return instance.shifted(float(thresholds_to_shifts([self.threshold])[0]))
 
     def _exact(self, instance: Instance, run: Run) -> Solution:
         from bench.multicut.exact import solve, solve_sparse

@@ -86,6 +86,37 @@ def test_a_certificate_of_another_instance_is_refused(tmp_path: Path) -> None:
         _run("verify", str(tmp_path / "a.npy"), str(tmp_path / "b.npy"))
 
 
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_a_sweep_solves_once_per_threshold(tmp_path: Path, suffix: str) -> None:
+    costs = _costs()
+    p = 1 / (1 + np.exp(-costs))
+    i, j = np.triu_indices(len(p), 1)
+    np.save(tmp_path / "p.npy", p)
+    np.savez(tmp_path / "p.npz", i=i, j=j, cost=p[i, j])
+    words = [str(tmp_path / f"p.{suffix}"), "--probabilities", "--solver", "exact"]
+    rows = _run(*words, "--thresholds", "0.05,0.5, 0.9", "--out", str(tmp_path / "l.npy"))
+    assert [row["threshold"] for row in rows] == [0.05, 0.5, 0.9]
+    assert rows[1]["objective"] == pytest.approx(_run(*words)["objective"])
+    labels = np.load(tmp_path / "l.npy")
+    assert labels.shape == (3, 20)
+    for row, found in zip(rows, labels, strict=True):
+        same = found[i] == found[j]
+        shifted = costs[i, j] - np.log(row["threshold"] / (1 - row["threshold"]))
+        assert row["objective"] == pytest.approx(shifted[same].sum(), rel=1e-5)
+        assert row["clusters"] == found.max() + 1
+        assert set(row) >= KEYS
+        assert row["status"] == "optimal"
+    assert rows[0]["clusters"] < rows[1]["clusters"] < rows[2]["clusters"]
+
+
+def test_a_sweep_is_printed_as_a_table(tmp_path: Path) -> None:
+    np.save(tmp_path / "c.npy", _costs())
+    words = ["multicut", str(tmp_path / "c.npy"), "--thresholds", "0.3,0.5", "--solver", "greedy"]
+    lines = CliRunner().invoke(app, words, catch_exceptions=False).stdout.splitlines()
+    assert lines[0].split() == ["threshold", "clusters", "objective", "gap", "status", "seconds"]
+    assert [line.split()[0] for line in lines[1:]] == ["0.3", "0.5"]
+
+
 def _asymmetric() -> Any:
     costs = _costs()
     costs[0, 1] += 1
@@ -134,6 +165,10 @@ def test_an_edge_to_a_missing_node_is_refused(tmp_path: Path) -> None:
         (["--solver", "greedy", "--certificate", "x.npz"], "proves nothing"),
         (["--solver", "greedy", "--time-limit", "1"], "cannot be stopped"),
         (["--prior", "0.1"], "prior"),
+        (["--thresholds", "0.1;0.2"], "not numbers separated by commas"),
+        (["--thresholds", "0.5,1"], "between 0 and 1"),
+        (["--thresholds", "0.5,nan"], "between 0 and 1"),
+        (["--thresholds", "0.5", "--solver", "exact", "--certificate", "x.npz"], "leave --thresholds out"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, words: list[str], reason: str) -> None:

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from bench.interfaces import DataError
-from bench.nn.pairs import Fusion, all_pairs_probabilities, pair_features, pair_width
+from bench.nn.pairs import (
+    Fusion,
+    all_pairs_probabilities,
+    logits_by_tensors,
+    logits_of_tile,
+    pair_features,
+    pair_width,
+)
 
 
 def pair_by_pair(
@@ -44,6 +51,58 @@ def test_agreement_at_the_real_size() -> None:
     first, second = torch.nn.Linear(pair_width("optimal", 384), 384), torch.nn.Linear(384, 1)
     p = all_pairs_probabilities(x, first, second, "optimal")
     assert (p - pair_by_pair(x, first, second, "optimal")).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("fusion", ["concat", "simplified", "optimal"])
+@pytest.mark.parametrize("d", [16, 384])
+def test_a_trained_head_on_many_tiles_with_equal_images(fusion: Fusion, d: int) -> None:
+    """A trained head is sure of most pairs; images may be alike."""
+    torch.manual_seed(2)
+    n, classes = 90, torch.arange(90) % 4
+    x = torch.randn(4, d)[classes] + 0.5 * torch.randn(n, d)
+    x[40:50] = x[:10]
+    first, second = torch.nn.Linear(pair_width(fusion, d), 24), torch.nn.Linear(24, 1)
+    items = torch.arange(n * n)
+    features = pair_features(x[items // n], x[items % n], fusion)
+    same = (classes[items // n] == classes[items % n]).float()
+    optimiser = torch.optim.Adam([*first.parameters(), *second.parameters()], lr=0.01)
+    for _ in range(60):
+        drawn = torch.randint(0, n * n, (128,))
+        logits = second(torch.relu(first(features[drawn]))).squeeze(1)
+        optimiser.zero_grad()
+        torch.nn.functional.binary_cross_entropy_with_logits(logits, same[drawn]).backward()
+        optimiser.step()
+    expected = torch.sigmoid(second(torch.relu(first(features)))).detach().view(n, n)
+    expected = ((expected + expected.T) / 2).fill_diagonal_(1)
+    p = all_pairs_probabilities(x, first, second, fusion, block=128)
+    assert (p - expected).abs().max() < 1e-5
+    assert min((p < 0.01).sum(), (p > 0.99).sum()) > 200
+    assert (p == p.T).all()
+    assert (p == all_pairs_probabilities(x, first, second, fusion, block=128)).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_kernel_does_what_tensor_operations_do(dtype: torch.dtype) -> None:
+    """Only one of the two runs on a device."""
+    torch.manual_seed(3)
+    shared = torch.randn(3, 5, 7, dtype=dtype)
+    a_left, a_right, b_left, b_right = (torch.randn(k, 7, dtype=dtype) for k in (3, 3, 5, 5))
+    weight = torch.randn(7, dtype=dtype)
+    b_left[2, 3] = b_right[4, 1] = torch.nan
+    for part in (shared, None):
+        fused = logits_of_tile(part, a_left, a_right, b_left, b_right, weight)
+        plain = logits_by_tensors(part, a_left, a_right, b_left, b_right, weight)
+        torch.testing.assert_close(fused, plain, equal_nan=True)
+        assert fused.isnan().sum() == 6
+
+
+def test_half_precision_has_no_kernel_but_an_answer() -> None:
+    torch.manual_seed(4)
+    x, first, second = torch.randn(9, 8), torch.nn.Linear(34, 6), torch.nn.Linear(6, 1)
+    expected = pair_by_pair(x, first, second, "optimal")
+    p = all_pairs_probabilities(x.bfloat16(), first.bfloat16(), second.bfloat16(), "optimal")
+    assert p.dtype == torch.bfloat16
+    assert (p - expected).abs().max() < 0.03
 
 
 def test_pair_features_have_the_published_widths_and_meaning() -> None:

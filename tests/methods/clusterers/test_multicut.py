@@ -67,6 +67,13 @@ def test_a_prior_against_joins_makes_more_clusters() -> None:
     assert len(np.unique(wary)) > len(np.unique(plain))
 
 
+def test_a_threshold_against_joins_makes_more_clusters_of_features_too() -> None:
+    features, _ = _blobs(10, 6, 0.6)
+    data = ToCluster(n=len(features), features=features)
+    counts = [len(np.unique(Multicut(threshold=t).cluster(data, make_run()))) for t in (0.01, 0.5, 0.99)]
+    assert counts[0] < counts[1] < counts[2]
+
+
 def test_auto_is_exact_up_to_300_images_and_greedy_beyond() -> None:
     for n, status in ((300, "optimal"), (301, "greedy")):
         run = make_run()
