@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from bench.interfaces import Count, DataError, Dataset
-from bench.loaddata import CHANNEL_FILE
+from bench.layouts.loaddata import CHANNEL_FILE
+from bench.layouts.platemap import DMSO, Treatment
 from bench.origin import Check, Download, Origin
-from bench.platemap import DMSO, Treatment
 from bench.selection import Names, match_names
 from bench.tablefile import TextTable, read_table
 
 if TYPE_CHECKING:
-    from bench import gallery
-    from bench.channelset import Files
     from bench.images import ImageSet
+    from bench.layouts import gallery
+    from bench.layouts.channelset import Files
 
 Channel = Literal["DNA", "ER", "RNA", "AGP", "Mito", "HighZBF", "LowZBF", "Brightfield"]
 """DNA (Hoechst), endoplasmic reticulum, RNA and nucleoli, actin with Golgi and plasma membrane,
@@ -105,7 +105,7 @@ class Cpjump1(Dataset):
         import numpy as np
         import pandas as pd
 
-        from bench.channelset import ChannelSet
+        from bench.layouts.channelset import ChannelSet
 
         found = self._find(root)
         table = pd.DataFrame(found.rows)
@@ -116,7 +116,7 @@ class Cpjump1(Dataset):
 
     def checks(self, root: Path, images: ImageSet) -> Sequence[Check]:
         """Compare the number of plates, by plate map the wells by kind of control, by plate the images."""
-        from bench.gallery import PlateMaps, plate_folders
+        from bench.layouts.gallery import PlateMaps, plate_folders
 
         reading = _reading(root)
         if self._aggregated(reading) is not None:
@@ -152,7 +152,7 @@ class Cpjump1(Dataset):
         return found
 
     def _add_fields(self, found: _Found) -> None:
-        from bench.gallery import PlateMaps, listed, load_data_tables, named, plate_folders
+        from bench.layouts.gallery import PlateMaps, listed, load_data_tables, named, plate_folders
 
         reading, root = found.reading, found.reading.tree.root
         if self.faithful_labels:
@@ -189,7 +189,7 @@ class Cpjump1(Dataset):
         return _aggregated_table(reading) if self.layout in ("auto", "aggregated") else None
 
     def _add_aggregated(self, found: _Found, plate: str, table: TextTable, folder: str) -> None:
-        from bench.gallery import Field
+        from bench.layouts.gallery import Field
 
         reading = found.reading
         reading.tables.append(table.path)
@@ -263,8 +263,8 @@ class _Found:
 
 
 def _reading(root: Path) -> gallery.Reading:
-    from bench.channelset import Tree
-    from bench.gallery import Reading
+    from bench.layouts.channelset import Tree
+    from bench.layouts.gallery import Reading
 
     if not root.is_dir():
         raise DataError(f"{root}: is not a folder; cpjump1 needs the one that holds images and metadata")
@@ -273,7 +273,7 @@ def _reading(root: Path) -> gallery.Reading:
 
 def _aggregated_table(reading: gallery.Reading) -> tuple[str, TextTable, str] | None:
     """Return plate, table and folder of images of the single-plate variant."""
-    from bench.gallery import PLACES
+    from bench.layouts.gallery import PLACES
 
     for place in PLACES:
         for name in sorted(reading.tree.files(place)):

@@ -13,15 +13,15 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bench.folders import within
 from bench.interfaces import DataError, Dataset, InputFile, Json
+from bench.layouts.runtables import Findings, Groups, groups_by_pattern, groups_by_table, read_labels
 from bench.origin import Check, Origin
-from bench.runtables import Findings, Groups, groups_by_pattern, groups_by_table, read_labels
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from bench.flowcam import Particles
     from bench.images import ImageSet
+    from bench.layouts.flowcam import Particles
 
 _IMAGES = frozenset({".tif", ".tiff", ".bmp", ".png", ".jpg", ".jpeg"})
 _NOT_GROUPS = frozenset({"id", "label", "run", "stuck", "abd_diameter"})
@@ -102,8 +102,8 @@ class Flowcam(Dataset):
         import numpy as np
         import pandas as pd
 
-        from bench.collages import Collages
-        from bench.flowcam import read_particles, stuck
+        from bench.layouts.collages import Collages
+        from bench.layouts.flowcam import read_particles, stuck
 
         findings = Findings()
         names = self._tables(root, findings)
@@ -153,7 +153,7 @@ class Flowcam(Dataset):
         """Compare the masks with the areas that the tables state, and the runs with their summaries."""
         import numpy as np
 
-        from bench.collages import Collages, mask_areas
+        from bench.layouts.collages import Collages, mask_areas
 
         assert isinstance(images, Collages)
         masks = [
@@ -252,7 +252,7 @@ def _refuse(error: OSError) -> None:
 
 def _exports(root: Path, names: Sequence[str]) -> Iterator[str]:
     if names:
-        from bench.flowcam import is_export
+        from bench.layouts.flowcam import is_export
 
         yield from (name for name in names if is_export(root / name))
 

@@ -95,8 +95,8 @@ class KagglePlankton(Dataset):
     def _open_parquet(self, files: Sequence[Path], leading_out: Sequence[str]) -> ImageSet:
         import numpy as np
 
-        from bench.parquetindex import read_index
-        from bench.parquetset import ParquetSet
+        from bench.layouts.parquetindex import read_index
+        from bench.layouts.parquetset import ParquetSet
 
         index = read_index(files)
         wanted = self._wanted({label for label in index.labels if label is not None})

@@ -67,7 +67,7 @@ class Organoids(Dataset):
         """
         import pandas as pd
 
-        from bench.maskedset import MaskedSet
+        from bench.layouts.maskedset import MaskedSet
 
         found = self._found(root)
         files = found.images

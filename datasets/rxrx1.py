@@ -17,8 +17,8 @@ from bench.selection import Names, match_names
 from bench.tablefile import TextTable, read_table
 
 if TYPE_CHECKING:
-    from bench.channelset import Files, Tree
     from bench.images import ImageSet
+    from bench.layouts.channelset import Files, Tree
 
 Stain = Literal["nuclei", "er", "actin", "nucleoli", "mitochondria", "golgi"]
 """What channels 1 to 6 show: nuclei (Hoechst), endoplasmic reticulum (ConA), actin (Phalloidin), nucleoli
@@ -102,8 +102,8 @@ class Rxrx1(Dataset):
         import numpy as np
         import pandas as pd
 
-        from bench.channelset import ChannelSet
         from bench.fileset import FileSet
+        from bench.layouts.channelset import ChannelSet
 
         found = self._find(root)
         columns = {name: [getattr(s, name) for s in found.sites] for name in _Site._fields if name != "site"}
@@ -136,7 +136,7 @@ class Rxrx1(Dataset):
         return checks
 
     def _find(self, root: Path) -> _Found:
-        from bench.channelset import Tree, examples
+        from bench.layouts.channelset import Tree, examples
 
         tree = Tree(root)
         place, tables = _tables(tree)

@@ -41,7 +41,8 @@ class EncodeViT:
 
         torch.set_num_threads(1)
         self.images = images()
-        self.encoder: Any = load("encoder", "timm")(model="vit_small_patch16_224", weights="random")
+        make: Any = load("encoder", "timm")
+        self.encoder = make(model="vit_small_patch16_224", weights="random")
         if how == "plain timm loop":
             self.model = timm.create_model("vit_small_patch16_224", num_classes=0, img_size=SIDE).eval()
         self.time_encode(how)
@@ -75,9 +76,8 @@ class TrainDino:
             "outputs": 256,
             "hidden": 256,
         }
-        encoder: Any = load("encoder", "dino")(
-            arch="vit_tiny_patch16_224", steps=10, batch=16, small_crops=4, bottleneck=64, **small
-        )
+        make: Any = load("encoder", "dino")
+        encoder = make(arch="vit_tiny_patch16_224", steps=10, batch=16, small_crops=4, bottleneck=64, **small)
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "c").mkdir()
             encoder.fit(images(), Path(folder), run_on_cpu("float32", f"{folder}/c"))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.interfaces import DataError, Dataset, Generator, Run
-from bench.platemap import join
+from bench.layouts.platemap import join
 from bench.prepare import prepare
 from bench.registry import load as load_adapter
 from bench.tablefile import read_table

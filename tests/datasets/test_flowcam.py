@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bench.collages import Collages
 from bench.decode import decode
 from bench.images import BadImage
 from bench.interfaces import DataError, Dataset, Generator, Run
+from bench.layouts.collages import Collages
 from bench.prepare import load, prepare
 from bench.registry import load as load_adapter
 from tests.conftest import snapshot

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2_contingency
 
-from bench.collages import Collages
 from bench.decode import decode
-from bench.flowcam_writing import FIELDS
 from bench.interfaces import Dataset, Generator, Run
+from bench.layouts.collages import Collages
+from bench.layouts.flowcam_writing import FIELDS
 from bench.registry import load as load_adapter
 from bench.sprites import KINDS
 

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import parquetset
 from bench.images import BadImage
 from bench.interfaces import DataError
-from bench.parquetindex import ParquetIndex, read_index
-from bench.parquetset import ParquetSet
+from bench.layouts import parquetset
+from bench.layouts.parquetindex import ParquetIndex, read_index
+from bench.layouts.parquetset import ParquetSet
 
 CLASSES = ["copepod", "fish", "squid"]
 

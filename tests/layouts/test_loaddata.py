@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.interfaces import DataError
-from bench.loaddata import channels_of_index, channels_of_table, sites, suffixes
+from bench.layouts.loaddata import channels_of_index, channels_of_table, sites, suffixes
 from bench.tablefile import read_table
 
-SAMPLES = Path(os.environ.get("CUTJOIN_SAMPLES") or Path(__file__).parents[2] / "shared/samples") / "cpjump1"
+SAMPLES = Path(os.environ.get("CUTJOIN_SAMPLES") or Path(__file__).parents[3] / "shared/samples") / "cpjump1"
 real = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"no real tables: {SAMPLES} is absent")
 FLUORESCENT = {"Mito": 1, "AGP": 2, "RNA": 3, "ER": 4, "DNA": 5}
 

@@ -16,7 +16,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from bench.interfaces import DataError
-from bench.runtables import Findings
+from bench.layouts.runtables import Findings
 from bench.tablefile import read_table
 
 MAX_LST_BYTES = 1 << 28

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bench.flowcam
-from bench.flowcam import Particles, is_export, read_particles, stuck
+import bench.layouts.flowcam
 from bench.interfaces import DataError
-from bench.runtables import Findings
+from bench.layouts.flowcam import Particles, is_export, read_particles, stuck
+from bench.layouts.runtables import Findings
 
 FIELDS = ["id", "image_x", "image_y", "image_w", "image_h", "src_x", "src_y"]
 FIELDS += ["raw_area", "intensity", "collage_file", "image_id"]
@@ -194,7 +194,7 @@ def test_a_later_version_is_read(tmp_path: Path):
 
 
 def test_a_file_that_is_too_large_or_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bench.flowcam, "MAX_LST_BYTES", 100)
+    monkeypatch.setattr(bench.layouts.flowcam, "MAX_LST_BYTES", 100)
     with pytest.raises(DataError, match="larger than 100 bytes"):
         read(tmp_path / "r.lst", [*HEAD, record(1)])
     with pytest.raises(DataError, match="is not a file"):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.decode import decode
 from bench.images import BadImage, ImageSet
 from bench.interfaces import DataError
-from bench.parquetindex import DAMAGE, Group, ParquetIndex, open_file, reason
+from bench.layouts.parquetindex import DAMAGE, Group, ParquetIndex, open_file, reason
 
 MAX_GROUP_BYTES = 1 << 30
 """A row group with more bytes of images is not read: groups are held in memory whole."""

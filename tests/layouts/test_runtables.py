@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.interfaces import DataError
-from bench.runtables import Findings, groups_by_pattern, groups_by_table, read_labels
+from bench.layouts.runtables import Findings, groups_by_pattern, groups_by_table, read_labels
 
 
 def written(path: Path, text: str) -> Path:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from bench import channelset
-from bench.channelset import ChannelSet, Tree, examples
 from bench.images import BadImage
+from bench.layouts import channelset
+from bench.layouts.channelset import ChannelSet, Tree, examples
 
 
 def write(path: Path, image: NDArray[Any]) -> None:

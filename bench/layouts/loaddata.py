@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.interfaces import DataError
-from bench.platemap import well_name
+from bench.layouts.platemap import well_name
 from bench.tablefile import TextTable
 
 CHANNEL_FILE = re.compile(r"r(\d\d)c(\d\d)f(\d\d)p(\d\d)-ch(\d+)sk\d+fk\d+fl\d+\.tiff", re.IGNORECASE)

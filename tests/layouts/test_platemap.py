@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.platemap import join, well_name
+from bench.layouts.platemap import join, well_name
 from bench.tablefile import TextTable, read_table
 
 REAGENTS = (

@@ -12,10 +12,10 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-import bench.collages
-from bench.collages import Collages, mask_areas
+import bench.layouts.collages
 from bench.decode import decode
 from bench.images import BadImage
+from bench.layouts.collages import Collages, mask_areas
 
 SHAPE = (60, 80)
 
@@ -95,7 +95,7 @@ def test_each_collage_is_decoded_once_whatever_the_threads(tmp_path: Path, monke
         decoded.append(path)
         return decode(path, **how)
 
-    monkeypatch.setattr(bench.collages, "decode", counted)
+    monkeypatch.setattr(bench.layouts.collages, "decode", counted)
     blocks = [range(start, start + 10) for start in range(0, 240, 10)]
     with ThreadPoolExecutor(4) as pool:
         found = [image for part in pool.map(lambda b: list(images.read_many(b)), blocks) for image in part]
@@ -106,12 +106,12 @@ def test_each_collage_is_decoded_once_whatever_the_threads(tmp_path: Path, monke
 
 def test_the_cache_stays_within_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     size = pixels(0).nbytes
-    monkeypatch.setattr(bench.collages, "CACHE_BYTES", 2 * size)
+    monkeypatch.setattr(bench.layouts.collages, "CACHE_BYTES", 2 * size)
     images = make(tmp_path, n=7)
     for row in range(84):
         np.testing.assert_array_equal(images.read(row), cut(images, row, pixels(row // 12)))
         assert len(images._decoded) <= 2
-    monkeypatch.setattr(bench.collages, "CACHE_BYTES", 0)
+    monkeypatch.setattr(bench.layouts.collages, "CACHE_BYTES", 0)
     for row in range(0, 84, 12):
         images.read(row)
         assert len(images._decoded) == 1
@@ -130,7 +130,7 @@ def test_a_thread_that_would_wait_decodes_the_next_collage(tmp_path: Path, monke
             next_done.set()
         return result
 
-    monkeypatch.setattr(bench.collages, "decode", slow)
+    monkeypatch.setattr(bench.layouts.collages, "decode", slow)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(images.read, 0)
         assert started.wait(20)
@@ -148,7 +148,7 @@ def test_a_failure_while_decoding_reaches_all_and_can_be_tried_again(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(bench.collages, "decode", fail)
+        patch.setattr(bench.layouts.collages, "decode", fail)
         with pytest.raises(MemoryError):
             images.read(0)
     np.testing.assert_array_equal(images.read(0), cut(images, 0, pixels(0)))

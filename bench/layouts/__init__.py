@@ -1,0 +1,1 @@
+"""What the datasets of `datasets/` share in reading and writing their files."""
