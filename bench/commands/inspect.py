@@ -26,7 +26,7 @@ _TEXT_FORMATS = {"md": markdown, "csv": comma_separated, "latex": latex}
 
 def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) -> int:
     """Print how the cells of the last run ended; return 1 if any has no scores."""
-    results, plan = _opened(name, profile, base)
+    results, plan = opened(name, profile, base)
     records = {c.key: _get(results, c.key) for c in plan.cells}
     counts: Counter[str] = Counter()
     problems = []
@@ -63,7 +63,7 @@ def show_table(name: str, profile: str | None, base: Path, table: str | None, fo
 
     What was published goes below it, for readers: on a terminal and in Markdown.
     """
-    results, plan = _opened(name, profile, base)
+    results, plan = opened(name, profile, base)
     metrics: list[str] = []
     datasets: list[str] = []
     published: str | None = None
@@ -125,7 +125,8 @@ def wide_console(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=160)
 
 
-def _opened(name: str, profile: str | None, base: Path) -> tuple[Results, PlanOnDisk]:
+def opened(name: str, profile: str | None, base: Path) -> tuple[Results, PlanOnDisk]:
+    """Open the results of a suite by its name or file. Raises `DataError` if it has not run."""
     stem = Path(name).stem if name.endswith((".yaml", ".yml")) else name
     results = Results(base, f"{stem}-{profile}" if profile else stem)
     try:

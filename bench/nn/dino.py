@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,7 @@ from bench.nn.backbone import Backbone
 from bench.nn.inputs import take, tensor
 from bench.nn.schedules import Cosine, Linear
 from bench.nn.training import Draw, Epochs, Task
+from bench.nn.weights import write_tensors
 
 if TYPE_CHECKING:
     from bench.images import Prepared
@@ -128,11 +130,18 @@ class Dino(Task):
         bottleneck: int,
         temperature: float = 0.1,
         centre_momentum: float = 0.9,
+        snapshots: Mapping[Path, int] | None = None,
     ) -> None:
+        """Note where to write the teacher's backbone, and after how many steps.
+
+        A training that goes on from a checkpoint writes no snapshot that it has passed: the files must
+        live as long as the checkpoints.
+        """
         super().__init__()
         self._images, self._epochs, self._steps, self._accumulate = images, epochs, steps, accumulate
         self._crops, self._schedules, self._temperature = crops, schedules, temperature
         self._centre_momentum = centre_momentum
+        self._snapshots = dict(snapshots or {})
         self.student = nn.Sequential(backbone, Head(backbone.width, outputs, hidden, bottleneck))
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.register_buffer("centre", torch.zeros(outputs))
@@ -206,6 +215,15 @@ class Dino(Task):
             dist.all_reduce(seen)
         self.centre.lerp_(total / seen, 1 - self._centre_momentum)
         self._sum, self._seen = None, 0
+        self.keep_snapshots(step + 1)
+
+    def keep_snapshots(self, done: int) -> None:
+        """Write the teacher's backbone where a snapshot is wanted after so many steps; one process does."""
+        if dist.is_available() and dist.is_initialized() and dist.get_rank():
+            return
+        for path, after in self._snapshots.items():
+            if after == done:
+                write_tensors(path, self.teacher[0])
 
     def watch(self) -> dict[str, float]:
         """Return what tells a collapse; see `collapsed`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bench.interfaces import Count, DataError, Encoder, InputFile, Unit
 
@@ -104,6 +104,17 @@ class Dino(Encoder):
     """Share of the steps in which the prototypes rest."""
     clip: Annotated[float, Field(gt=0)] | None = 3.0
     """Largest norm of the gradients."""
+    snapshots: tuple[Share, ...] = ()
+    """Shares of the training, in whole percent, after which the teacher's backbone is kept too, to see in
+    figures how it learned: [0, 0.2, 1]."""
+
+    @field_validator("snapshots")
+    @classmethod
+    def _whole_percents(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        for share in shares:
+            if abs(100 * share - round(100 * share)) > 1e-6:
+                raise ValueError(f"{share} is no whole percent of the training; write 0.2 or 0.25")
+        return tuple(sorted(set(shares)))
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -114,16 +125,19 @@ class Dino(Encoder):
         for low, high in (self.large_area, self.small_area):
             if low > high:
                 raise ValueError(f"an area from {low} to {high} is empty")
+        if self.snapshots and not (self.steps or self.epochs):
+            raise ValueError("snapshots are of a training; epochs: 0 trains nothing")
         return self
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train, and write the teacher's backbone.
+        """Train, and write the teacher's backbone; after 20 %, where wanted, as backbone-020.safetensors.
 
         Raises `DataError` if the images are fewer than a batch, the architecture does not take them,
         or the loss is not finite.
         """
         import warnings
 
+        from bench.durable import write_whole
         from bench.nn.dino import Dino as Training
         from bench.nn.dino import collapsed
         from bench.nn.training import Epochs, Steps, seeded, train
@@ -132,9 +146,15 @@ class Dino(Encoder):
         backbone = self._build(images.shape, run)
         run.facts["parameters"] = sum(p.numel() for p in backbone.parameters())
         steps = 0
+        kept: dict[Path, int] = {}
         if self.steps or self.epochs:
             epochs = Epochs(len(images), self.batch, run.seed)
             steps = self.steps or self.epochs * epochs.per_epoch
+            # beside the checkpoints, so that a training killed later finds those it has passed
+            kept = {
+                run.checkpoints / f"backbone-{round(100 * share):03d}.safetensors": round(share * steps)
+                for share in self.snapshots
+            }
             with seeded(run.seed):
                 task = Training(
                     images,
@@ -148,7 +168,9 @@ class Dino(Encoder):
                     hidden=self.hidden,
                     bottleneck=self.bottleneck,
                     temperature=self.temperature,
+                    snapshots=kept,
                 )
+            task.keep_snapshots(0)
             curve = train(task, Steps(steps, self.batch, self.accumulate, self.clip), run)
             trained = task.teacher[0]
             run.facts["collapsed"] = collapsed(curve.watched)
@@ -157,6 +179,8 @@ class Dino(Encoder):
         else:
             trained = backbone
         run.facts["steps"] = steps
+        for path in kept:
+            write_whole(weights / path.name, path.read_bytes())
         write_tensors(weights / "backbone.safetensors", trained)
 
     def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
 from bench.images import Prepared
@@ -214,6 +215,22 @@ def test_parts_of_a_step_add_up_to_the_images_of_the_whole(tmp_path: Path, parts
         for p in range(parts)
     ]
     assert sum(seen) == 16
+
+
+def test_snapshots_are_the_teacher_after_so_many_steps(tmp_path: Path) -> None:
+    places = {tmp_path / "start": 0, tmp_path / "middle": 3, tmp_path / "end": 5, tmp_path / "never": 6}
+    t = task(steps=5, snapshots=places)
+    start = {k: v.clone() for k, v in t.teacher[0].state_dict().items()}
+    t.keep_snapshots(0)
+    train(t, Steps(5, 8), make_run(checkpoints=tmp_path))
+    shorter = task(steps=5)
+    train(shorter, Steps(3, 8), make_run(checkpoints=tmp_path))
+    wanted = {"start": start, "middle": shorter.teacher[0].state_dict(), "end": t.teacher[0].state_dict()}
+    for name, state in wanted.items():
+        kept = load_file(tmp_path / name)
+        assert kept.keys() == state.keys()
+        assert all(torch.equal(kept[k], state[k]) for k in kept)
+    assert not (tmp_path / "never").exists()
 
 
 def watched(own: float, mean: float, spread: float) -> list[tuple[int, dict[str, float]]]:

@@ -138,7 +138,7 @@ from tests.methods.encoders.test_dino import TINY, pixels
 original = training.Steps
 training.Steps = lambda *a: original(*a, checkpoint_s=0.0)
 folder = Path(sys.argv[1])
-encoder = adapter("encoders", "dino", **{**TINY, "steps": 200})
+encoder = adapter("encoders", "dino", **{**TINY, "steps": 200, "snapshots": [0, 0.02, 0.5, 1]})
 encoder.fit(prepared(pixels()), folder / "w", make_run(checkpoints=folder / "c"))
 """
 
@@ -162,5 +162,39 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path) -> N
     assert not (tmp_path / "killed" / "w" / "backbone.safetensors").exists()
     assert start("killed").wait() == 0
     assert start("whole").wait() == 0
-    weights = [(tmp_path / n / "w" / "backbone.safetensors").read_bytes() for n in ("whole", "killed")]
-    assert weights[0] == weights[1]
+    whole, killed = (
+        {p.name: p.read_bytes() for p in (tmp_path / n / "w").iterdir()} for n in ("whole", "killed")
+    )
+    assert killed == whole
+    snapshots = [whole.pop(f"backbone-{percent:03d}.safetensors") for percent in (0, 2, 50, 100)]
+    assert list(whole) == ["backbone.safetensors"]
+    assert len(set(snapshots)) == 4
+    assert snapshots[-1] == whole["backbone.safetensors"]
+
+
+def test_snapshots_change_nothing_of_the_training(tmp_path: Path) -> None:
+    without, _ = fitted(tmp_path / "a", pixels())
+    kept, _ = fitted(tmp_path / "b", pixels(), snapshots=[0.5, 0, 0.5])
+    np.testing.assert_array_equal(without, kept)
+    names = sorted(p.name for p in (tmp_path / "b" / "w").iterdir())
+    assert names == ["backbone-000.safetensors", "backbone-050.safetensors", "backbone.safetensors"]
+    start, _ = fitted(tmp_path / "c", pixels(), epochs=0, steps=None)
+    encoder = adapter("encoders", "dino", **TINY)
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "backbone.safetensors").write_bytes(
+        (tmp_path / "b" / "w" / "backbone-000.safetensors").read_bytes()
+    )
+    np.testing.assert_array_equal(encoder.encode(prepared(pixels()), tmp_path / "first", make_run(0)), start)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"snapshots": [0.123]}, "0.123 is no whole percent"),
+        ({"snapshots": [1.2]}, "less than or equal to 1"),
+        ({"snapshots": [0], "steps": None, "epochs": 0}, "trains nothing"),
+    ],
+)
+def test_wrong_snapshots_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        adapter("encoders", "dino", **{**TINY, **changes})

@@ -1,0 +1,1 @@
+"""Records and artefacts to figures: one module per kind, each with `unfit` and `draw`."""

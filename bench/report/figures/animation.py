@@ -1,0 +1,58 @@
+"""Clusters over the days: the images so far in the plane, and how many of them are in each cluster."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.report.figures.cell import Cell
+from bench.report.figures.columns import Column
+from bench.report.figures.map import MOST_GROUPS, scatter
+from bench.report.figures.plane import plane
+from bench.report.figures.style import NEUTRAL, colour, frame, headed, new, plural, short
+
+
+def animation(cell: Cell, clusters: Column, over: Column) -> list[NDArray[np.uint8]]:
+    """Return one frame per value of `over`; each shows the images that have this value or an earlier one."""
+    found = plane(cell)
+    names = clusters.groups[:MOST_GROUPS]  # the largest ones, as in the plane
+    rest = len(clusters.groups) > len(names)
+    shares = so_far(clusters, over)
+    shown = np.hstack([shares[:, : len(names)], shares[:, len(names) :].sum(axis=1, keepdims=True)])
+    figure = new(9.6, 4.8)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    drawn = scatter(left, found, clusters, legend=False)
+    title = left.set_title(" ", loc="left")
+    places = np.arange(len(names) + rest)
+    colours = [*(colour(i) for i in range(len(names))), NEUTRAL][: len(places)]
+    bars = right.barh(places, shown[-1, : len(places)], color=colours)
+    right.set_yticks(places, [*names, "others"][: len(places)], fontsize=8)
+    right.invert_yaxis()
+    right.set_xlim(0, 1.05 * max(0.01, float(shown[:, : len(places)].max())))
+    right.set_xlabel("share of the images so far")
+    right.set_ylabel("cluster")
+    headed(figure, f"Clusters up to each {over.name}", cell, [found.said])
+    frame(figure)  # once with all that is to come: the layout must not move from frame to frame
+    figure.set_layout_engine("none")
+    frames = []
+    for i, group in enumerate(over.groups):
+        seen = (over.codes[found.rows] >= 0) & (over.codes[found.rows] <= i)
+        for dots, members in drawn:
+            dots.set_offsets(found.points[members[seen[members]]])
+        for bar, share in zip(bars, shown[i], strict=False):
+            bar.set_width(share)
+        title.set_text(f"up to {over.name} {short(group)}: {plural(int(seen.sum()), 'image')}")
+        frames.append(frame(figure))
+    return frames
+
+
+def so_far(clusters: Column, over: Column) -> NDArray[np.float64]:
+    """Return m[i, x]: of the images with one of the first i + 1 values, the share that is in cluster x.
+
+    Noise and images without a value do not count.
+    """
+    known = (clusters.codes >= 0) & (over.codes >= 0)
+    counts = np.zeros((len(over.groups), len(clusters.groups)))
+    np.add.at(counts, (over.codes[known], clusters.codes[known]), 1)
+    total = counts.cumsum(axis=0)
+    return np.asarray(total / np.maximum(total.sum(axis=1, keepdims=True), 1))

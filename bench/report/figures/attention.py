@@ -1,0 +1,131 @@
+"""What the heads of a vision transformer look at: attention of the class token in the last block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from numpy.typing import NDArray
+
+from bench.interfaces import DataError
+from bench.record import CellRecord
+from bench.report.figures.cell import Cell, share_evenly
+from bench.report.figures.style import Drawing, Options, headed, new, short
+
+if TYPE_CHECKING:
+    from bench.report.figures.transformer import Stand
+
+_IMAGES = 6
+_MOST_HEADS = 12
+_MOST_HEADS_OF_TWO = 6
+_LOW, _HIGH = 5, 99.5
+"""Percentiles of a map that are shown dark and bright: single patches attract all attention at times."""
+
+
+def unfit(record: CellRecord) -> str | None:
+    """Say why a method has no transformer that can be looked into."""
+    described = described_encoder(record)
+    if described is None:
+        return "has no encoder with a vision transformer"
+    name = described["adapter"].partition("@")[0]
+    if name not in ("dino", "timm"):
+        return f"has the encoder {name}, but no vision transformer; dino and timm may have one"
+    return None
+
+
+def draw(cell: Cell, options: Options) -> Drawing:
+    """Draw example images, one a row, and over each the map of every head, before and after side by side.
+
+    `against` stands in for before. Raises `DataError` for models without a class token.
+    """
+    shown, notes = _stands(cell, options.against)
+    rows = _examples(cell)
+    pixels = cell.images.pixels[cell.images.rows[rows]]
+    maps = [_maps(stand, pixels) for stand in shown]
+    most = _MOST_HEADS if len(maps) == 1 else _MOST_HEADS_OF_TWO
+    heads = [min(m.shape[1], most) for m in maps]
+    for stand, m in zip(shown, maps, strict=True):
+        if m.shape[1] > most:
+            notes.append(f"{stand.when}: heads 1 to {most} of {m.shape[1]}.")
+    widths = [1.0]
+    for n in heads:
+        widths += [0.12, *[1.0] * n]
+    figure = new(1.15 * sum(widths) + 0.4, 1.15 * len(rows) + 1.5, gap=0.015)
+    grid = figure.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
+    for ax in grid.ravel():
+        ax.set_axis_off()
+    for y, row in enumerate(rows):
+        picture = cell.picture(int(row))
+        grid[y, 0].imshow(picture)
+        name = cell.classes[cell.truth[row]] if cell.truth[row] >= 0 else str(cell.images.ids[row])
+        grid[y, 0].set_title(short(name, 17), fontsize=7, loc="left", pad=2)
+        x = 1
+        for n, m in zip(heads, maps, strict=True):
+            for head in range(n):
+                grid[y, x + 1 + head].imshow(overlaid(picture, m[y, head]))
+            x += n + 1
+    x = 1
+    for stand, n in zip(shown, heads, strict=True):
+        for head in range(n):
+            above = f"{stand.when}\n" if head == 0 else "\n"
+            grid[0, x + 1 + head].set_title(f"{above}head {head + 1}", fontsize=8, loc="left", pad=3)
+        x += n + 1
+    notes.insert(
+        0, "Bright: what the class token attends to in the last block, each map on a scale of its own."
+    )
+    headed(figure, "Attention of the heads", cell, notes, options.against)
+    return Drawing(figure)
+
+
+def described_encoder(record: CellRecord) -> Mapping[str, Any] | None:
+    """Return what the record says of the encoder, a pair model's own included."""
+    encoder = record.params.get("encoder")
+    if encoder is None and (pair_model := record.params.get("pair_model")):
+        encoder = pair_model["params"].get("encoder")
+    return encoder
+
+
+def overlaid(picture: NDArray[np.uint8], attention: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Lay a map of patches, bilinear, over a picture: RGB in [0, 1], shape (size, size, 3)."""
+    import cv2
+
+    side = picture.shape[0]
+    big = cv2.resize(attention.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
+    low, high = np.percentile(attention, (_LOW, _HIGH))
+    strength = np.clip((big - low) / max(float(high - low), 1e-12), 0, 1)
+    grey = picture.mean(axis=2, keepdims=True) / 255
+    heat = colormaps["inferno"](strength)[..., :3]
+    return np.asarray(np.clip(0.35 * grey * (0.3 + 0.7 * strength[..., None]) + 0.65 * heat, 0, 1))
+
+
+def _stands(cell: Cell, against: Cell | None) -> tuple[list[Stand], list[str]]:
+    from bench.report.figures.transformer import Stand, stands
+
+    found, notes = stands(cell)
+    if against is None:
+        return found, notes
+    if against.record.dataset != cell.record.dataset:
+        raise DataError("--against: a method on the same dataset is wanted")
+    other, _ = stands(against)
+    pair = ((against, other), (cell, found))
+    return [Stand(short(c.record.method, 40), of[-1].backbone) for c, of in pair], []
+
+
+def _maps(stand: Stand, pixels: NDArray[Any]) -> NDArray[np.float32]:
+    from bench.report.figures.transformer import class_attention
+
+    maps: NDArray[np.float32] = class_attention(stand.backbone, pixels).numpy()
+    return maps
+
+
+def _examples(cell: Cell) -> NDArray[np.int64]:
+    """Choose images of different classes: one each of the first, in the order of their names."""
+    known = cell.truth if (cell.truth >= 0).any() else cell.clusters
+    classes = np.unique(known[known >= 0]) if (known >= 0).any() else np.unique(known)
+    if len(classes) >= _IMAGES:
+        some = classes[(2 * np.arange(_IMAGES) + 1) * len(classes) // (2 * _IMAGES)]
+        members = [np.flatnonzero(known == c) for c in some]
+        return np.array([m[len(m) // 2] for m in members], np.int64)
+    return share_evenly(known, min(_IMAGES, len(known)))

@@ -1,0 +1,98 @@
+"""How often clusters occur on each day and in each bag; the same as an animation over the days."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from bench.interfaces import DataError
+from bench.record import CellRecord
+from bench.report.figures import columns, plane
+from bench.report.figures.animation import animation
+from bench.report.figures.cell import Cell
+from bench.report.figures.columns import Column
+from bench.report.figures.style import (
+    SCALE,
+    Drawing,
+    Options,
+    headed,
+    new,
+    percent,
+    plural,
+    short,
+)
+
+_MOST_CLUSTERS = 40
+_MOST_WRITTEN = 150
+"""Fields of a heat map that still have room for a number each."""
+
+
+def unfit(_: CellRecord) -> str | None:
+    """Every scored cell has clusters; whether the images have days or bags, only the table says."""
+    return None
+
+
+def draw(cell: Cell, options: Options) -> Drawing:
+    """Draw a heat map per column (day and bag unless `by` names one); the animation if one is ordered.
+
+    Raises `DataError` if the images have no such column, or all of them are noise.
+    """
+    shown = [columns.column(cell, options.by)] if options.by else columns.grouping(cell)
+    if not shown:
+        listed = ", ".join(str(c) for c in cell.table.columns)
+        raise DataError(f"the images have no column day or bag; name one with --by: {listed}")
+    clusters = columns.clusters(cell)
+    if not clusters.groups:
+        raise DataError("all images were called noise: there are no clusters to count")
+    kept = np.arange(min(len(clusters.groups), _MOST_CLUSTERS))
+    first = shares(clusters, shown[0])[:, kept]
+    kept = kept[np.argsort(np.arange(len(first)) @ first, kind="stable")]
+    rows = [max(2, len(c.groups)) for c in shown]
+    figure = new(max(5.5, 1.6 + 0.5 * len(kept)), min(14, 2.0 + 0.42 * sum(rows)) + 0.5 * len(shown))
+    axes = figure.subplots(len(shown), 1, squeeze=False, height_ratios=rows)[:, 0]
+    top = max(shares(clusters, c)[:, kept].max() for c in shown)
+    for ax, by in zip(axes, shown, strict=True):
+        image = _heat(ax, shares(clusters, by)[:, kept], by, top)
+        totals = np.bincount(clusters.codes[clusters.codes >= 0])
+        ax.set_xticks(np.arange(len(kept)), [f"{clusters.groups[k]}\n{totals[k]:,}" for k in kept])
+        ax.tick_params(axis="x", labelsize=7 if len(kept) > 12 else 8)
+    axes[-1].set_xlabel("cluster, and its number of images")
+    figure.colorbar(image, ax=list(axes), label="share of the cluster's images", shrink=0.8)
+    notes = [f"Each column sums to 1 (numbers: percent); clusters stand by their mean {shown[0].name}."]
+    if (clusters.codes < 0).any():
+        notes.append(f"Without {plural(int((clusters.codes < 0).sum()), 'image')} of noise.")
+    if len(kept) < len(clusters.groups):
+        notes.append(f"The {len(kept)} largest of {len(clusters.groups)} clusters.")
+    headed(figure, f"Clusters by {' and '.join(c.name for c in shown)}", cell, notes)
+    over = next((c for c in shown if options.by or (c.ordered and c.name == "day")), None)
+    if over is None or plane.unfit(cell.record):
+        return Drawing(figure)
+    return Drawing(figure, animation(cell, clusters, over))
+
+
+def shares(clusters: Column, by: Column) -> NDArray[np.float64]:
+    """Return m[y, x]: of the images of cluster x, the share that has value y.
+
+    Images without a value and noise do not count. Every column sums to 1, but for one of nothing: 0.
+    """
+    known = (clusters.codes >= 0) & (by.codes >= 0)
+    counts = np.zeros((len(by.groups), len(clusters.groups)))
+    np.add.at(counts, (by.codes[known], clusters.codes[known]), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=0), 1))
+
+
+def _heat(ax: Axes, m: NDArray[np.float64], by: Column, top: float) -> AxesImage:
+    image = ax.imshow(m, cmap=SCALE, vmin=0, vmax=top, aspect="auto", interpolation="nearest")
+    ax.set_yticks(np.arange(len(by.groups)), [short(g) for g in by.groups])
+    ax.set_ylabel(by.name)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    if m.size <= _MOST_WRITTEN:
+        for (y, x), value in np.ndenumerate(m):
+            colour = "black" if value > 0.6 * top else "white"
+            ax.text(
+                x, y, percent(value).removesuffix(" %"), ha="center", va="center", fontsize=7, color=colour
+            )
+    return image

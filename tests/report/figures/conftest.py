@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import pytest
+
+from bench.report.figures.cell import Cell
+from tests.execute.runs import Bench
+from tests.report.figures.runs import cells, finished
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Return one finished run of the tiny suite. Read it only."""
+    return finished(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def by_method(drawn: Bench) -> dict[str, Cell]:
+    """Return its cells by method."""
+    return cells(drawn)

@@ -1,0 +1,57 @@
+"""One tiny run with every kind of method that figures know."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from bench.report.figures.cell import Cell
+from bench.store import Store
+from tests.execute.runs import Bench
+
+_DINO = (
+    "{use: dino, arch: vit_tiny_patch16_224, width: 24, depth: 2, heads: 2, patch: 8, outputs: 32, "
+    "hidden: 32, bottleneck: 16, batch: 8, small_crops: 1, momentum: 0.5, rate: 0.3, "
+    "steps: 10, snapshots: [0, 0.5]}"
+)
+
+SUITE = f"""
+title: Drawn
+seeds: [0]
+baselines: false
+bootstrap: {{replicates: 0}}
+datasets:
+  - {{name: "Made: 1/2 $x$", use: flowcam, size: 16, synthetic: {{images: 48, bags: 2, days: 3}}}}
+methods:
+  - name: dino
+    encoder: {_DINO}
+    clusterer: {{use: kmeans, k: 3, reduce: {{use: pca, dims: 2}}}}
+  - name: untrained
+    encoder: {_DINO.replace("steps: 10, snapshots: [0, 0.5]", "epochs: 0")}
+    clusterer: {{use: kmeans, k: 3}}
+  - name: twin
+    pair_model: {{use: twin, encoder: {_DINO}, embedding: null, frozen: 0, fusion: optimal,
+                  steps: 10, batch: 8, held_out: 0.3, calibrate: platt}}
+    clusterer: multicut
+  - name: pixels
+    encoder: pixels
+    clusterer: {{use: ward, k: 4}}
+limits: {{memory_gib: 3, wall_s: 300}}
+"""
+
+
+def cells(place: Bench) -> dict[str, Cell]:
+    """Return the finished cells by method."""
+    store = Store(place.root / "store")
+    return {method: Cell(record, store) for (method, _), record in place.records("drawn").items()}
+
+
+@functools.cache
+def finished(session: Path) -> Bench:
+    """Run the suite, once for all modules of a session. To be read only."""
+    root = session / "drawn"
+    root.mkdir()
+    place = Bench(root)
+    done = place.run("run", place.suite(SUITE, "drawn"), "--quiet", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    return place
