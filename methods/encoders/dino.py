@@ -67,17 +67,21 @@ class Dino(Encoder):
     accumulate: Count = 1
     """Parts in which a step's images pass the network, where memory is short."""
     small_crops: Annotated[int, Field(ge=0, le=32)] = 8
+    """Small crops of each image, beside the two large ones; 0: none."""
     small_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side of the small crops; about 3/7 of the large ones unless given (96 for 224, 32 for 64)."""
     large_area: Area = (0.4, 1.0)
     """Share of the image that a large crop shows."""
     small_area: Area = (0.05, 0.4)
+    """Share of the image that a small crop shows."""
     degrees: Annotated[float, Field(ge=0, le=180), Unit("degrees")] = 180.0
     """Crops are rotated by up to so much; the original, for photographs, does not rotate."""
     flip: bool = True
     """Mirror crops left to right and top to bottom."""
     brightness: Share = 0.4
+    """Factor between 1 - b and 1 + b on the pixels of a crop."""
     contrast: Share = 0.4
+    """Factor between 1 - c and 1 + c on their distance to the mean."""
     blur: Annotated[float, Field(ge=0, le=10), Unit("px")] = 2.0
     """Largest deviation of the Gaussian that blurs every other crop; 0: none."""
     outputs: Count = 65536
@@ -85,17 +89,23 @@ class Dino(Encoder):
     hidden: Count = 2048
     """Width of the head."""
     bottleneck: Count = 256
+    """Width of the head's last layer before the prototypes."""
     rate: Annotated[float, Field(gt=0)] = 0.0005
     """Peak learning rate per 256 images of a batch."""
     final_rate: Annotated[float, Field(ge=0)] = 1e-6
+    """Learning rate at the end."""
     warmup: Share = 0.1
     """Share of the steps in which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.04
+    """At the start; biases and other vectors do not decay."""
     final_weight_decay: Annotated[float, Field(ge=0)] = 0.4
+    """At the end."""
     momentum: Share = 0.996
     """Of the teacher, at the start; 1 at the end."""
     teacher_temperature: Annotated[float, Field(gt=0)] = 0.04
+    """Of the teacher, after the warm-up: lower is sharper."""
     warmup_teacher_temperature: Annotated[float, Field(gt=0)] = 0.04
+    """Of the teacher, at the start."""
     temperature_warmup: Share = 0.0
     """Share of the steps in which the teacher's temperature goes from the one to the other."""
     temperature: Annotated[float, Field(gt=0)] = 0.1

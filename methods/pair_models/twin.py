@@ -57,11 +57,15 @@ class Twin(PairModel):
     frozen: Share = 0.75
     """Share of an encoder's blocks, from the first, that are not trained; 1: only the head is."""
     steps: Count = 6000
+    """Steps to train."""
     batch: Annotated[Count, Unit("pairs")] = 64
+    """Pairs per step, half of them of one class."""
     accumulate: Count = 1
     """Parts in which a step's pairs pass the network, where memory is short."""
     rate: Annotated[float, Field(gt=0)] = 0.0001
+    """Learning rate, at its peak."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Of AdamW."""
     schedule: Literal["plateau", "cosine", "constant"] = "plateau"
     """Of the learning rate. plateau: halved when the mean loss of 100 steps has not improved 20 times."""
     augment: Share = 0.0
