@@ -57,7 +57,8 @@ class Backbone(nn.Module):
     @property
     def width(self) -> int:
         """Number of features."""
-        return int(self.model.num_features)  # type: ignore[arg-type]  # timm's models all have it
+        hidden = getattr(self.model, "head_hidden_size", None) if self._pool == "model" else None
+        return int(hidden or self.model.num_features)  # type: ignore[arg-type]  # timm's models all have it
 
     @property
     def parts(self) -> Sequence[nn.Module]:

@@ -33,15 +33,14 @@ class Head(nn.Module):
     (b, width) -> (b, outputs); Caron et al., appendix C.
     """
 
-    def __init__(self, width: int, outputs: int, hidden: int = 2048, bottleneck: int = 256) -> None:
+    def __init__(
+        self, width: int, outputs: int, hidden: int = 2048, bottleneck: int = 256, *, batch_norm: bool = False
+    ) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(width, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, bottleneck),
-        )
+        layers: list[nn.Module] = []
+        for size in (width, hidden):
+            layers += [nn.Linear(size, hidden), *([nn.BatchNorm1d(hidden)] if batch_norm else []), nn.GELU()]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden, bottleneck))
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
@@ -128,6 +127,7 @@ class Dino(Task):
         outputs: int,
         hidden: int,
         bottleneck: int,
+        batch_norm: bool = False,
         temperature: float = 0.1,
         centre_momentum: float = 0.9,
         snapshots: Mapping[Path, int] | None = None,
@@ -142,7 +142,9 @@ class Dino(Task):
         self._crops, self._schedules, self._temperature = crops, schedules, temperature
         self._centre_momentum = centre_momentum
         self._snapshots = dict(snapshots or {})
-        self.student = nn.Sequential(backbone, Head(backbone.width, outputs, hidden, bottleneck))
+        self.student = nn.Sequential(
+            backbone, Head(backbone.width, outputs, hidden, bottleneck, batch_norm=batch_norm)
+        )
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self.register_buffer("centre", torch.zeros(outputs))
         self.register_buffer("entropy", torch.zeros(3))
@@ -191,7 +193,6 @@ class Dino(Task):
             group["lr"] = self._schedules.rate.at(step, self._steps)
             decay = self._schedules.weight_decay.at(step, self._steps)
             group["weight_decay"] = decay if group["decays"] else 0.0
-        self.teacher.eval()
 
     def before_update(self, step: int) -> None:
         """Let the prototypes rest in the first steps, which would ruin them (appendix C)."""

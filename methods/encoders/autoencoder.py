@@ -19,7 +19,7 @@ class PlainAutoencoder(Reconstructing):
     weights (but the last, which has half): what differs between the two is the invariance.
     """
 
-    source: ClassVar[str] = "Salvesen, Saad & Stahl, ICMV 2021, with plain convolutions"
+    source: ClassVar[str] = "AILARON's unsupervised plankton framework, with plain convolutions"
 
     def _encoder(self, channels: int, side: int, run: Run) -> tuple[nn.Module, int]:
         from bench.nn.autoencoders import plain_encoder

@@ -32,7 +32,7 @@ class DEC(Reconstructing):
 
     source: ClassVar[str] = (
         "Xie et al., ICML 2016, arXiv 1511.06335 (DEC); Guo et al., IJCAI 2017 (IDEC); "
-        "Salvesen, Saad & Stahl, ICMV 2021 (settings)"
+        "AILARON's unsupervised plankton framework (settings)"
     )
     libraries: ClassVar[tuple[str, ...]] = (*Reconstructing.libraries, "sklearn.cluster", "timm")
 

@@ -90,6 +90,8 @@ class Dino(Encoder):
     """Width of the head."""
     bottleneck: Count = 256
     """Width of the head's last layer before the prototypes."""
+    batch_norm: bool = False
+    """Normalise over the batch inside the head: keeps the outputs of small sets and short trainings apart."""
     rate: Annotated[float, Field(gt=0)] = 0.0005
     """Peak learning rate per 256 images of a batch."""
     final_rate: Annotated[float, Field(ge=0)] = 1e-6
@@ -177,6 +179,7 @@ class Dino(Encoder):
                     outputs=self.outputs,
                     hidden=self.hidden,
                     bottleneck=self.bottleneck,
+                    batch_norm=self.batch_norm,
                     temperature=self.temperature,
                     snapshots=kept,
                 )

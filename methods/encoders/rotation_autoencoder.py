@@ -19,7 +19,9 @@ class RotationAutoencoder(Reconstructing):
     decoder can but learn the mean of an image's four rotations; `min_over_rotations` frees it of that.
     """
 
-    source: ClassVar[str] = "Salvesen, Saad & Stahl, ICMV 2021; Cohen & Welling, ICML 2016, arXiv 1602.07576"
+    source: ClassVar[str] = (
+        "AILARON's unsupervised plankton framework; Cohen & Welling, ICML 2016, arXiv 1602.07576"
+    )
 
     pool: Literal["max", "mean"] = "max"
     """Over the four orientations; the source does not say."""

@@ -1,0 +1,159 @@
+"""SimCLR: a convolutional network trained to tell which two views show the same image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from bench.interfaces import Count, Encoder, Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.images import Prepared
+    from bench.interfaces import Features, Run
+    from bench.nn.augment import Geometry, Intensity
+    from bench.nn.backbone import Backbone
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class SimClr(Encoder):
+    """Features before the projection head. The control for methods that take credit for augmentation.
+
+    The loss and the head are the paper's; its optimizer (LARS) is for batches of thousands, here it is
+    AdamW. With `rotate: false` it shows what contrast alone brings, with `rotate: true` what the
+    knowledge brings that an object is the same however it lies.
+    """
+
+    source: ClassVar[str] = "Chen et al., ICML 2020, arXiv 2002.05709"
+    libraries: ClassVar[tuple[str, ...]] = ("torch", "timm", "safetensors", "lightning_fabric")
+    seeded: ClassVar[bool] = True
+
+    arch: str = "conv5"
+    """conv5 (see width), vgg16, or any model of timm, e.g. resnet18, resnet50."""
+    width: Count | None = None
+    """Filters of the first layer of conv5, by default 64; features are 8 times as many."""
+    image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
+    """Side of the views, and of images when they are encoded; the prepared size unless given."""
+    channels: Literal["rgb", "native"] = "rgb"
+    """Three channels (grey is repeated), or a first layer for as many as the images have."""
+    normalise: Literal["none", "imagenet"] = "none"
+    """Leave pixels in [0, 1], or subtract ImageNet's mean and divide by its deviation."""
+    rotate: bool = True
+    """Rotate views by any angle and mirror them, left to right and top to bottom."""
+    area: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]] = (0.08, 1.0)
+    """Share of the image that a view shows; images of single small objects want more, e.g. [0.5, 1]."""
+    brightness: Share = 0.8
+    """Factor between 1 - b and 1 + b on the pixels of a view."""
+    contrast: Share = 0.8
+    """Factor between 1 - c and 1 + c on their distance to the mean."""
+    blur: Annotated[float, Field(ge=0, le=10), Unit("px")] = 2.0
+    """Largest deviation of the Gaussian that blurs every other view; 0: none."""
+    temperature: Annotated[float, Field(gt=0)] = 0.5
+    """The paper's best for small images (CIFAR-10); 0.1 for ImageNet."""
+    outputs: Count = 128
+    """Width of the projections that are compared."""
+    epochs: Annotated[int, Field(ge=0)] = 100
+    """Times that every image is seen; with 0 the weights stay random."""
+    steps: Count | None = None
+    """Steps to train, instead of epochs."""
+    batch: Annotated[int, Field(ge=2), Unit("images")] = 256
+    """Images per step, each with two views."""
+    rate: Annotated[float, Field(gt=0)] = 0.001
+    """Peak learning rate."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-6
+    """Of AdamW."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.area[0] > self.area[1]:
+            raise ValueError(f"an area from {self.area[0]} to {self.area[1]} is empty")
+        return self
+
+    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
+        """Train, and write the network without the projection head.
+
+        Raises `DataError` if the images are fewer than a batch, the network does not take them, or the
+        loss is not finite.
+        """
+        import warnings
+
+        from bench.nn.schedules import Cosine
+        from bench.nn.simclr import SimClr as Training
+        from bench.nn.simclr import collapsed
+        from bench.nn.training import Epochs, Steps, seeded, train
+        from bench.nn.weights import fingerprint, write_tensors
+
+        backbone, features = self._build(images.shape, run)
+        run.facts["parameters"] = sum(p.numel() for p in backbone.parameters())
+        run.facts["start"] = {"weights": "random", "sha256": fingerprint(backbone.model)}
+        steps = 0
+        if self.steps or self.epochs:
+            epochs = Epochs(len(images), self.batch, run.seed)
+            steps = self.steps or self.epochs * epochs.per_epoch
+            with seeded(run.seed):
+                task = Training(
+                    images,
+                    backbone,
+                    features,
+                    epochs=epochs,
+                    steps=steps,
+                    view=self._view(),
+                    look=self._look(),
+                    rate=Cosine(self.rate, 0.0, self.warmup),
+                    weight_decay=self.weight_decay,
+                    temperature=self.temperature,
+                    outputs=self.outputs,
+                )
+            curve = train(task, Steps(steps, self.batch), run)
+            run.facts["collapsed"] = collapsed(curve.watched)
+            if run.facts["collapsed"]:
+                warnings.warn(f"SimCLR collapsed: {run.facts['collapsed']}", stacklevel=1)
+        run.facts["steps"] = steps
+        write_tensors(weights / "backbone.safetensors", backbone)
+
+    def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
+        """Return features before the projection head, shape (n, features of the network)."""
+        from bench.nn.inputs import dtype_of, encode
+
+        backbone = self.network(images.shape, weights, run)
+        backbone.to(run.device).eval().model.to(dtype_of(run))
+        features = encode(images, run, lambda x: backbone(backbone.fitted(x)))
+        run.facts["feature_dimension"] = features.shape[1]
+        return features
+
+    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
+        """Return the trained network for images of a shape, for pair models and figures too."""
+        from bench.nn.weights import load_strictly, read_tensors
+
+        backbone, _ = self._build(shape, run)
+        if weights is not None:
+            file = weights / "backbone.safetensors"
+            load_strictly(backbone, read_tensors(file, "weights"), f"weights: {file}")
+        return backbone
+
+    def _build(self, shape: tuple[int, int, int], run: Run) -> tuple[Backbone, int]:
+        from bench.nn.backbone import Architecture
+        from bench.nn.convnets import build
+
+        a = Architecture(self.arch, self.channels, self.normalise, size=self.image_size)
+        return build(a, shape, run.seed, width=self.width)
+
+    def _view(self) -> Geometry:
+        from bench.nn.augment import Geometry
+
+        return Geometry(self.area, (3 / 4, 4 / 3), degrees=180.0 if self.rotate else 0.0, flip=self.rotate)
+
+    def _look(self) -> Intensity:
+        from bench.nn.augment import Intensity
+
+        return Intensity(
+            brightness=self.brightness,
+            contrast=self.contrast,
+            blur=(0.1, self.blur) if self.blur else (0.0, 0.0),
+            probability=0.8,
+        )
