@@ -1,7 +1,7 @@
 """Convolutional autoencoders, one of them invariant to rotations by 90 degrees, and their training.
 
-Architecture of table 1 of Salvesen et al., Robust deep unsupervised learning framework to discover unseen
-plankton species, ICMV 2021; its number of parameters proves what the table leaves open (see `Decoder`).
+Architecture of table 1 of the plankton paper of the AILARON project; its number of parameters proves what
+the table leaves open (see `Decoder`).
 """
 
 from __future__ import annotations
