@@ -176,6 +176,8 @@ def _if_used(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any
     properties = inner.get("properties", {})
     if "reduce" in properties:
         properties["reduce"] = {"anyOf": [{"$ref": "#/$defs/use_reducer"}, {"type": "null"}]}
+    if kind == "pair_model" and "encoder" in properties:
+        properties["encoder"] = {"anyOf": [{"$ref": "#/$defs/use_encoder"}, {"type": "null"}]}
     grid = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
     closed = {"properties": {**properties, "use": True, "grid": grid}, "additionalProperties": False}
     if kind == "dataset":
