@@ -14,7 +14,7 @@ import pytest
 from tests.execute.runs import HOSTILE, SMALL, Bench
 
 
-def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def _until(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
