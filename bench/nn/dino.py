@@ -258,10 +258,8 @@ def collapsed(watched: Sequence[tuple[int, dict[str, float]]]) -> str | None:
         return f"the teacher gives all images the same output (deviation {spread:.1g})"
     if mean < 0.02:
         return f"the teacher uses one prototype for all images (entropy {mean:.3f} of the largest)"
-    if own > 0.999:
-        return (
-            f"the teacher's outputs are uniform: it tells no images apart (entropy {own:.4f} of the largest)"
-        )
+    if own > 0.98:  # trainings that learned stayed below .75, those that did not between .98 and 1
+        return f"the teacher's outputs are all but uniform: it hardly tells images apart (entropy {own:.3f})"
     return None
 
 
