@@ -24,8 +24,8 @@ class GridError(ValueError):
         self.where = where
 
 
-_Axis = tuple[Where, Where, list[Any]]
-"""What a grid sets, where its values are written, and the values."""
+_Axis = tuple[Where, Where, list[tuple[int | str, Any]]]
+"""What a grid sets, where its values are written, and the values, each under its place or its name there."""
 
 
 @dataclass
@@ -50,7 +50,8 @@ def expand(block: dict[str, Any]) -> list[Concrete]:
 
     A grid stands in a part (`encoder: {use: x, grid: {lr: [1e-3, 1e-4]}}`) or at
     the method itself, its keys then paths (`grid: {encoder: [pixels, timm], clusterer.k: [5, 10]}`).
-    Raises `GridError` for a grid that is no mapping of lists, inside another grid, about
+    A mapping instead of a list names the values: `grid: {clusterer: {SC: spectral, k-means: kmeans}}`.
+    Raises `GridError` for a grid that is no mapping of lists or mappings, inside another grid, about
     something that is no part of a method or that another grid sets too, or too large.
     """
     axes = list(_axes(block, ()))
@@ -63,9 +64,10 @@ def expand(block: dict[str, Any]) -> list[Concrete]:
         origin: dict[Where, Where] = {}
         for i in outer_first:
             target, source, values = axes[i]
-            _assign(body, target, values[choice[i]])
-            origin[target] = (*source, choice[i])
-        chosen = [(target, values[i]) for (target, _, values), i in zip(axes, choice, strict=True)]
+            place, value = values[choice[i]]
+            _assign(body, target, value)
+            origin[target] = (*source, place)
+        chosen = [(target, *values[i]) for (target, _, values), i in zip(axes, choice, strict=True)]
         concretes.append(Concrete(_name(block.get("name"), body, chosen), body, origin))
     return concretes
 
@@ -84,12 +86,13 @@ def _axes(block: dict[str, Any], where: Where) -> Iterator[_Axis]:
         raise GridError((*where, "grid"), "a mapping from parameters to lists of values is wanted")
     for key, values in grid.items():
         source = (*where, "grid", key)
-        if not isinstance(values, list) or not values:
-            raise GridError(source, "a non-empty list of values is wanted")
-        for i, value in enumerate(values):
+        if not isinstance(values, list | dict) or not values:
+            raise GridError(source, "a non-empty list of values, or a mapping from names to them, is wanted")
+        placed = list(enumerate(values)) if isinstance(values, list) else list(values.items())
+        for place, value in placed:
             if _holds_grid(value):
-                raise GridError((*source, i), "a grid inside a grid is not expanded; list its values here")
-        yield (*where, *str(key).split(".")), source, values
+                raise GridError((*source, place), "a grid inside a grid is not expanded; list its values")
+        yield (*where, *str(key).split(".")), source, placed
     for key, value in block.items():
         if isinstance(value, dict) and key != "grid":
             yield from _axes(value, (*where, key))
@@ -130,11 +133,11 @@ def _assign(body: dict[str, Any], target: Where, value: Any) -> None:
     body[str(target[-1])] = _without_grids(value)
 
 
-def _name(given: Any, body: dict[str, Any], chosen: list[tuple[Where, Any]]) -> str:
+def _name(given: Any, body: dict[str, Any], chosen: list[tuple[Where, int | str, Any]]) -> str:
     parts = [label(body[p]) for p in PARTS if p in body]
-    picked = [label(v) for t, v in chosen if t[-1] in PARTS]
-    base = " ".join([str(given), *picked]) if given else " + ".join(parts)
-    values = [f"{t[-1]}={_short(v)}" for t, v in chosen if t[-1] not in PARTS]
+    named = [p if isinstance(p, str) else label(v) for t, p, v in chosen if t[-1] in PARTS]
+    base = " ".join([str(given), *named]) if given else " + ".join(parts)
+    values = [f"{t[-1]}={p if isinstance(p, str) else _short(v)}" for t, p, v in chosen if t[-1] not in PARTS]
     return " ".join([base, *values])
 
 

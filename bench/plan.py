@@ -110,8 +110,7 @@ class _Planner:
                 blocked = str(e)
             cells += [
                 self._cell(entry, method, seed, start, fingerprint, synthetic, blocked)
-                for method in self._suite.methods
-                if entry.baselines or not method.trivial
+                for method in self._suite.methods_on(entry)
                 for seed in self._suite.block.seeds
             ]
         return Plan(self._suite, cells, self._stages)

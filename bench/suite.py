@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Unit
-from bench.selection import Names, Selection
+from bench.selection import Names, Selection, match_names
 
 
 class _Strict(BaseModel):
@@ -70,6 +70,8 @@ class DatasetBlock(BaseModel):
     `{seen: [...], unseen: [...]}`. Pairs of images are also scored within and between them."""
     groups: tuple[str, ...] = ()
     """Columns of the image set, e.g. [bag, day]: how far clusters go with their values is scored too."""
+    methods: Names | None = None
+    """Methods to run on it, by name or pattern; unless given, all."""
     baselines: bool = True
     """Add the trivial baselines; some need classes."""
     split_seed: int = 0
@@ -86,7 +88,7 @@ class MethodBlock(_Strict):
     pair_model: dict[str, Any] | str | None = None
     clusterer: dict[str, Any] | str | None = None
     classifier: dict[str, Any] | str | None = None
-    grid: dict[str, list[Any]] = {}
+    grid: dict[str, list[Any] | dict[str, Any]] = {}
     limits: Limits | None = None
 
 
@@ -111,7 +113,8 @@ class SuiteBlock(_Strict):
     methods: list[MethodBlock] = Field(min_length=1)
     tables: list[Table] = []
     profiles: dict[FileName, dict[str, Any]] = {}
-    """Named changes to this file, chosen with --profile; datasets and methods are named, not listed."""
+    """Named changes to this file, chosen with --profile; datasets and methods are named, not listed, and
+    null leaves one out."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class DatasetEntry:
     groups: tuple[str, ...] = ()
     pretrain: Selection | None = None
     baselines: bool = True
+    methods: Names | None = None
 
 
 @dataclass(frozen=True)
@@ -172,3 +176,11 @@ class Suite:
     def folder(self) -> Path:
         """Folder of the suite file; relative paths in the file start here."""
         return self.file.parent
+
+    def methods_on(self, entry: DatasetEntry) -> list[Method]:
+        """Return the methods that run on a dataset, trivial baselines last unless it wants none."""
+        own = [m for m in self.methods if not m.trivial]
+        chosen = {m.name for m in own}
+        if entry.methods is not None:
+            chosen = match_names(entry.methods, chosen, "method")
+        return [m for m in self.methods if (entry.baselines if m.trivial else m.name in chosen)]

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 
 from bench import registry
 from bench.grid import PARTS, Concrete, GridError, expand
-from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
+from bench.interfaces import Adapter, Classifier, Clusterer, DataError, Dataset, Generator
 from bench.metrics.names import LABEL_FREE, METRICS
 from bench.registry import AdapterError, suggest
 from bench.report import reference
+from bench.selection import match_names
 from bench.suite import DatasetBlock, DatasetEntry, Limits, Method, MethodBlock, Suite, SuiteBlock, Table
 from bench.validation import show, validated
 from bench.yamlfile import FileError, Problem, Tree, Where, override, read
@@ -93,6 +94,11 @@ class _Loader:
         datasets = [e for i, b in enumerate(block.datasets) if (e := self._dataset(b, ("datasets", i)))]
         methods = [m for i, b in enumerate(block.methods) for m in self._methods(b, ("methods", i))]
         self._names(block)
+        for i, wanted in enumerate(block.datasets):
+            try:
+                match_names(wanted.methods or (), {m.name for m, _ in methods}, "method")
+            except DataError as e:
+                self._add(("datasets", i, "methods"), str(e))
         self._unique([(e.name, ("datasets", i)) for i, e in enumerate(block.datasets)], "dataset")
         self._unique([(m.name, w) for m, w in methods], "method")
         self._unique([(s, ("seeds", i)) for i, s in enumerate(block.seeds)], "seed")
@@ -155,6 +161,7 @@ class _Loader:
             block.groups,
             block.pretrain,
             block.baselines,
+            block.methods,
         )
 
     def _root(self, block: DatasetBlock, where: Where) -> Path | None:
@@ -255,7 +262,7 @@ class _Loader:
                 self._add(("tables", t, "reference"), text)
             for i, name in enumerate(table.datasets):
                 known = [d.name for d in block.datasets if d.name]
-                if name not in known:
+                if name not in known and name not in self.tree.left_out:
                     text = f"no dataset named {name!r}; {suggest(name, known)}"
                     self._add(("tables", t, "datasets", i), text)
         for name, at in wanted:

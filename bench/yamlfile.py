@@ -43,6 +43,8 @@ class Tree:
     file: Path
     value: Any
     lines: dict[Where, int] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
+    """Names of entries that an override left out."""
 
     def line(self, where: Where) -> int:
         """Return the line of the value at `where`, or of the nearest thing around it."""
@@ -75,7 +77,7 @@ def read(file: Path) -> Tree:
 def override(tree: Tree, where: Where, change: Where) -> None:
     """Lay the mapping at `change` over the mapping at `where`; lists and scalars are replaced.
 
-    In the lists `datasets` and `methods`, a mapping overrides the entries by name.
+    In the lists `datasets` and `methods`, a mapping overrides the entries by name; null leaves one out.
     Raises `FileError` for names that are not in the list.
     """
     new = get(tree, change)
@@ -95,7 +97,11 @@ def override(tree: Tree, where: Where, change: Where) -> None:
                 [Problem(tree.file, tree.line((*change, k)), text) for k, text in unknown.items()]
             )
         for key in new:
-            override(tree, (*where, names.index(key)), (*change, key))
+            if new[key] is not None:
+                override(tree, (*where, names.index(key)), (*change, key))
+        dropped = {key for key in new if new[key] is None}
+        tree.left_out |= dropped
+        _leave_out(tree, where, {names.index(key) for key in dropped})
     else:
         _put(tree, where, change)
 
@@ -132,6 +138,18 @@ def _put(tree: Tree, where: Where, change: Where) -> None:
         del tree.lines[path]
     moved = {p: n for p, n in tree.lines.items() if p[: len(change)] == change}
     tree.lines.update({(*where, *p[len(change) :]): n for p, n in moved.items()})
+
+
+def _leave_out(tree: Tree, where: Where, places: set[int]) -> None:
+    entries = get(tree, where)
+    kept = [i for i in range(len(entries)) if i not in places]
+    moved = {old: new for new, old in enumerate(kept)}
+    entries[:] = [entries[i] for i in kept]
+    inside = [p for p in tree.lines if len(p) > len(where) and p[: len(where)] == where]
+    lines = {p: tree.lines.pop(p) for p in inside}
+    for path, line in lines.items():
+        if (place := path[len(where)]) in moved:
+            tree.lines[(*where, moved[place], *path[len(where) + 1 :])] = line
 
 
 def _plain(node: Any, where: Where, tree: Tree, line: int = 1) -> Any:

@@ -66,6 +66,21 @@ def test_a_nested_reducer():
     assert list(bodies(block)) == ["pixels + ward on pca dims=2", "pixels + ward on pca dims=3"]
 
 
+def test_named_values_name_the_methods_and_say_where_they_stand():
+    block = {
+        "name": "Auto",
+        "encoder": "net",
+        "grid": {"clusterer": {"SC": {"use": "spectral"}, "k-means": "kmeans"}, "encoder.lr": {"slow": 1e-4}},
+    }
+    assert bodies(block) == {
+        "Auto SC lr=slow": {"encoder": {"use": "net", "lr": 1e-4}, "clusterer": {"use": "spectral"}},
+        "Auto k-means lr=slow": {"encoder": {"use": "net", "lr": 1e-4}, "clusterer": "kmeans"},
+    }
+    first = expand(block)[0]
+    assert first.written(("clusterer", "k")) == ("grid", "clusterer", "SC", "k")
+    assert first.written(("encoder", "lr")) == ("grid", "encoder.lr", "slow")
+
+
 @given(st.lists(st.lists(st.integers(), min_size=1, max_size=4, unique=True), max_size=4))
 @settings(deadline=None)
 def test_every_combination_is_there_once(axes: list[list[int]]):
@@ -91,6 +106,8 @@ WRONG: list[tuple[dict[str, Any], tuple[Any, ...], str]] = [
     ({"grid": [1]}, ("grid",), "mapping"),
     ({"encoder": {"use": "x", "grid": None}}, ("encoder", "grid"), "mapping"),
     ({"encoder": {"use": "x", "grid": {"lr": 5}}}, ("encoder", "grid", "lr"), "non-empty list"),
+    ({"encoder": {"use": "x", "grid": {"lr": {}}}}, ("encoder", "grid", "lr"), "non-empty list"),
+    ({"grid": {"clusterer": {"A": {"use": "b", "grid": {"k": [1]}}}}}, ("grid", "clusterer", "A"), "inside"),
     ({"encoder": {"use": "x", "grid": {"a": [1], "lr": []}}}, ("encoder", "grid", "lr"), "non-empty list"),
     ({"grid": {"encoderr": ["x"]}}, ("grid", "encoderr"), "did you mean 'encoder'"),
     ({"grid": {"name": ["x"]}}, ("grid", "name"), "no part of a method"),

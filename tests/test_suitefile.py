@@ -81,6 +81,29 @@ def test_a_profile(tmp_path: Path):
     assert suite.block.title == "All there is"
 
 
+def test_a_profile_may_leave_entries_out_that_tables_name(tmp_path: Path):
+    more = SUITE.replace("methods:\n", "  - {name: L, use: kaggle_plankton}\nmethods:\n", 1)
+    more = more.replace("datasets: [K]", "datasets: [K, L]").replace("{K: {size: 16}}", "{L: null}")
+    assert [d.name for d in load(tmp_path, more).datasets] == ["K", "L"]
+    assert [d.name for d in load(tmp_path, more, "smoke").datasets] == ["K"]
+
+
+def test_a_dataset_may_name_its_methods(tmp_path: Path):
+    text = SUITE.replace("size: 32", "size: 32\n    methods: ['polar_fft*', 'one side=8']")
+    suite = load(tmp_path, text)
+    chosen = [m.name for m in suite.methods_on(suite.datasets[0])]
+    assert chosen == [
+        "one side=8",
+        "polar_fft + kmeans k=2",
+        "polar_fft + kmeans k=classes",
+        "all in one",
+        "each alone",
+        "random sizes",
+    ]
+    wrong = problems(tmp_path, SUITE.replace("size: 32", "methods: [onee]"))
+    assert any("datasets.0.methods" in m and "no method named 'onee'" in m for _, m in wrong)
+
+
 def test_shipped_suites_load():
     assert {"quickstart", "kaggle-5c"} <= set(suitefile.shipped())
     for name, file in suitefile.shipped().items():

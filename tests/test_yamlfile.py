@@ -152,6 +152,16 @@ def test_a_change_is_laid_over_mappings_and_named_entries(tmp_path: Path):
     assert get(t, ("datasets", 5, "root")) is None
 
 
+def test_null_leaves_an_entry_out_and_the_others_keep_their_lines(tmp_path: Path):
+    t = tree(tmp_path, BASE.replace("{B: {size: 3, root: x}}", "{A: null, B: {size: 3}}"))
+    lines = [t.line(("datasets", 1)), t.line(("datasets", 1, "name"))]
+    override(t, (), ("p",))
+    assert t.value["datasets"] == [{"name": "B", "size": 3}]
+    assert [t.line(("datasets", 0)), t.line(("datasets", 0, "name"))] == lines
+    assert t.line(("datasets", 0, "size")) == 9
+    assert t.left_out == {"A"}
+
+
 def test_all_entries_that_a_change_does_not_find_are_named(tmp_path: Path):
     t = tree(tmp_path, BASE.replace("{B: {size: 3, root: x}}", "{Bb: {}, 5: {}}"))
     with pytest.raises(FileError) as e:

@@ -178,7 +178,8 @@ def _if_used(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any
         properties["reduce"] = {"anyOf": [{"$ref": "#/$defs/use_reducer"}, {"type": "null"}]}
     if kind == "pair_model" and "encoder" in properties:
         properties["encoder"] = {"anyOf": [{"$ref": "#/$defs/use_encoder"}, {"type": "null"}]}
-    grid = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
+    values = {"anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}]}
+    grid = {"type": "object", "additionalProperties": values}
     closed = {"properties": {**properties, "use": True, "grid": grid}, "additionalProperties": False}
     if kind == "dataset":
         own = definitions["DatasetBlock"]["properties"]
