@@ -10,6 +10,8 @@ from typing import Any
 
 import xxhash
 
+_MARK, _DIGITS, _END = "xxh3-128 of all before:", 32, b'"\n}\n'
+
 
 class Damaged(ValueError):
     """A file whose content is not what was written; says which and how it was noticed."""
@@ -43,23 +45,32 @@ def sync_folder(folder: Path) -> None:
 
 
 def seal(body: dict[str, Any]) -> bytes:
-    """Return `body` as readable JSON that carries its own checksum; read it back with `unseal`."""
+    """Return `body` as readable JSON that ends with a checksum of all bytes before; read it with `unseal`."""
     if "checksum" in body:
         raise ValueError("a sealed body has no field `checksum` of its own")
-    return _render({**body, "checksum": _checksum(body)})
+    empty = _render({**body, "checksum": _MARK + _DIGITS * "0"})
+    start = empty[: -_DIGITS - len(_END)]
+    return start + _digest(start) + _END
 
 
-def unseal(data: bytes, name: str) -> dict[str, Any]:
-    """Return the body of sealed JSON. Raises `Damaged` if a single bit differs from what was sealed."""
-    try:
-        body = json.loads(data)
-        claimed = body.pop("checksum")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Damaged(f"{name}: not a whole sealed JSON file") from None
-    # The bytes are compared too: a flip in white space or in a spelling of a number changes no value.
-    if claimed != _checksum(body) or _render({**body, "checksum": claimed}) != data:
+def unseal(data: bytes, name: str, until: str | None = None) -> dict[str, Any]:
+    """Return the body of sealed JSON. Raises `Damaged` if a single bit differs from what was sealed.
+
+    With `until`, every byte is checked, but only the fields before the one of that name are returned:
+    the rest of a long body need not be parsed. Older files are returned whole.
+    """
+    start = data[: -_DIGITS - len(_END)]
+    if not start.endswith(_MARK.encode()):
+        return _unseal_by_values(data, name)
+    if start + _digest(start) + _END != data:
         raise Damaged(f"{name}: content does not match its checksum")
-    return dict(body)
+    at = data.find(f',\n "{until}": '.encode()) if until is not None else -1
+    try:
+        body = dict(json.loads(data if at < 0 else data[:at] + b"}"))
+    except (ValueError, TypeError, RecursionError):
+        raise Damaged(f"{name}: not a whole sealed JSON file") from None
+    body.pop("checksum", None)
+    return body
 
 
 def file_checksum(path: Path) -> str:
@@ -71,9 +82,23 @@ def file_checksum(path: Path) -> str:
     return str(state.hexdigest())
 
 
-def _checksum(body: dict[str, Any]) -> str:
+def _digest(data: bytes) -> bytes:
+    return str(xxhash.xxh3_128_hexdigest(data)).encode()
+
+
+def _unseal_by_values(data: bytes, name: str) -> dict[str, Any]:
+    """Read a file whose checksum is one of its values, as files were sealed first."""
+    try:
+        body = json.loads(data)
+        claimed = body.pop("checksum")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Damaged(f"{name}: not a whole sealed JSON file") from None
+    # The bytes are compared too: a flip in white space or in a spelling of a number changes no value.
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return str(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
+    wanted = str(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
+    if claimed != wanted or _render({**body, "checksum": claimed}) != data:
+        raise Damaged(f"{name}: content does not match its checksum")
+    return dict(body)
 
 
 def _render(body: dict[str, Any]) -> bytes:

@@ -88,7 +88,8 @@ def _axes(block: dict[str, Any], where: Where) -> Iterator[_Axis]:
         source = (*where, "grid", key)
         if not isinstance(values, list | dict) or not values:
             raise GridError(source, "a non-empty list of values, or a mapping from names to them, is wanted")
-        placed = list(enumerate(values)) if isinstance(values, list) else list(values.items())
+        named = enumerate(values) if isinstance(values, list) else values.items()
+        placed: list[tuple[int | str, Any]] = list(named)
         for place, value in placed:
             if _holds_grid(value):
                 raise GridError((*source, place), "a grid inside a grid is not expanded; list its values")

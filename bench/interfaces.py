@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Features: TypeAlias = NDArray[np.float32]  # (n, d)
     JoinProbabilities: TypeAlias = NDArray[np.float32]  # (n, n), symmetric, diagonal 1
     Labels: TypeAlias = NDArray[np.int64]  # (n,), -1 = noise
+    ClassProbabilities: TypeAlias = NDArray[np.float32]  # (n, classes), each row sums to 1
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -90,11 +91,14 @@ class Adapter(BaseModel):
     source: ClassVar[str] = ""
     """Paper or library the adapter follows."""
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Modules imported on use. Workers load them ahead of time; the record holds their versions."""
+    """Modules imported on use. Workers load them ahead of time; the record holds their versions. Stages of
+    adapters with torch among them share out the GPUs."""
     seeded: ClassVar[bool] = False
     """Whether results may depend on the seed. Those that do not are shared by all seeds."""
     uses_labels: ClassVar[bool] = False
     """Whether the adapter may see the true labels. The record says so."""
+    parallel: ClassVar[bool] = False
+    """Whether `fit` can run in several processes that train together: all of it by `bench.nn.training`."""
     use: ClassVar[str] = ""
     """Name in suite files; set by the registry from the file's name."""
 
@@ -132,7 +136,8 @@ class Run:
     All of it must be the same when the stage runs again, but for what stands under `speed`."""
 
     encoder_weights: Path | None = None
-    """What the encoder inside a pair model learned in its own fit stage, when the pair model is fitted."""
+    """What the encoder inside a pair model or classifier learned in its own fit stage: when a pair model is
+    fitted, and when a classifier is fitted or predicts."""
 
     def rng(self) -> np.random.Generator:
         """Return a fresh generator; the same at every call."""
@@ -290,8 +295,12 @@ class Classifier(Adapter):
         """Train on labelled `images` and write what was learned into the folder `weights`."""
         raise NotImplementedError
 
-    def predict(self, images: Prepared, weights: Path, run: Run) -> Labels:
-        """Return int64 class indices (positions in `images.classes`) of shape (n,)."""
+    def predict(self, images: Prepared, weights: Path, run: Run) -> Labels | ClassProbabilities:
+        """Return int64 class indices (positions in `images.classes`) of shape (n,), or probabilities.
+
+        Of float32 probabilities of shape (n, classes) the most probable class is predicted, of equally
+        probable ones the first; the precision-recall curve comes from them.
+        """
         raise NotImplementedError
 
 

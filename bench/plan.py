@@ -202,12 +202,17 @@ class _Planner:
         chain: list[str] = []
 
         def add(kind: str, adapter: Adapter | None, inputs: dict[str, str], params: dict[str, Any]) -> str:
+            if kind == "fit" and adapter is not None and adapter.parallel and limits.processes > 1:
+                params = {**params, "processes": limits.processes}  # each draws its own changes of images
             chain.append(self._stage(kind, entry, adapter, inputs, params, seed, limits))
             return chain[-1]
 
         model = method.encoder or method.pair_model or method.classifier
         inputs: dict[str, str] = {}
         decided: dict[str, str] = {}
+        supervised: dict[str, Any] = {}
+        if method.classifier is not None:  # unless the suite says what to fit on, nothing that is scored
+            supervised = fit if entry.fit is not None else {**score, "fit": {}, "held_out": True}
         if model is not None:
             weights = {}
             if _learns(model):
@@ -216,8 +221,9 @@ class _Planner:
                 encoder = getattr(model, "encoder", None)
                 if isinstance(encoder, Encoder) and _learns(encoder):
                     start = {"encoder_weights": add("fit", encoder, images, {**pretrain, **precision})}
-                chosen = pretrain if isinstance(model, Encoder) else fit
+                chosen = supervised or (pretrain if isinstance(model, Encoder) else fit)
                 weights = {"weights": add("fit", model, {**images, **start}, {**chosen, **precision})}
+                weights |= start if supervised else {}
             kind, role = _applied(model)
             inputs = {role: add(kind, model, {**images, **weights}, {**score, **precision})}
             if role == "join_probabilities" or self._suite.block.label_free:
@@ -225,8 +231,11 @@ class _Planner:
         if method.clusterer is not None:
             if method.clusterer.reduce is not None:
                 inputs = {"features": add("reduce", method.clusterer.reduce, inputs, {})}
+                if self._suite.block.label_free:
+                    decided["reduced"] = inputs["features"]
             inputs = {"labels": add("cluster", method.clusterer, {**images, **inputs}, score)}
-        add("score", None, {**images, **inputs, **decided}, {**score, **self._scoring(entry)})
+        scoring = self._scoring(entry) | ({"supervised": True, **supervised} if supervised else {})
+        add("score", None, {**images, **inputs, **decided}, {**score, **scoring})
         return chain
 
     def _scoring(self, entry: DatasetEntry) -> dict[str, Any]:

@@ -10,8 +10,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.durable import Damaged, seal, unseal, write_whole
+from bench.interfaces import DataError
 
 SCHEMA = 1
+
+
+class Newer(DataError):
+    """A record that only a later version of the program can read. It is whole: never set aside."""
 
 
 class Status(StrEnum):
@@ -99,7 +104,8 @@ class CellRecord(_Frozen):
     parts: dict[str, dict[str, float]] = {}
     """Metrics of a part of the pairs of images: within and between subsets ("seen-unseen"), and of a pair
     model's decisions before clustering ("pairs", "pairs seen-unseen"); of "clusters" and "classes" in the
-    features; and of what goes with clusters ("day"). Undefined ones are left out."""
+    features, and after a reducer ("classes reduced"); and of what goes with clusters ("day"). Undefined ones
+    are left out."""
     metrics_version: int | None = None
     n_scored: int = Field(0, ge=0)
     coverage: float | None = None
@@ -147,8 +153,18 @@ def put(folder: Path, record: CellRecord) -> Path:
 
 
 def read(path: Path) -> CellRecord:
-    """Read one record. Raises `Damaged` if it is not, bit for bit, what was written."""
+    """Read one record.
+
+    Raises `Damaged` if it is not, bit for bit, what was written, and `Newer` if only a later version
+    of the program can read it.
+    """
     body = unseal(path.read_bytes(), str(path))
+    written = body.get("schema_version")
+    if isinstance(written, int) and written > SCHEMA:
+        raise Newer(
+            f"{path}: written by a newer version (schema {written}, this program reads up to {SCHEMA}); "
+            "update cutjoin"
+        )
     try:
         record = CellRecord.model_validate(body)
     except ValidationError as e:

@@ -6,6 +6,7 @@ results/<suite>/superseded/       records that a retry replaced
 results/<suite>/quarantine/       records in which a bit flipped; their cells run again
 results/<suite>/logs/<key>.log    what a stage printed
 results/<suite>/leaderboard.*
+results/<suite>/kept/             printed tables of many records, to be printed again; may be deleted
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.durable import Damaged, seal, unseal, write_whole
-from bench.plan import Plan
 from bench.record import CellRecord, put, read
+
+if TYPE_CHECKING:
+    from bench.plan import Plan
 
 _ABANDONED_S = 60.0
 """No write takes that long; a temporary file older than this has no writer."""

@@ -6,6 +6,7 @@ import json
 import logging
 import resource
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -74,6 +75,16 @@ def execute(job: Job, report: Report) -> dict[str, Any]:
     return {"status": Status.OK}
 
 
+def score_again(inputs: dict[str, str], params: dict[str, Any], store: Store) -> dict[str, Any]:
+    """Score labels that are in the store, e.g. because a metric changed; leaves nothing behind.
+
+    `inputs` and `params` are those of the score stage. Raises `InputGone` if one is not there.
+    """
+    run = Run(0, 1, "cpu", "float32", logging.getLogger("bench"), Path(), lambda *_: None)
+    with tempfile.TemporaryDirectory() as folder:
+        return _score(_Context({"inputs": inputs, "params": params}, store, Path(folder), None, run))
+
+
 def unpack(packed: dict[str, Any]) -> Adapter:
     """Build an adapter from what `bench.plan.packed` said of it.
 
@@ -130,18 +141,31 @@ class _Context:
     def images(self, part: Literal["fit", "score"], *, labels: bool) -> Any:
         """Open the prepared images that `fit` or `score` selects."""
         from bench.prepare import load
+
+        return load(self.artefact("images").folder, self.rows(part), labels=labels)
+
+    def rows(self, part: Literal["fit", "score"]) -> Any:
+        """Return the rows of the prepared images that `fit` or `score` selects; None for all."""
         from bench.selection import Selection, rows
 
-        folder = self.artefact("images").folder
         chosen = dict(self.job["params"].get(part) or {})
         seed = chosen.pop("split_seed", 0)
         chosen.pop("part", None)
-        if not chosen:
-            return load(folder, labels=labels)
+        held_out = part == "fit" and self.job["params"].get("held_out")
+        if not chosen and not held_out:
+            return None
         import pandas as pd
 
-        table = pd.read_parquet(folder / "table.parquet")
-        return load(folder, rows(table, Selection(**chosen), part=part, seed=seed), labels=labels)
+        table = pd.read_parquet(self.artefact("images").folder / "table.parquet")
+        if not held_out:
+            return rows(table, Selection(**chosen), part=part, seed=seed)
+        scored = self.rows("score")
+        if scored is None or len(scored) == len(table):
+            raise DataError(
+                "a classifier is fitted on images that are not scored, and none are left: give the dataset "
+                "e.g. fit: {fraction: 0.8} and score: {fraction: 0.2}"
+            )
+        return np.setdiff1d(np.arange(len(table)), scored)
 
 
 def _synthesize(c: _Context) -> dict[str, Any]:
@@ -169,11 +193,15 @@ def _fit(c: _Context) -> dict[str, Any]:
     assert isinstance(c.adapter, (Encoder, PairModel, Classifier))
     weights = c.folder / "weights"
     weights.mkdir()
-    run = c.run
-    if "encoder_weights" in c.job["inputs"]:
-        run = replace(run, encoder_weights=c.artefact("encoder_weights").folder / "weights")
-    c.adapter.fit(c.images("fit", labels=type(c.adapter).uses_labels), weights, run)
-    return {}
+    adapter, images = c.adapter, c.images("fit", labels=type(c.adapter).uses_labels)
+    processes = c.job["params"].get("processes", 1)
+    if processes == 1:
+        adapter.fit(images, weights, _with_encoder(c))
+        return {}
+    from bench.nn.ranks import in_parallel
+
+    peak = in_parallel(processes, weights, _with_encoder(c), lambda w, run: adapter.fit(images, w, run))
+    return {"gpu_peak_bytes": peak}
 
 
 def _encode(c: _Context) -> dict[str, Any]:
@@ -228,8 +256,14 @@ def _predict(c: _Context) -> dict[str, Any]:
     images = c.images("score", labels=False)
     weights = _weights(c)
     assert weights is not None
-    labels = c.adapter.predict(images, weights, c.run)
-    _save(c.folder / "labels.npy", _labels(labels, len(images), f"classifier {c.adapter.use!r}"))
+    run = _with_encoder(c)
+    predicted = np.asarray(c.adapter.predict(images, weights, run))
+    who = f"classifier {c.adapter.use!r}"
+    if predicted.ndim == 2:
+        p = _class_probabilities(predicted, len(images), len(images.classes), who)
+        _save(c.folder / "probabilities.npy", p)
+        predicted = p.argmax(axis=1)
+    _save(c.folder / "labels.npy", _labels(predicted, len(images), who))
     return {}
 
 
@@ -245,12 +279,29 @@ def _score(c: _Context) -> dict[str, Any]:
     if (truth >= 0).any() or not (p.get("label_free") or p.get("groups")):
         scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
         about["scores"] = scores.to_json()
+        if p.get("supervised"):
+            about["scores"], collapsed = _as_classes(c, images, pred, about["scores"], rng)
+            about["degenerate"] = collapsed or about["degenerate"]
     else:
         about["degenerate"] = _degenerate(np.zeros_like(truth), pred)
         about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
     about["parts"] = _parts(c, images, pred, rng)
     (c.folder / "scores.json").write_text(json.dumps(about, indent=1))
     return about
+
+
+def _as_classes(
+    c: _Context, images: Any, pred: Any, scores: dict[str, Any], rng: np.random.Generator
+) -> tuple[dict[str, Any], str | None]:
+    """Add the scores of classes by name to those of a partition; say whether all went to one class."""
+    from bench.supervised import judged, overlap
+
+    p = c.job["params"]
+    file = c.artefact("labels").folder / "probabilities.npy"
+    probabilities = np.load(file, allow_pickle=False) if file.exists() else None
+    found, facts = judged(images, pred, probabilities, p["replicates"], p["level"], rng)
+    c.run.facts.update(facts, fitted_on=overlap(c.rows("fit"), images))
+    return scores | found.values | {"intervals": scores["intervals"] | found.intervals}, facts["collapsed"]
 
 
 def _parts(c: _Context, images: Any, pred: Any, rng: np.random.Generator) -> dict[str, Any]:
@@ -270,11 +321,12 @@ def _parts(c: _Context, images: Any, pred: Any, rng: np.random.Generator) -> dic
         parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in found.items()}
     if p.get("label_free"):
         parts["clusters"] = {"noise_share": float((pred == -1).mean())}
-        if "features" in c.job["inputs"]:
-            features = c.array("features", "features.npy")
-            parts["clusters"] |= score_features(features, pred, rng)
-            if known:
-                parts["classes"] = score_features(features, images.labels, rng)
+        for role, where in (("features", ""), ("reduced", " reduced")):
+            if role in c.job["inputs"]:
+                features = c.array(role, "features.npy")
+                parts.setdefault(f"clusters{where}", {}).update(score_features(features, pred, rng))
+                if known:
+                    parts[f"classes{where}"] = score_features(features, images.labels, rng)
     for name in p.get("groups", ()):
         parts[name] = association(pred, _column(c, images, name), rng)
     return {name: values for name, values in parts.items() if values}
@@ -324,6 +376,23 @@ _STAGES: dict[str, Callable[[_Context], dict[str, Any]]] = {
 
 def _weights(c: _Context) -> Path | None:
     return c.artefact("weights").folder / "weights" if "weights" in c.job["inputs"] else None
+
+
+def _with_encoder(c: _Context) -> Run:
+    """Return the run with what the encoder inside the model learned, if there is one that learns."""
+    if "encoder_weights" not in c.job["inputs"]:
+        return c.run
+    return replace(c.run, encoder_weights=c.artefact("encoder_weights").folder / "weights")
+
+
+def _class_probabilities(p: Any, n: int, classes: int, who: str) -> Any:
+    if p.shape != (n, classes):
+        raise DataError(f"{who} returned shape {p.shape} for {n} images; ({n}, {classes}) is wanted")
+    if not np.isfinite(p).all() or p.min() < 0 or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
+        raise DataError(
+            f"{who} returned values that are no probabilities (NaN, below 0, or sums other than 1)"
+        )
+    return p.astype(np.float32)
 
 
 def _features(features: Any, n: int, who: str) -> Any:

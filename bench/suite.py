@@ -20,6 +20,9 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 """A name that becomes part of a path."""
 
 
+Decimals = Annotated[int, Field(ge=0, le=9)]
+
+
 class Limits(_Strict):
     """What one stage may use. A stage that goes beyond is ended with all its processes."""
 
@@ -29,6 +32,11 @@ class Limits(_Strict):
     """Memory of one stage with all its processes; unless given, 90 % of the machine's."""
     threads: int = Field(1, ge=1)
     """Threads of one stage. Part of what makes a result reproducible, so not left to the machine."""
+    processes: int = Field(1, ge=1)
+    """Processes that train together, each on a GPU of its own where there are GPUs; encoders that cannot
+    train so do it alone. Each draws its own changes of images, so a number above 1 is part of the key."""
+    gpu_share: float = Field(1.0, gt=0, le=1)
+    """Share of one GPU that a stage takes, or each of its processes; with 0.5, two run on each at once."""
 
 
 class Bootstrap(_Strict):
@@ -45,6 +53,22 @@ class Table(_Strict):
     caption: str = ""
     columns: list[str] = Field(default=[], description="Metrics; unless given, those of the suite.")
     datasets: list[str] = Field(default=[], description="Names of datasets; unless given, all.")
+    methods: list[str] = []
+    """Names or patterns of methods; unless given, all. Trivial baselines always stay."""
+    rows: Literal["method", "dataset"] = "method"
+    """What stands in the rows."""
+    group: Literal["blocks", "columns"] = "blocks"
+    """Where the other of both stands: a block of rows each, or columns side by side under a common head."""
+    sort: str | None = None
+    """Metric by which rows are sorted and ranked, unless given the first column; or `suite`: its order."""
+    decimals: Decimals | dict[str, Decimals] = 3
+    """Of all metrics, or by metric."""
+    marks: list[Literal["best", "second"]] = ["best", "second"]
+    """What is marked in each column."""
+    units: bool = True
+    """Units stand in the heads of columns."""
+    intervals: bool = True
+    """Numbers stand with the half-width of their interval."""
     reference: str | None = Field(None, description="A table of results/reference to print below ours.")
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from bench import registry
 from bench.grid import PARTS, Concrete, GridError, expand
 from bench.interfaces import Adapter, Classifier, Clusterer, DataError, Dataset, Generator
-from bench.metrics.names import LABEL_FREE, METRICS
+from bench.metrics.names import CLASSIFICATION, LABEL_FREE, METRICS
 from bench.registry import AdapterError, suggest
 from bench.report import reference
 from bench.selection import match_names
@@ -257,6 +257,7 @@ class _Loader:
         wanted: list[tuple[str, Where]] = [(m, ("metrics", i)) for i, m in enumerate(block.metrics)]
         for t, table in enumerate(block.tables):
             wanted += [(m, ("tables", t, "columns", i)) for i, m in enumerate(table.columns)]
+            wanted += [(table.sort, ("tables", t, "sort"))] if table.sort not in (None, "suite") else []
             if table.reference is not None and table.reference not in reference.tables():
                 text = f"no table {table.reference!r}; {suggest(table.reference, list(reference.tables()))}"
                 self._add(("tables", t, "reference"), text)
@@ -267,7 +268,7 @@ class _Loader:
                     self._add(("tables", t, "datasets", i), text)
         for name, at in wanted:
             part, _, metric = str(name).rpartition(".")
-            known = [*METRICS, *LABEL_FREE] if part else list(METRICS)
+            known = [*METRICS, *LABEL_FREE] if part else [*METRICS, *CLASSIFICATION]
             if metric not in known:
                 self._add(at, f"no metric named {metric!r}; {suggest(metric, known)}")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from bench import registry
 from bench.interfaces import Adapter, DataError, FileMark, Unit, marks
-from bench.metrics.names import METRICS
+from bench.metrics.names import CLASSIFICATION, METRICS
 from bench.registry import KINDS, suggest
 
 
@@ -75,7 +75,7 @@ def print_schema() -> None:
 
 def _entries(kind: str) -> list[tuple[str, str]]:
     if kind == "metric":
-        return [(m.name, m.definition) for m in METRICS.values()]
+        return [(m.name, m.definition) for m in (METRICS | CLASSIFICATION).values()]
     if kind == "suite":
         import importlib.util
         from pathlib import Path
@@ -96,9 +96,10 @@ def _title(path: Any) -> str:
 
 
 def _describe_metric(name: str, *, as_json: bool) -> None:
-    if name not in METRICS:
-        raise DataError(f"no metric named {name!r}; {suggest(name, list(METRICS))}")
-    m = METRICS[name]
+    known = METRICS | CLASSIFICATION
+    if name not in known:
+        raise DataError(f"no metric named {name!r}; {suggest(name, list(known))}")
+    m = known[name]
     if as_json:
         about = {
             k: getattr(m, k)
@@ -176,7 +177,7 @@ def _if_used(kind: str, name: str, definitions: dict[str, Any]) -> dict[str, Any
     properties = inner.get("properties", {})
     if "reduce" in properties:
         properties["reduce"] = {"anyOf": [{"$ref": "#/$defs/use_reducer"}, {"type": "null"}]}
-    if kind == "pair_model" and "encoder" in properties:
+    if kind in ("pair_model", "classifier") and "encoder" in properties:
         properties["encoder"] = {"anyOf": [{"$ref": "#/$defs/use_encoder"}, {"type": "null"}]}
     values = {"anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}]}
     grid = {"type": "object", "additionalProperties": values}

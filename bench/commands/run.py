@@ -15,6 +15,7 @@ from bench import suitefile as suites
 from bench.commands.inspect import wide_console
 from bench.durable import write_whole
 from bench.execute.display import Display
+from bench.execute.gpus import visible_gpus
 from bench.execute.local import Interrupted, Options, default_jobs
 from bench.execute.local import run as run_plan
 from bench.fingerprint import Fingerprints
@@ -24,7 +25,7 @@ from bench.plan import Plan, make_plan
 from bench.record import CellRecord, Status
 from bench.registry import suggest
 from bench.report.leaderboard import Leaderboard, build
-from bench.report.render import comma_separated, latex, markdown, terminal
+from bench.report.render import comma_separated, html, latex, markdown, terminal
 from bench.results import Results
 from bench.store import Store
 
@@ -52,7 +53,9 @@ def run_suite(
     _refuse_without_any_data(plan)
     results = Results(base, suite.name)
     results.write_plan(plan)
-    options = Options(jobs or default_jobs(suite.block.limits.threads), statuses, device)
+    options = Options(
+        jobs or default_jobs(suite.block.limits.threads), statuses, device, visible_gpus(device)
+    )
     interrupted = False
     with _Stop() as stop, Display(console, len(plan.cells), options.jobs, quiet=quiet) as display:
         try:
@@ -72,9 +75,9 @@ def run_suite(
 
 
 def write_leaderboard(results: Results, records: dict[str, CellRecord | None]) -> Leaderboard:
-    """Draw the leaderboard from the records into leaderboard.md, .csv and .tex."""
+    """Draw the leaderboard from the records into leaderboard.md, .csv, .tex and .html."""
     board = build(results.read_plan(), records.get)
-    for suffix, render in (("md", markdown), ("csv", comma_separated), ("tex", latex)):
+    for suffix, render in (("md", markdown), ("csv", comma_separated), ("tex", latex), ("html", html)):
         write_whole(results.folder / f"leaderboard.{suffix}", render(board).encode())
     return board
 
@@ -141,4 +144,5 @@ def _conclude(
         console.print(
             f"Some cells failed: `{again}` says why; `--retry failed` runs them again.", style="red"
         )
-    console.print(f"Written: {results.folder}/leaderboard.{{md,csv,tex}}", highlight=False, soft_wrap=True)
+    written = f"{results.folder}/leaderboard.{{md,csv,tex,html}}"
+    console.print(f"Written: {written}", highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.execute.process import Running
-from bench.metrics.names import METRICS
+from bench.metrics.names import CLASSIFICATION, METRICS
 from bench.plan import Cell, Plan, Stage
 from bench.record import CellRecord, Place, StageRecord, Status
 
@@ -23,7 +23,7 @@ def scored_record(plan: Plan, cell: Cell, abouts: dict[str, About], place: dict[
         **_common(plan, cell, abouts, place),
         status=Status.DEGENERATE if reason else Status.OK,
         error=reason,
-        metrics={name: scores[name] for name in METRICS if scores},
+        metrics={name: scores[name] for name in (*METRICS, *CLASSIFICATION) if name in scores},
         intervals=scores.get("intervals", {}),
         parts=about["parts"],
         metrics_version=cell.params["metrics"]["version"],

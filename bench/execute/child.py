@@ -37,12 +37,15 @@ def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
     random.seed(0)
 
+    if job["gpus"]:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(job["gpus"])
+
     from bench.stages import execute
 
     for library in ("torch", "cv2"):  # these do not listen to the environment
         _set_threads(library, job["threads"])
     with _limited_threads(job["threads"]):
-        outcome = execute({**job, "device": _device(job["device"])}, _reporter(messages))
+        outcome = execute({**job, "device": _device(job["device"], job["gpus"])}, _reporter(messages))
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -70,8 +73,10 @@ def _set_threads(library: str, n: int) -> None:
         (module.set_num_threads if library == "torch" else module.setNumThreads)(n)
 
 
-def _device(wanted: str) -> str:
-    """Resolve "auto": a GPU if the stage's libraries include torch and torch finds one."""
+def _device(wanted: str, gpus: list[str]) -> str:
+    """Resolve "auto": a GPU if it was given some, or if torch is loaded and finds one."""
+    if gpus:
+        return "cuda"  # the first that it sees: it sees no others
     torch = sys.modules.get("torch")
     if wanted != "auto":
         return wanted

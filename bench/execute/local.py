@@ -12,7 +12,9 @@ import psutil
 
 from bench import registry
 from bench.execute.assemble import blocked_record, failed_record, scored_record
+from bench.execute.gpus import Gpus, wants_gpu
 from bench.execute.process import Running, ServerLost, Workers, verdict
+from bench.interfaces import DataError
 from bench.plan import Cell, Plan, Stage, packed
 from bench.record import CellRecord, Status
 from bench.results import Results
@@ -31,6 +33,8 @@ class Options:
     retry: frozenset[Status] = frozenset()
     """Statuses of finished cells that shall run again."""
     device: str = "auto"
+    gpus: tuple[str, ...] = ()
+    """GPUs to share out among stages, as CUDA_VISIBLE_DEVICES names them; none: no stage waits for one."""
 
 
 class Watcher(Protocol):
@@ -103,6 +107,8 @@ class _Run:
         self._todo: dict[str, Stage] = {}  # in plan order
         self._elsewhere: dict[str, float] = {}
         self._claims: dict[str, IO[str]] = {}
+        self._gpus = Gpus(options.gpus)
+        self._held: dict[str, tuple[str, ...]] = {}
         self._started: dict[int, Stage] = {}
         self._repeats: dict[str, int] = {}
         self._distrusted: set[str] = set()
@@ -156,23 +162,43 @@ class _Run:
             return
         now = time.monotonic()
         for key, stage in list(self._todo.items()):
-            if len(self._workers.running()) >= self._options.jobs:
+            busy = sum(_processes(s) for s in self._started.values())
+            if busy >= self._options.jobs:
                 return
-            if not all(k in self._available for k in stage.inputs.values()):
+            if busy and busy + _processes(stage) > self._options.jobs:
+                continue
+            if key not in self._todo or not all(k in self._available for k in stage.inputs.values()):
                 continue
             if now < self._elsewhere.get(key, 0.0):
                 continue
+            if not self._take_gpus(stage):
+                continue
             claim = self._store.claim(key)
             if claim is None:  # another run works on it: look again soon
+                self._let_go(key)
                 self._elsewhere[key] = now + _LOOK_ELSEWHERE_S
                 continue
             self._elsewhere.pop(key, None)
             del self._todo[key]
             if self._store.holds(key):  # the other run has finished it
-                self._store.release(key, claim)
+                self._claims[key] = claim
+                self._let_go(key)
                 self._stage_available(key)
             else:
                 self._start(stage, claim)
+
+    def _take_gpus(self, stage: Stage) -> bool:
+        """Say whether the stage has the GPUs that it needs; if there will never be so many, it failed."""
+        if not wants_gpu(stage):
+            return True
+        try:
+            gpus = self._gpus.take(_processes(stage), stage.limits.gpu_share)
+        except DataError as e:
+            self._stage_failed(stage.key, Status.ERROR, str(e))
+            return False
+        if gpus is not None:
+            self._held[stage.key] = gpus
+        return gpus is not None
 
     def _start(self, stage: Stage, claim: IO[str]) -> None:
         adapter = type(stage.adapter) if stage.adapter is not None else None
@@ -205,7 +231,8 @@ class _Run:
             "store": str(self._store.root.resolve()),
             "run": self._session,
             "threads": stage.limits.threads,
-            "device": self._options.device,
+            "device": self._options.device if wants_gpu(stage) or self._options.device != "auto" else "cpu",
+            "gpus": self._held.get(stage.key, ()),
             "precision": self._plan.suite.block.precision,
             "place": self._place,
         }
@@ -298,9 +325,14 @@ class _Run:
         self._watcher.cell_done(cell, record, cached=cached)
 
     def _let_go(self, key: str) -> None:
+        self._gpus.give_back(self._held.pop(key, ()), self._plan.stages[key].limits.gpu_share)
         claim = self._claims.pop(key, None)
         if claim is not None:
             self._store.release(key, claim)
+
+
+def _processes(stage: Stage) -> int:
+    return int(stage.params.get("processes", 1))
 
 
 def default_jobs(threads: int) -> int:

@@ -191,7 +191,13 @@ class Workers:
             start_new_session=True,  # Ctrl-C is for the run alone, which then ends the rest in order
             stdin=subprocess.DEVNULL,
             # numba's other layer on Linux, GNU OpenMP, ends every process that forks after its first use
-            env={**os.environ, **limits, "NUMBA_THREADING_LAYER": "workqueue"},
+            # and CUDA, once asked how many GPUs there are, works in no fork; NVML may be asked
+            env={
+                **os.environ,
+                **limits,
+                "NUMBA_THREADING_LAYER": "workqueue",
+                "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+            },
         )
         theirs.close()
         os.close(their_alive)

@@ -25,7 +25,8 @@ def score_features(
     -------
     `similarity_ratio`: mean cosine similarity of images with one label over that of images with two
     (Presberger et al.); `consensus`: share of images whose nearest other image has their label (what
-    seed 003 calls the consensus factor); `silhouette`: Rousseeuw 1987. What is undefined is left out.
+    the patch-context study of RxRx1 calls consensus factor); `silhouette`: Rousseeuw 1987. What is
+    undefined is left out.
     `consensus` and `silhouette` look at a random sample of `SAMPLE` images.
     """
     kept = np.flatnonzero(labels >= 0)

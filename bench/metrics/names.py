@@ -129,7 +129,38 @@ METRICS: dict[str, Metric] = {
         _metric("f1_joins", "F1J", "Harmonic mean of precision and recall of joins (Presberger et al.)."),
     )
 }
-"""Every metric, in the order of tables."""
+"""Every metric of a clustering, in the order of tables."""
+
+CLASSIFICATION: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        _metric(
+            "accuracy",
+            "accuracy",
+            "Share of images whose predicted class is the true one (scikit-learn accuracy_score).",
+        ),
+        _metric(
+            "balanced_accuracy",
+            "balanced accuracy",
+            "Mean over the true classes of the share of their images predicted right; 1 / classes if all are "
+            "predicted as one class (scikit-learn balanced_accuracy_score).",
+        ),
+        _metric(
+            "f1_per_class",
+            "F1 per class",
+            "F1 of each true class against the predicted class of that name, every class counting the same "
+            "(scikit-learn f1_score, macro over the true classes).",
+        ),
+        _metric(
+            "average_precision",
+            "AP",
+            "Area under the precision-recall curve as a sum of steps: of two classes for the second by name, "
+            "of more the mean over each against the rest (scikit-learn average_precision_score, macro).",
+        ),
+    )
+}
+"""What only classifiers have: their classes have names, so nothing is matched. A classifier without
+probabilities has no average precision."""
 
 LABEL_FREE: dict[str, Metric] = {
     m.name: m
@@ -184,6 +215,6 @@ def find(column: str) -> Metric:
     """
     part, _, name = column.rpartition(".")
     if not part:
-        return METRICS[name]
+        return METRICS[name] if name in METRICS else CLASSIFICATION[name]
     metric = METRICS.get(name) or LABEL_FREE[name]
     return replace(metric, name=column, title=f"{metric.title} {part}")

@@ -130,7 +130,7 @@ def build(a: Architecture, shape: tuple[int, int, int], seed: int, **options: An
     if side % patch[0] or side % patch[1]:
         raise DataError(f"image_size: {side} px does not divide into {patch[0]} px patches of {a.model}")
     if a.weights_file is not None:
-        load_strictly(model, read_tensors(a.weights_file, "weights_file"), f"weights_file: {a.weights_file}")
+        load_strictly(model, _of_model(a.weights_file), f"weights_file: {a.weights_file}")
     if a.pool != "model" and not hasattr(model, "num_prefix_tokens"):
         raise DataError(f"pool: {a.model} has no tokens; use pool: model")
     if a.pool == "token" and not model.num_prefix_tokens:
@@ -142,6 +142,13 @@ def origin(model: Any) -> str | None:
     """Return where a model's pretrained weights come from."""
     config = model.pretrained_cfg
     return config.get("hf_hub_id") or config.get("url") or None
+
+
+def _of_model(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file by their names in timm; what a fit here wrote has them one level down."""
+    state = dict(read_tensors(file, "weights_file"))
+    own = all(name.startswith("model.") for name in state)
+    return {name.removeprefix("model."): t for name, t in state.items()} if own else state
 
 
 def _statistics(model: Any, a: Architecture, channels: int) -> tuple[Tensor, Tensor]:

@@ -29,6 +29,7 @@ class Reconstructing(Encoder):
 
     libraries: ClassVar[tuple[str, ...]] = ("torch", "safetensors", "lightning_fabric")
     seeded: ClassVar[bool] = True
+    parallel: ClassVar[bool] = True
 
     width: Annotated[int, Field(ge=1, le=1024)] = 64
     """Maps of the first layer, which all others are multiples of; 4 to 8 for small machines."""

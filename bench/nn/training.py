@@ -128,10 +128,12 @@ def train(task: Task, plan: Steps, run: Run) -> Curve:
 
     Raises
     ------
-    DataError : the loss is not finite, with the step and what usually helps.
+    DataError : the loss is not finite, with the step and what usually helps; a batch that does not divide
+        among the processes.
     """
     with _settings(run):
         fabric = _fabric(run)
+        _check_division(plan, fabric.world_size)
         task.to(fabric.device)
         optimizer = task.optimizer()
         wrapped, optimizer = fabric.setup(task, optimizer)
@@ -139,6 +141,7 @@ def train(task: Task, plan: Steps, run: Run) -> Curve:
         saved = Checkpoints(run.checkpoints, run.log)
         first = _restore(saved.load(), task, optimizer, curve)
         _Loop(fabric, task, wrapped, optimizer, plan, run, curve, saved).go(first)
+        fabric.barrier()  # what the first process wrote on the way is there for all
     run.facts["curve"] = curve.to_json()
     return curve
 
@@ -198,7 +201,8 @@ class _Loop:
                 text = f"steps; loss {self.curve.losses[-1]:.4g}, {rate:.3g} images/s"
                 self.run.report(done, self.plan.steps, text)
                 self.run.facts["speed"] = {"images_per_s": round(rate, 2)}
-                if time.monotonic() - last_saved >= self.plan.checkpoint_s and done < self.plan.steps:
+                late = time.monotonic() - last_saved >= self.plan.checkpoint_s
+                if self.fabric.broadcast(late) and done < self.plan.steps:  # all save, or none
                     self._save(done)
                     last_saved = time.monotonic()
 
@@ -265,6 +269,12 @@ def _restore(found: tuple[int, dict[str, Any]] | None, task: Task, optimizer: An
     curve.losses = state["losses"].tolist()
     curve.watched = [(int(step), dict(values)) for step, values in state["watched"]]
     return step
+
+
+def _check_division(plan: Steps, processes: int) -> None:
+    if plan.images % (processes * plan.accumulate):
+        parts = f" in {plan.accumulate} parts each" if plan.accumulate > 1 else ""
+        raise DataError(f"batch: {plan.images} images do not divide among {processes} processes{parts}")
 
 
 def _fabric(run: Run) -> Fabric:

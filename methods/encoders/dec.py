@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.interfaces import Count, DataError, Unit
+from bench.interfaces import Count, DataError
 from bench.nn.reconstructing import Reconstructing
+from bench.nn.refining import Refining
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _FILE = "dec.safetensors"
 
 
-class DEC(Reconstructing):
+class DEC(Refining, Reconstructing):
     """Codes of an autoencoder with a linear bottleneck, trained to reconstruct, then to fall into `k` groups.
 
     The whole method is this encoder and the clusterer `kmeans` with the same k; with
@@ -43,27 +44,10 @@ class DEC(Reconstructing):
     """Number of clusters."""
     embedding: Count = 10
     """Length of the code, a linear layer after the backbone."""
-    alpha: Annotated[float, Field(gt=0)] = 1.0
-    """Degrees of freedom of Student's t."""
-    kl_weight: Annotated[float, Field(ge=0)] = 0.1
-    """Of the divergence of the assignments from their target."""
-    reconstruction_weight: Annotated[float, Field(ge=0)] = 1.0
-    """Of the reconstruction error in the second phase; 0 is DEC, above is IDEC."""
     refine_steps: Count = 20000
     """Most steps of the second phase."""
-    update: Annotated[Count, Unit("steps")] = 140
-    """Steps between two looks at all images, which renew the target."""
-    tolerance: Annotated[float, Field(ge=0, le=1)] = 1e-5
-    """The second phase ends when fewer than this share of the images change cluster between two looks."""
-    n_init: Count = 20
-    """Starts of the k-means that the centres come from."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """Of the second phase. The published settings are sgd with refine_rate 1e-4 and momentum 0.01, which
-    hardly move."""
     refine_rate: Annotated[float, Field(gt=0)] = 1e-4
     """Learning rate of the second phase."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Of sgd."""
     refine_changed: bool = False
     """Change images at random (zoom, rotation...) in the second phase too."""
     output: Literal["embedding", "assignments"] = "embedding"
@@ -75,7 +59,7 @@ class DEC(Reconstructing):
         Raises `DataError` as other autoencoders, and for fewer images than clusters.
         """
         from bench.nn.autoencoders import Images, published_count
-        from bench.nn.dec import Refinement, Settings
+        from bench.nn.dec import Refinement
         from bench.nn.training import Epochs, Steps, train
         from bench.nn.weights import write_tensors
 
@@ -86,17 +70,7 @@ class DEC(Reconstructing):
         self.trained(embedded.network, images, _phase(run, "pretraining"))
         run.facts["pretraining"] = {"steps": run.facts.pop("steps"), "curve": run.facts.pop("curve", None)}
         epochs = Epochs(len(images), self.batch, run.seed)
-        settings = Settings(
-            kl_weight=self.kl_weight,
-            reconstruction_weight=self.reconstruction_weight,
-            update=self.update,
-            tolerance=self.tolerance,
-            n_init=self.n_init,
-            optimizer=self.optimizer,
-            rate=self.refine_rate,
-            momentum=self.momentum,
-            seed=run.seed,
-        )
+        settings = self.settings(self.refine_rate, run.seed)
         change = self.changes() if self.refine_changed else None
         task = Refinement(Images(images, self._input(images.shape)[1], change), embedded, epochs, settings)
         run.facts["steps"] = self.refine_steps

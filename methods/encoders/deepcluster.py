@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.interfaces import Count, Encoder, Unit
+from bench.interfaces import Count, Unit
+from bench.nn.selftrained import SelfTrained
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.images import Prepared
-    from bench.interfaces import Features, Run
+    from bench.interfaces import Run
     from bench.nn.backbone import Backbone
+    from bench.nn.training import Curve, Epochs, Task
 
-Share = Annotated[float, Field(ge=0, le=1)]
 
-
-class DeepCluster(Encoder):
+class DeepCluster(SelfTrained):
     """Features of the last hidden layer of a network trained by turns: k-means, then one epoch on its labels.
 
     Defaults are those of the public code of the plankton framework, which differ from its paper (100
@@ -36,7 +36,6 @@ class DeepCluster(Encoder):
         "scipy.linalg",
         "sklearn.cluster",
     )
-    seeded: ClassVar[bool] = True
 
     arch: str = "vgg16"
     """conv5 (see width), vgg16 (with batch normalisation; two hidden layers of 4096 on the maps as the
@@ -45,8 +44,6 @@ class DeepCluster(Encoder):
     """Filters of the first layer of conv5, published with 64; features are 8 times as many."""
     image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side images are resized to; the prepared size unless given. Published: 64."""
-    channels: Literal["rgb", "native"] = "rgb"
-    """Three channels (grey is repeated), or a first layer for as many as the images have."""
     normalise: Literal["none", "imagenet"] = "none"
     """Leave pixels in [0, 1], or subtract ImageNet's mean and divide by its deviation."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -66,8 +63,6 @@ class DeepCluster(Encoder):
     """Draw a cluster, all equally likely, then one of its images; else every image once per epoch."""
     epochs: Annotated[int, Field(ge=0)] = 35
     """Rounds of k-means and training; with 0 the weights stay random."""
-    steps: Count | None = None
-    """Steps to train, instead of epochs."""
     batch: Annotated[Count, Unit("images")] = 32
     """Images per step."""
     rate: Annotated[float, Field(gt=0)] = 0.005
@@ -87,71 +82,40 @@ class DeepCluster(Encoder):
     flip: bool = True
     """Mirror images left to right and top to bottom."""
 
-    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train, and write the network without its last classifier.
-
-        Raises `DataError` if the images are fewer than the clusters or than a batch, the network does
-        not take them, or the training diverges.
-        """
-        from bench.nn.augment import Geometry
-        from bench.nn.deepcluster import Clustering
-        from bench.nn.deepcluster import DeepCluster as Training
-        from bench.nn.training import Epochs, Steps, seeded, train
-        from bench.nn.weights import fingerprint, write_tensors
-
-        backbone, features = self._build(images.shape, run)
-        run.facts["parameters"] = sum(p.numel() for p in backbone.parameters())
-        run.facts["start"] = {"weights": "random", "sha256": fingerprint(backbone.model)}
-        steps = 0
-        if self.steps or self.epochs:
-            epochs = Epochs(len(images), self.batch, run.seed)
-            steps = self.steps or self.epochs * epochs.per_epoch
-            with seeded(run.seed):
-                task = Training(
-                    images,
-                    backbone,
-                    features,
-                    epochs=epochs,
-                    steps=steps,
-                    clustering=Clustering(self.k, self.pca, self.whiten, self.l2, self.iterations),
-                    seed=run.seed,
-                    rate=self.rate,
-                    momentum=self.momentum,
-                    weight_decay=self.weight_decay,
-                    uniform=self.uniform,
-                    view=Geometry(
-                        degrees=self.degrees, quarters=self.quarters, flip=self.flip, shift=self.shift
-                    ),
-                    zoom=self.zoom,
-                )
-            train(task, Steps(steps, self.batch), run)
-            run.facts["reassignments"] = task.reassignments()
-        run.facts["steps"] = steps
-        write_tensors(weights / "backbone.safetensors", backbone)
-
-    def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
-        """Return features of the last hidden layer, shape (n, features of the network)."""
-        from bench.nn.inputs import dtype_of, encode
-
-        backbone = self.network(images.shape, weights, run)
-        backbone.to(run.device).eval().model.to(dtype_of(run))
-        features = encode(images, run, lambda x: backbone(backbone.fitted(x)))
-        run.facts["feature_dimension"] = features.shape[1]
-        return features
-
-    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
-        """Return the trained network for images of a shape, for pair models and figures too."""
-        from bench.nn.weights import load_strictly, read_tensors
-
-        backbone, _ = self._build(shape, run)
-        if weights is not None:
-            file = weights / "backbone.safetensors"
-            load_strictly(backbone, read_tensors(file, "weights"), f"weights: {file}")
-        return backbone
-
     def _build(self, shape: tuple[int, int, int], run: Run) -> tuple[Backbone, int]:
         from bench.nn.backbone import Architecture
         from bench.nn.convnets import build
 
         a = Architecture(self.arch, self.channels, self.normalise, size=self.image_size)
         return build(a, shape, run.seed, width=self.width, dropout=self.dropout)
+
+    def _task(
+        self, images: Prepared, backbone: Backbone, features: int, epochs: Epochs, steps: int, run: Run
+    ) -> Task:
+        from bench.nn.augment import Geometry
+        from bench.nn.deepcluster import Clustering
+        from bench.nn.deepcluster import DeepCluster as Training
+
+        view = Geometry(degrees=self.degrees, quarters=self.quarters, flip=self.flip, shift=self.shift)
+        return Training(
+            images,
+            backbone,
+            features,
+            epochs=epochs,
+            steps=steps,
+            clustering=Clustering(self.k, self.pca, self.whiten, self.l2, self.iterations),
+            seed=run.seed,
+            rate=self.rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            uniform=self.uniform,
+            view=view,
+            zoom=self.zoom,
+        )
+
+    def _learned(self, task: Task, curve: Curve, weights: Path, run: Run) -> Backbone:
+        from bench.nn.deepcluster import DeepCluster as Training
+
+        assert isinstance(task, Training)
+        run.facts["reassignments"] = task.reassignments()
+        return task.backbone

@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from bench.interfaces import Count, DataError, Encoder, InputFile, Unit
+from bench.interfaces import Count, DataError, InputFile, Unit
+from bench.nn.selftrained import SelfTrained
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.images import Prepared
-    from bench.interfaces import Features, Run
+    from bench.interfaces import Run
     from bench.nn.backbone import Architecture, Backbone
     from bench.nn.dino import Crops, Schedules
+    from bench.nn.training import Curve, Epochs, Task
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Area = tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
 
 
-class Dino(Encoder):
+class Dino(SelfTrained):
     """Features of the class token of a vision transformer after training by DINO.
 
     Shares (warm-up, freezing) are of all steps, so settings serve one epoch and a hundred. With
@@ -35,7 +37,6 @@ class Dino(Encoder):
         "lightning_fabric",
         "huggingface_hub",
     )
-    seeded: ClassVar[bool] = True
 
     arch: str = "vit_small_patch16_224"
     """A vision transformer of timm; with `weights: hub`, tagged with pretrained weights, e.g.
@@ -54,14 +55,8 @@ class Dino(Encoder):
     """A safetensors file or a torch state dict of this very architecture; with `weights: file`."""
     image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side of the large crops, and of images when they are encoded; the prepared size unless given."""
-    channels: Literal["rgb", "native"] = "rgb"
-    """Three channels (grey is repeated), or a first layer for as many as the images have."""
     normalise: Literal["imagenet", "none"] = "imagenet"
     """Subtract ImageNet's mean and divide by its deviation, or leave pixels in [0, 1]."""
-    epochs: Annotated[int, Field(ge=0)] = 100
-    """Times that every image is seen."""
-    steps: Count | None = None
-    """Steps to train, instead of epochs."""
     batch: Annotated[Count, Unit("images")] = 64
     """Images per step."""
     accumulate: Count = 1
@@ -141,91 +136,65 @@ class Dino(Encoder):
             raise ValueError("snapshots are of a training; epochs: 0 trains nothing")
         return self
 
-    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train, and write the teacher's backbone; after 20 %, where wanted, as backbone-020.safetensors.
-
-        Raises `DataError` if the images are fewer than a batch, the architecture does not take them,
-        or the loss is not finite.
-        """
-        import warnings
-
-        from bench.durable import write_whole
-        from bench.nn.dino import Dino as Training
-        from bench.nn.dino import collapsed
-        from bench.nn.training import Epochs, Steps, seeded, train
-        from bench.nn.weights import write_tensors
-
-        backbone = self._build(images.shape, run)
-        run.facts["parameters"] = sum(p.numel() for p in backbone.parameters())
-        steps = 0
-        kept: dict[Path, int] = {}
-        if self.steps or self.epochs:
-            epochs = Epochs(len(images), self.batch, run.seed)
-            steps = self.steps or self.epochs * epochs.per_epoch
-            # beside the checkpoints, so that a training killed later finds those it has passed
-            kept = {
-                run.checkpoints / f"backbone-{round(100 * share):03d}.safetensors": round(share * steps)
-                for share in self.snapshots
-            }
-            with seeded(run.seed):
-                task = Training(
-                    images,
-                    backbone,
-                    epochs=epochs,
-                    steps=steps,
-                    accumulate=self.accumulate,
-                    crops=self._crops(backbone),
-                    schedules=self._schedules(),
-                    outputs=self.outputs,
-                    hidden=self.hidden,
-                    bottleneck=self.bottleneck,
-                    batch_norm=self.batch_norm,
-                    temperature=self.temperature,
-                    snapshots=kept,
-                )
-            task.keep_snapshots(0)
-            curve = train(task, Steps(steps, self.batch, self.accumulate, self.clip), run)
-            trained = task.teacher[0]
-            run.facts["collapsed"] = collapsed(curve.watched)
-            if run.facts["collapsed"]:
-                warnings.warn(f"DINO collapsed: {run.facts['collapsed']}", stacklevel=1)
-        else:
-            trained = backbone
-        run.facts["steps"] = steps
-        for path in kept:
-            write_whole(weights / path.name, path.read_bytes())
-        write_tensors(weights / "backbone.safetensors", trained)
-
-    def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
-        """Return features of the class token, shape (n, width)."""
-        from bench.nn.inputs import dtype_of, encode
-
-        backbone = self.network(images.shape, weights, run)
-        backbone.to(run.device).eval().model.to(dtype_of(run))
-        run.facts["feature_dimension"] = backbone.width
-        return encode(images, run, lambda x: backbone(backbone.fitted(x)))
-
-    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
-        """Return the trained backbone for images of a shape, for pair models and figures too."""
-        from bench.nn.weights import load_strictly, read_tensors
-
-        backbone = self._build(shape, run)
-        if weights is not None:
-            file = weights / "backbone.safetensors"
-            load_strictly(backbone, read_tensors(file, "weights"), f"weights: {file}")
-        return backbone
-
-    def _build(self, shape: tuple[int, int, int], run: Run) -> Backbone:
+    def _build(self, shape: tuple[int, int, int], run: Run) -> tuple[Backbone, int]:
         from bench.nn.backbone import build
-        from bench.nn.weights import fingerprint
 
         backbone = build(self._architecture(), shape, run.seed, dynamic_img_size=True)
         if not getattr(backbone.model, "num_prefix_tokens", 0):
             raise DataError(
                 f"arch: {self.arch} is no vision transformer with a class token; name one, e.g. vit_*"
             )
-        run.facts["start"] = {"weights": self.weights, "sha256": fingerprint(backbone.model)}
+        return backbone, backbone.width
+
+    def _task(
+        self, images: Prepared, backbone: Backbone, features: int, epochs: Epochs, steps: int, run: Run
+    ) -> Task:
+        from bench.nn.dino import Dino as Training
+
+        task = Training(
+            images,
+            backbone,
+            epochs=epochs,
+            steps=steps,
+            accumulate=self.accumulate,
+            crops=self._crops(backbone),
+            schedules=self._schedules(),
+            outputs=self.outputs,
+            hidden=self.hidden,
+            bottleneck=self.bottleneck,
+            batch_norm=self.batch_norm,
+            temperature=self.temperature,
+            # beside the checkpoints, so that a training killed later finds those it has passed
+            snapshots={
+                run.checkpoints / name: round(s * steps) for name, s in self._snapshot_files().items()
+            },
+        )
+        task.keep_snapshots(0)
+        return task
+
+    def _parts(self) -> tuple[int, float | None]:
+        return self.accumulate, self.clip
+
+    def _learned(self, task: Task, curve: Curve, weights: Path, run: Run) -> Backbone:
+        import warnings
+
+        from bench.durable import write_whole
+        from bench.nn.backbone import Backbone
+        from bench.nn.dino import Dino as Training
+        from bench.nn.dino import collapsed
+
+        assert isinstance(task, Training)
+        run.facts["collapsed"] = collapsed(curve.watched)
+        if run.facts["collapsed"]:
+            warnings.warn(f"DINO collapsed: {run.facts['collapsed']}", stacklevel=1)
+        for name in self._snapshot_files():
+            write_whole(weights / name, (run.checkpoints / name).read_bytes())
+        backbone = task.teacher[0]
+        assert isinstance(backbone, Backbone)
         return backbone
+
+    def _snapshot_files(self) -> dict[str, float]:
+        return {f"backbone-{round(100 * share):03d}.safetensors": share for share in self.snapshots}
 
     def _architecture(self) -> Architecture:
         from bench.nn.backbone import Architecture

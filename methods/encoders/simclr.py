@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.interfaces import Count, Encoder, Unit
+from bench.interfaces import Count, Unit
+from bench.nn.selftrained import SelfTrained
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.images import Prepared
-    from bench.interfaces import Features, Run
+    from bench.interfaces import Run
     from bench.nn.augment import Geometry, Intensity
     from bench.nn.backbone import Backbone
+    from bench.nn.training import Curve, Epochs, Task
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class SimClr(Encoder):
+class SimClr(SelfTrained):
     """Features before the projection head. The control for methods that take credit for augmentation.
 
     The loss and the head are the paper's; its optimizer (LARS) is for batches of thousands, here it is
@@ -29,7 +31,6 @@ class SimClr(Encoder):
 
     source: ClassVar[str] = "Chen et al., ICML 2020, arXiv 2002.05709"
     libraries: ClassVar[tuple[str, ...]] = ("torch", "timm", "safetensors", "lightning_fabric")
-    seeded: ClassVar[bool] = True
 
     arch: str = "conv5"
     """conv5 (see width), vgg16, or any model of timm, e.g. resnet18, resnet50."""
@@ -37,8 +38,6 @@ class SimClr(Encoder):
     """Filters of the first layer of conv5, by default 64; features are 8 times as many."""
     image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side of the views, and of images when they are encoded; the prepared size unless given."""
-    channels: Literal["rgb", "native"] = "rgb"
-    """Three channels (grey is repeated), or a first layer for as many as the images have."""
     normalise: Literal["none", "imagenet"] = "none"
     """Leave pixels in [0, 1], or subtract ImageNet's mean and divide by its deviation."""
     rotate: bool = True
@@ -55,10 +54,6 @@ class SimClr(Encoder):
     """The paper's best for small images (CIFAR-10); 0.1 for ImageNet."""
     outputs: Count = 128
     """Width of the projections that are compared."""
-    epochs: Annotated[int, Field(ge=0)] = 100
-    """Times that every image is seen; with 0 the weights stay random."""
-    steps: Count | None = None
-    """Steps to train, instead of epochs."""
     batch: Annotated[int, Field(ge=2), Unit("images")] = 256
     """Images per step, each with two views."""
     rate: Annotated[float, Field(gt=0)] = 0.001
@@ -74,74 +69,44 @@ class SimClr(Encoder):
             raise ValueError(f"an area from {self.area[0]} to {self.area[1]} is empty")
         return self
 
-    def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train, and write the network without the projection head.
-
-        Raises `DataError` if the images are fewer than a batch, the network does not take them, or the
-        loss is not finite.
-        """
-        import warnings
-
-        from bench.nn.schedules import Cosine
-        from bench.nn.simclr import SimClr as Training
-        from bench.nn.simclr import collapsed
-        from bench.nn.training import Epochs, Steps, seeded, train
-        from bench.nn.weights import fingerprint, write_tensors
-
-        backbone, features = self._build(images.shape, run)
-        run.facts["parameters"] = sum(p.numel() for p in backbone.parameters())
-        run.facts["start"] = {"weights": "random", "sha256": fingerprint(backbone.model)}
-        steps = 0
-        if self.steps or self.epochs:
-            epochs = Epochs(len(images), self.batch, run.seed)
-            steps = self.steps or self.epochs * epochs.per_epoch
-            with seeded(run.seed):
-                task = Training(
-                    images,
-                    backbone,
-                    features,
-                    epochs=epochs,
-                    steps=steps,
-                    view=self._view(),
-                    look=self._look(),
-                    rate=Cosine(self.rate, 0.0, self.warmup),
-                    weight_decay=self.weight_decay,
-                    temperature=self.temperature,
-                    outputs=self.outputs,
-                )
-            curve = train(task, Steps(steps, self.batch), run)
-            run.facts["collapsed"] = collapsed(curve.watched)
-            if run.facts["collapsed"]:
-                warnings.warn(f"SimCLR collapsed: {run.facts['collapsed']}", stacklevel=1)
-        run.facts["steps"] = steps
-        write_tensors(weights / "backbone.safetensors", backbone)
-
-    def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
-        """Return features before the projection head, shape (n, features of the network)."""
-        from bench.nn.inputs import dtype_of, encode
-
-        backbone = self.network(images.shape, weights, run)
-        backbone.to(run.device).eval().model.to(dtype_of(run))
-        features = encode(images, run, lambda x: backbone(backbone.fitted(x)))
-        run.facts["feature_dimension"] = features.shape[1]
-        return features
-
-    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
-        """Return the trained network for images of a shape, for pair models and figures too."""
-        from bench.nn.weights import load_strictly, read_tensors
-
-        backbone, _ = self._build(shape, run)
-        if weights is not None:
-            file = weights / "backbone.safetensors"
-            load_strictly(backbone, read_tensors(file, "weights"), f"weights: {file}")
-        return backbone
-
     def _build(self, shape: tuple[int, int, int], run: Run) -> tuple[Backbone, int]:
         from bench.nn.backbone import Architecture
         from bench.nn.convnets import build
 
         a = Architecture(self.arch, self.channels, self.normalise, size=self.image_size)
         return build(a, shape, run.seed, width=self.width)
+
+    def _task(
+        self, images: Prepared, backbone: Backbone, features: int, epochs: Epochs, steps: int, run: Run
+    ) -> Task:
+        from bench.nn.schedules import Cosine
+        from bench.nn.simclr import SimClr as Training
+
+        return Training(
+            images,
+            backbone,
+            features,
+            epochs=epochs,
+            steps=steps,
+            view=self._view(),
+            look=self._look(),
+            rate=Cosine(self.rate, 0.0, self.warmup),
+            weight_decay=self.weight_decay,
+            temperature=self.temperature,
+            outputs=self.outputs,
+        )
+
+    def _learned(self, task: Task, curve: Curve, weights: Path, run: Run) -> Backbone:
+        import warnings
+
+        from bench.nn.simclr import SimClr as Training
+        from bench.nn.simclr import collapsed
+
+        assert isinstance(task, Training)
+        run.facts["collapsed"] = collapsed(curve.watched)
+        if run.facts["collapsed"]:
+            warnings.warn(f"SimCLR collapsed: {run.facts['collapsed']}", stacklevel=1)
+        return task.backbone
 
     def _view(self) -> Geometry:
         from bench.nn.augment import Geometry

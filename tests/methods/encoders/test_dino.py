@@ -198,3 +198,15 @@ def test_snapshots_change_nothing_of_the_training(tmp_path: Path) -> None:
 def test_wrong_snapshots_are_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         adapter("encoders", "dino", **{**TINY, **changes})
+
+
+def test_a_trained_backbone_is_a_weights_file(tmp_path: Path) -> None:
+    """What one fit wrote can start another, or be used as it is."""
+    features, _ = fitted(tmp_path, pixels())
+    kept: dict[str, Any] = {
+        "weights": "file",
+        "weights_file": tmp_path / "w" / "backbone.safetensors",
+        "epochs": 0,
+    }
+    again, _ = fitted(tmp_path / "again", pixels(), steps=None, **kept)
+    np.testing.assert_array_equal(again, features)

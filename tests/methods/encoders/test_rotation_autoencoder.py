@@ -68,20 +68,22 @@ from tests.methods.encoders.test_rotation_autoencoder import TINY, pixels
 original = training.Steps
 training.Steps = lambda *a: original(*a, checkpoint_s=0.0)
 folder = Path(sys.argv[1])
-encoder = adapter("encoders", "rotation_autoencoder", **{**TINY, "steps": 100})
+encoder = adapter("encoders", sys.argv[2], **{**TINY, "steps": 100})
 encoder.fit(prepared(pixels()), folder / "w", make_run(checkpoints=folder / "c"))
 """
 
 
-def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path) -> None:
-    fitted(tmp_path / "whole", pixels(), steps=100)
+@pytest.mark.parametrize("encoder", ["rotation_autoencoder", "autoencoder"])
+def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path, encoder: str) -> None:
+    fitted(tmp_path / "whole", pixels(), name=encoder, steps=100)
     for name in ("w", "c"):
         (tmp_path / "killed" / name).mkdir(parents=True)
 
     def start() -> subprocess.Popen[bytes]:
         root = str(Path(__file__).parents[3])
         env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "killed")], cwd=root, env=env)
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / "killed"), encoder]
+        return subprocess.Popen(command, cwd=root, env=env)
 
     process = start()
     while not list((tmp_path / "killed" / "c").glob("*.pt")):

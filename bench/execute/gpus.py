@@ -1,0 +1,87 @@
+"""The GPUs of this machine, and which stage may use which."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+from bench.interfaces import DataError
+from bench.plan import Stage
+
+_ROUNDING = 1e-6
+
+
+class Gpus:
+    """Hands out GPUs, whole or in shares; without any, every stage may start."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._free = dict.fromkeys(names, 1.0)
+
+    def take(self, count: int, share: float) -> tuple[str, ...] | None:
+        """Return `count` different GPUs of which `share` is free, the freest first; None: wait for some.
+
+        Raises `DataError` if there will never be so many.
+        """
+        if not self._free:
+            return ()
+        if count > len(self._free):
+            raise DataError(
+                f"limits: {count} processes need {count} GPUs, there are {len(self._free)}; lower processes"
+            )
+        found = [n for n in sorted(self._free, key=lambda n: -self._free[n]) if self._fits(n, share)][:count]
+        if len(found) < count:
+            return None
+        for name in found:
+            self._free[name] -= share
+        return tuple(found)
+
+    def give_back(self, names: Sequence[str], share: float) -> None:
+        """Take back what `take` returned."""
+        for name in names:
+            self._free[name] += share
+
+    def _fits(self, name: str, share: float) -> bool:
+        return self._free[name] >= share - _ROUNDING
+
+
+def wants_gpu(stage: Stage) -> bool:
+    """Say whether a stage may use a GPU: whether its adapter declares to use torch."""
+    adapter = stage.adapter
+    return adapter is not None and any(x.partition(".")[0] == "torch" for x in type(adapter).libraries)
+
+
+def visible_gpus(device: str) -> tuple[str, ...]:
+    """Return the GPUs that a run on `device` shares out, as CUDA_VISIBLE_DEVICES names them.
+
+    None for a device that is no CUDA GPU, and where there is no driver. What CUDA_VISIBLE_DEVICES leaves
+    out, e.g. because a batch system gave it to others, stays out. Raises `DataError` for `cuda:7` where
+    there are fewer.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in ("auto", "cuda"):
+        return ()
+    names = _listed() if (listed := os.environ.get("CUDA_VISIBLE_DEVICES")) is None else _named(listed)
+    if not names or not index:
+        return names
+    if not index.isdecimal() or int(index) >= len(names):
+        raise DataError(f"--device {device}: this machine shows {len(names)} GPUs; they count from cuda:0")
+    return (names[int(index)],)
+
+
+def _listed() -> tuple[str, ...]:
+    """Ask the driver; loading CUDA itself would forbid this process to fork."""
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    n = sum(line.startswith("GPU ") for line in done.stdout.splitlines())
+    return tuple(map(str, range(n)))
+
+
+def _named(listed: str) -> tuple[str, ...]:
+    names = [name.strip() for name in listed.split(",")]
+    if "-1" in names:  # CUDA reads no further
+        names = names[: names.index("-1")]
+    known = _listed()
+    return tuple(dict.fromkeys(n for n in names if n)) if known else ()

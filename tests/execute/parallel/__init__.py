@@ -1,0 +1,1 @@
+"""Adapters for the tests of GPUs and of trainings in several processes."""
