@@ -118,12 +118,60 @@ def table(
     table: Annotated[
         str | None, typer.Option("--table", help="Id of a table that the suite declares.")
     ] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="terminal, md, csv or latex.")] = "terminal",
+    against: Annotated[
+        str | None,
+        typer.Option(help="`paper`, for the published tables that the suite names, or the name of one."),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option("--format", "-f", help="terminal, md, csv, latex, html, json."),
+    ] = "terminal",
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Also compare all pairs of methods by a paired test.")
+    ] = False,
+    store: StoreOpt = None,
+    json: JsonOpt = False,
 ) -> None:
-    """Draw the leaderboard, or a table of the suite, from the records."""
-    from bench.commands.inspect import show_table
+    """Draw the leaderboard, or a table of the suite, from the records; or beside what was published."""
+    format = "json" if json else format
+    if against is not None:
+        from bench.commands.against import show_against
 
-    show_table(suite, profile, results, table, format)
+        show_against(suite, profile, results, table, against, format, _store(store))
+        return
+    from bench.commands.table import show_table
+
+    show_table(suite, profile, results, table, format, _store(store), pairs=pairs)
+
+
+@app.command()
+def tables(
+    suites: Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...")] = None,
+    profile: ProfileOpt = None,
+    results: ResultsOpt = DEFAULT_RESULTS,
+    every: Annotated[bool, typer.Option("--all", help="Of every suite with results.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Gets a folder per suite.  [default: tables/ in the results of each]"),
+    ] = None,
+    format: Annotated[
+        list[str] | None,
+        typer.Option("--format", "-f", help="md, csv, latex, html, json; may repeat.  [default: all]"),
+    ] = None,
+    store: StoreOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Write every table that suites declare, and each beside the published one that it names.
+
+    Exit code 1 if a table is missing or not whole; what and why is said.
+    """
+    from bench.commands.tables import write_tables
+
+    raise typer.Exit(
+        write_tables(
+            suites or [], profile, results, out, format or [], _store(store), every=every, as_json=json
+        )
+    )
 
 
 @app.command()
@@ -132,7 +180,8 @@ def figure(
         str,
         typer.Argument(
             metavar="KIND",
-            help="attention, similarity, map, montage, frequencies, reliability, clusters, curves; or all.",
+            help="attention, similarity, map, montage, frequencies, reliability, clusters, curves, "
+            "critical_difference; or all.",
         ),
     ],
     suite: SuiteArg,
@@ -144,7 +193,8 @@ def figure(
         str | None, typer.Option(help="Another method to stand beside: attention, reliability, curves.")
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="Column of the image set to colour or count by: map, frequencies.")
+        str | None,
+        typer.Option(help="Column to colour or count by: map, frequencies; or metric: critical_difference."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the files.  [default: figures/ in the suite's results]")
@@ -158,6 +208,31 @@ def figure(
 
     wish = Wish(dataset, method, seed, against, by)
     draw_figures(kind, suite, profile, results, _store(store), wish, out, as_json=json)
+
+
+@app.command()
+def site(
+    suites: Annotated[
+        list[str], typer.Argument(metavar="SUITE...", help="Suites that have run: names, or YAML files.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the page; empty, or of an earlier build.")] = Path(
+        "site"
+    ),
+    profile: ProfileOpt = None,
+    map: Annotated[
+        str, typer.Option(help="How features become a plane: pca, in seconds; umap, minutes per encoder.")
+    ] = "pca",
+    max_points: Annotated[
+        int, typer.Option(min=1, max=200_000, help="Images on a map; of more, a sample is drawn.")
+    ] = 30_000,
+    results: ResultsOpt = DEFAULT_RESULTS,
+    store: StoreOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Write a web page that opens from disk: leaderboards, and for each method maps, images, provenance."""
+    from bench.commands.site import write_site
+
+    write_site(suites, profile, results, _store(store), out, map, max_points, as_json=json)
 
 
 @app.command()
@@ -241,6 +316,67 @@ def verify(
     from bench.commands.upkeep import verify_all
 
     raise typer.Exit(verify_all(suites or [], results, _store(store), quarantine=quarantine, as_json=json))
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="RUN_A", help="Results of a suite, e.g. results/mine.")],
+    after: Annotated[Path, typer.Argument(metavar="RUN_B", help="Results to compare with those of RUN_A.")],
+    time_ratio: Annotated[float, typer.Option(help="Ratio from which a stage counts as slower.")] = 1.5,
+    memory_ratio: Annotated[float, typer.Option(help="The same for its peak of memory.")] = 1.2,
+    format: Annotated[str, typer.Option("--format", "-f", help="terminal, md or json.")] = "terminal",
+    json: JsonOpt = False,
+) -> None:
+    """List what got worse or better beyond noise between two runs.
+
+    Exit codes: 0 nothing got worse; 3 something did; 2 wrong usage.
+    """
+    from bench.commands.compare import compare_runs
+
+    raise typer.Exit(compare_runs(before, after, time_ratio, memory_ratio, "json" if json else format))
+
+
+@app.command()
+def regress(
+    suite: SuiteArg,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF|DATE", help="First night to count: a date, or a commit that a night ran at."
+        ),
+    ] = None,
+    profile: ProfileOpt = None,
+    nights: Annotated[
+        Path,
+        typer.Option(envvar="BENCH_NIGHTS", help="Folder with one results folder per night."),
+    ] = Path("nights"),
+    format: Annotated[str, typer.Option("--format", "-f", help="terminal, md or json.")] = "terminal",
+    json: JsonOpt = False,
+) -> None:
+    """Judge the newest night by those before it: scores, and seconds and memory of stages.
+
+    Exit codes: 0 nothing got worse; 3 something did; 2 wrong usage.
+    """
+    from bench.commands.compare import judge_nights
+
+    raise typer.Exit(judge_nights(suite, profile, since, nights, "json" if json else format))
+
+
+@app.command()
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Results of other machines: folders with suites.")
+    ],
+    results: ResultsOpt = DEFAULT_RESULTS,
+    json: JsonOpt = False,
+) -> None:
+    """Join results of several machines into one folder, in any order, and name what contradicts.
+
+    Exit codes: 0 all agree; 1 records contradict or are damaged; 2 wrong usage.
+    """
+    from bench.commands.merge import merge_results
+
+    raise typer.Exit(merge_results(folders, results, as_json=json))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,3 +123,24 @@ def test_the_checksum_of_a_file_is_that_of_its_content(tmp_path: Path):
     (tmp_path / "c").write_bytes(b"x" * 4_999_999 + b"y")
     a, b, c = (file_checksum(tmp_path / n) for n in "abc")
     assert a == b != c
+
+
+def test_files_that_were_sealed_by_their_values_are_still_read():
+    body = {"b": [1, 0.1], "a": "é"}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    checksum = xxhash.xxh3_128_hexdigest(text.encode())
+    old = (json.dumps({**body, "checksum": checksum}, indent=1) + "\n").encode()
+    assert unseal(old, "x") == body
+    for at in range(8 * len(old)):
+        flipped = bytearray(old)
+        flipped[at // 8] ^= 1 << at % 8
+        with pytest.raises(Damaged):
+            unseal(bytes(flipped), "x")
+
+
+def test_the_rest_of_a_long_body_is_checked_but_not_returned():
+    sealed = seal({"a": {"rest": [1]}, "b": 2, "rest": [3], "c": 4})
+    assert unseal(sealed, "x", until="rest") == {"a": {"rest": [1]}, "b": 2}
+    assert unseal(sealed, "x", until="nothing")["c"] == 4
+    with pytest.raises(Damaged):
+        unseal(sealed.replace(b'"c": 4', b'"c": 5'), "x", until="rest")

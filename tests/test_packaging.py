@@ -40,7 +40,7 @@ def test_every_module_suite_and_table_is_in_the_wheel(installed: Path) -> None:
     homes["results/reference"] = "bench/reference"
     for part in PARTS:
         for path in (CHECKOUT / part).rglob("*"):
-            if path.suffix in (".py", ".yaml", ".csv") and "__pycache__" not in path.parts:
+            if path.suffix in (".py", ".yaml", ".csv", ".css", ".js") and "__pycache__" not in path.parts:
                 inside = installed / homes.get(part, part) / path.relative_to(CHECKOUT / part)
                 assert inside.is_file(), f"{path} is not in the wheel"
 

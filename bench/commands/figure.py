@@ -10,9 +10,10 @@ from pathlib import Path
 
 from bench.commands.inspect import opened
 from bench.interfaces import DataError
+from bench.metrics.names import find
 from bench.record import CellRecord
 from bench.registry import suggest
-from bench.report.figures.kinds import KINDS, kind
+from bench.report.figures.kinds import KINDS, OF_SUITES, kind, kind_of_suite
 from bench.report.leaderboard import build
 from bench.results import PlannedCell, PlanOnDisk, Results
 from bench.store import Store
@@ -45,15 +46,19 @@ def draw_figures(
     Raises `DataError` for names that the suite does not have, a cell without scores, artefacts that are
     gone, and data that does not allow the figure; with `all`, only if nothing can be drawn.
     """
-    if what not in KINDS and what != "all":
-        raise DataError(f"no figure named {what!r}; {suggest(what, ['all', *KINDS])}")
+    every = [*KINDS, *OF_SUITES]
+    if what not in every and what != "all":
+        raise DataError(f"no figure named {what!r}; {suggest(what, ['all', *every])}")
     results, plan = opened(name, profile, base)
     folder = out or results.folder / "figures"
     drawn: list[dict[str, object]] = []
     left_out: dict[str, str] = {}
-    for one in KINDS if what == "all" else [what]:
+    for one in every if what == "all" else [what]:
         try:
-            drawn.append(_draw(one, results, plan, Store(store), wish, folder))
+            if one in OF_SUITES:
+                drawn.append(_draw_of_suite(one, results, plan, wish, folder, asked=what != "all"))
+            else:
+                drawn.append(_draw(one, results, plan, Store(store), wish, folder))
         except DataError as e:
             if what != "all":
                 raise
@@ -61,7 +66,8 @@ def draw_figures(
             continue
         if not as_json:
             d = drawn[-1]
-            print(f"{one}: {d['dataset']} · {d['method']} · seed {d['seed']}")
+            cell = f"{d['dataset']} · {d['method']} · seed {d['seed']}"
+            print(f"{one}: {cell if one in KINDS else d['metric']}")
             for path in d["files"] if isinstance(d["files"], list) else ():
                 print(f"    {path}")
     if not drawn:
@@ -97,6 +103,27 @@ def _draw(
         "seed": record.seed,
         "against": against.method if against else None,
         "synthetic": record.synthetic,
+        "files": [str(f) for f in files],
+    }
+
+
+def _draw_of_suite(
+    what: str, results: Results, plan: PlanOnDisk, wish: Wish, folder: Path, *, asked: bool
+) -> dict[str, object]:
+    from bench.report.figures.style import applied, write
+
+    metric = wish.by if wish.by is not None and asked else plan.metrics[0]
+    try:
+        find(metric)
+    except KeyError:
+        raise DataError(f"--by: no metric named {metric!r}; {suggest(metric, plan.metrics)}") from None
+    board = build(plan, results.get, [metric])
+    with applied():
+        files = write(kind_of_suite(what).draw(board, metric), folder / f"{what}-{_safe(metric)}")
+    return {
+        "kind": what,
+        "metric": metric,
+        "synthetic": any(one.synthetic for one in board.boards),
         "files": [str(f) for f in files],
     }
 

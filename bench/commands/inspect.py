@@ -1,27 +1,22 @@
-"""`bench status`, `bench table`, `bench show`: what the records say."""
+"""`bench status`, `bench show`: what the records say."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.commands.table import folder_name
 from bench.durable import Damaged
 from bench.interfaces import DataError
-from bench.metrics.names import METRICS
+from bench.metrics.names import METRICS, find
 from bench.record import CellRecord, Status, read
 from bench.registry import suggest
-from bench.report import reference
-from bench.report.leaderboard import Leaderboard, build
-from bench.report.render import comma_separated, latex, markdown, terminal
 from bench.results import PlanOnDisk, Results
-
-_TEXT_FORMATS = {"md": markdown, "csv": comma_separated, "latex": latex}
 
 
 def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) -> int:
@@ -56,37 +51,6 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
     said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
     console.print(f"{plan.suite}: {len(plan.cells)} cells: {said}", highlight=False)
     return 1 if bad else 0
-
-
-def show_table(name: str, profile: str | None, base: Path, table: str | None, format: str) -> None:
-    """Print the leaderboard, or one of the tables that the suite declares.
-
-    What was published goes below it, for readers: on a terminal and in Markdown.
-    """
-    results, plan = opened(name, profile, base)
-    metrics: list[str] = []
-    datasets: list[str] = []
-    published: str | None = None
-    if table is not None:
-        known = {str(t["id"]): t for t in plan.tables}
-        if table not in known:
-            raise DataError(f"{plan.suite} has no table {table!r}; {suggest(table, sorted(known))}")
-        metrics, datasets = known[table]["columns"], known[table]["datasets"]
-        published = known[table]["reference"]
-        plan = replace(plan, title=known[table]["caption"] or plan.title)
-    board: Leaderboard = build(plan, results.get, metrics, datasets)
-    if format in _TEXT_FORMATS:
-        print(_TEXT_FORMATS[format](board), end="")
-        if published and format == "md":
-            print(f"\n{reference.markdown(published)}", end="")
-    elif format == "terminal":
-        console = wide_console()
-        for part in terminal(board, console.width):
-            console.print(part)
-        if published:
-            console.print(reference.terminal(published))
-    else:
-        raise DataError(f"--format: no format {format!r}; {suggest(format, ['terminal', *_TEXT_FORMATS])}")
 
 
 def show_cell(cell: str, base: Path, *, as_json: bool) -> None:
@@ -127,8 +91,7 @@ def wide_console(*, stderr: bool = False) -> Console:
 
 def opened(name: str, profile: str | None, base: Path) -> tuple[Results, PlanOnDisk]:
     """Open the results of a suite by its name or file. Raises `DataError` if it has not run."""
-    stem = Path(name).stem if name.endswith((".yaml", ".yml")) else name
-    results = Results(base, f"{stem}-{profile}" if profile else stem)
+    results = Results(base, folder_name(name, profile))
     try:
         return results, results.read_plan()
     except FileNotFoundError:
@@ -168,7 +131,7 @@ def _scores(record: CellRecord) -> Table:
     for name, value in record.metrics.items():
         low, high = record.intervals.get(name, (None, None))
         ends = [f"{v:.4f}" if v is not None else "" for v in (low, high)]
-        table.add_row(METRICS[name].title, f"{value:.4f}", *ends)
+        table.add_row(find(name).title, f"{value:.4f}", *ends)
     return table
 
 

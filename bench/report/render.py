@@ -1,30 +1,24 @@
-"""One leaderboard in several formats. What comes from data or suite files is escaped in each."""
+"""A leaderboard in several formats. What comes from data or suite files is escaped in each."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
 
-from bench.metrics.names import find
-from bench.report.leaderboard import JUDGE, Board, Leaderboard, Number, Row
+from bench.report import escape
+from bench.report import html as hypertext
+from bench.report.layout import Block, Column, Entry, Layout, arrange, heading, notes
+from bench.report.leaderboard import Board, Leaderboard, Row
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
-NOTES = (
-    "Sorted by {first}. Numbers are means over {seeds} seeds ± the longer arm of their {level:g} % interval "
-    "(Student t over seeds and bootstrap over images, in quadrature). Rank: 1 + the number of methods whose "
-    "whole interval is better, so equal ranks are ties. ° not better than the best trivial baseline in this "
-    "metric. “Not better than trivial”: the interval of {judge} reaches down to a trivial baseline. {noise}"
-)
-_NOISE = {
-    "own_cluster": "Each image called noise counts as a cluster of its own.",
-    "drop": "Images called noise are left out; the share of images scored stands beside the row.",
-}
+__all__ = ["comma_separated", "heading", "html", "latex", "markdown", "notes", "terminal", "to_json"]
 
 
 @dataclass(frozen=True)
@@ -32,216 +26,208 @@ class _Style:
     """How one format writes the marks."""
 
     escape: Callable[[str], str]
-    bold: Callable[[str], str]
-    italic: Callable[[str], str]
-    plus_minus: str | None
+    best: Callable[[str], str]
+    second: Callable[[str], str]
+    baseline: Callable[[str], str]
+    plus_minus: str
     mark: str
 
 
-def notes(board: Leaderboard, metric: str) -> str:
-    """Return the sentences that say how to read the numbers."""
-    return NOTES.format(
-        first=find(metric).title,
-        seeds=board.seeds,
-        level=round(100 * board.level, 6),
-        judge=find(JUDGE).title,
-        noise=_NOISE[board.noise],
-    )
+_MARKDOWN = _Style(escape.markdown, lambda s: f"**{s}**", lambda s: f"*{s}*", lambda s: f"*{s}*", " ± ", "°")
+_LATEX = _Style(
+    escape.latex,
+    lambda s: rf"\textbf{{{s}}}",
+    lambda s: rf"\underline{{{s}}}",
+    lambda s: rf"\emph{{{s}}}",
+    r" $\pm$ ",
+    r"$^{\circ}$",
+)
 
 
-def markdown(board: Leaderboard) -> str:
+def markdown(board: Leaderboard, layout: Layout | None = None, extra: Sequence[Block] = ()) -> str:
     """Render as GitHub Markdown."""
     from tabulate import tabulate
 
-    style = _Style(_markdown_text, lambda s: f"**{s}**", lambda s: f"*{s}*", " ± ", "°")
-    parts = [f"# {_markdown_text(board.title or board.suite)}", ""]
-    for one in board.boards:
-        parts += [f"## {_markdown_text(heading(one))}", ""]
-        rows = [_cells(one, row, style) for row in one.rows]
-        align = ["right", "left", *["right"] * (len(one.metrics) + 2), "left"]
-        parts += [tabulate(rows, _header(one), tablefmt="pipe", colalign=align, disable_numparse=True), ""]
-    if board.boards:
-        parts += [notes(board, board.boards[0].metrics[0]), ""]
+    sheet = arrange(board, layout, extra)
+    parts = [f"# {escape.markdown(sheet.title)}", ""]
+    for block in sheet.blocks:
+        if block.heading:
+            parts += [f"## {escape.markdown(block.heading)}", ""]
+        rows = [[_written(e, _MARKDOWN) for e in row] for row in block.rows]
+        header = [_MARKDOWN.escape(_whole_title(c)) for c in block.columns]
+        align = ["left" if c.left else "right" for c in block.columns]
+        parts += [tabulate(rows, header, tablefmt="pipe", colalign=align, disable_numparse=True), ""]
+        parts += [line for note in block.notes for line in (escape.markdown(note), "")]
+    if sheet.notes:
+        parts += [escape.markdown(" ".join(sheet.notes)), ""]
     return "\n".join(parts)
 
 
-def latex(board: Leaderboard) -> str:
-    """Render as LaTeX tables (package booktabs), one per dataset."""
-    style = _Style(
-        _latex_text, lambda s: rf"\textbf{{{s}}}", lambda s: rf"\emph{{{s}}}", r" $\pm$ ", r"$^{\circ}$"
-    )
-    parts = [f"% {_one_line(board.title or board.suite)}; needs \\usepackage{{booktabs}}"]
-    for one in board.boards:
-        said = f"{board.title or board.suite}: {heading(one)}. {notes(board, one.metrics[0])}"
+def latex(board: Leaderboard, layout: Layout | None = None, extra: Sequence[Block] = ()) -> str:
+    """Render as LaTeX tables (package booktabs), one per block."""
+    sheet = arrange(board, layout, extra)
+    parts = [f"% {escape.one_line(sheet.title)}; needs \\usepackage{{booktabs}}"]
+    for block in sheet.blocks:
+        said = f"{sheet.title}: {block.heading}" if block.heading else sheet.title
+        below = " ".join([*block.notes, *(() if block in extra else sheet.notes)])
         parts += [
             r"\begin{table}",
-            rf"\caption{{{_latex_text(said)}}}",
-            rf"\begin{{tabular}}{{rl{'r' * (len(one.metrics) + 2)}l}}",
+            r"\centering\small",
+            rf"\caption{{{escape.latex(said)}}}",
+            rf"\begin{{tabular}}{{{''.join('l' if c.left else 'r' for c in block.columns)}}}",
             r"\toprule",
-            " & ".join(map(_latex_text, _header(one))) + r" \\",
+            *_latex_groups(block.columns),
+            " & ".join(escape.latex(c.title) for c in block.columns) + r" \\",
             r"\midrule",
-            *(" & ".join(_cells(one, row, style)) + r" \\" for row in one.rows),
+            *(_latex_row(row) for row in block.rows),
             r"\bottomrule",
             r"\end{tabular}",
+            r"\par\smallskip",
+            rf"\parbox{{\linewidth}}{{\footnotesize {escape.latex(below)}}}",
             r"\end{table}",
             "",
         ]
     return "\n".join(parts)
 
 
+def html(board: Leaderboard, layout: Layout | None = None, extra: Sequence[Block] = ()) -> str:
+    """Render as one HTML page that needs nothing else."""
+    return hypertext.page(arrange(board, layout, extra))
+
+
 def comma_separated(board: Leaderboard) -> str:
-    """Render as CSV with full precision, one line per dataset, method and metric interval in columns."""
-    out = io.StringIO()
+    """Render as CSV with full precision, one line per dataset and method, marks and intervals in columns."""
     metrics = board.boards[0].metrics if board.boards else []
-    header = [
-        "dataset",
-        "synthetic",
-        "rank",
-        "method",
-        "trivial",
-        "uses_labels",
-        "seeds_planned",
-        "seeds_scored",
-    ]
+    header = ["dataset", "synthetic", "rank", "method", "trivial", "uses_labels"]
+    header += ["seeds_planned", "seeds_scored", "statuses", "degenerate", "unproven"]
     for m in metrics:
-        header += [m, f"{m}_low", f"{m}_high"]
+        header += [m, f"{m}_low", f"{m}_high", f"{m}_seeds", f"{m}_mark"]
     header += ["clusters", "coverage", "seconds", "remarks"]
+    out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
     for one in board.boards:
         for row in one.rows:
-            line: list[object] = [one.dataset, one.synthetic, row.rank or "", row.method, row.trivial]
-            line += [row.uses_labels, row.planned, row.scored]
-            for m in metrics:
-                n = row.numbers.get(m)
-                line += [n.mean, n.low, n.high] if n else ["", "", ""]
-            line += [_or_empty(row.clusters), _or_empty(row.coverage), _or_empty(row.seconds)]
-            writer.writerow([_safe_cell(v) for v in [*line, "; ".join(row.remarks())]])
+            writer.writerow([escape.csv_cell(v) for v in _csv_line(one, row, metrics)])
     return out.getvalue()
 
 
-def terminal(board: Leaderboard, width: int) -> list[RenderableType]:
+def to_json(board: Leaderboard) -> dict[str, Any]:
+    """Return everything the tables say, for machines."""
+    about = {k: v for k, v in vars(board).items() if k != "boards"}
+    boards = []
+    for one in board.boards:
+        rows = []
+        for row in one.rows:
+            fields = {**vars(row), "complete": row.complete, "remarks": row.remarks()}
+            fields["statuses"] = {s: n for s, n in sorted(row.statuses.items()) if n}
+            fields["numbers"] = {m: vars(n) for m, n in row.numbers.items()}
+            rows.append(fields)
+        boards.append({**vars(one), "rows": rows})
+    return {**about, "notes": notes(board) if board.boards else "", "boards": boards}
+
+
+def terminal(
+    board: Leaderboard, width: int, layout: Layout | None = None, extra: Sequence[Block] = ()
+) -> list[RenderableType]:
     """Render for a terminal; on a narrow one the intervals stay in the files."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
     from rich.text import Text
 
+    sheet = arrange(board, layout, extra)
     shown: list[RenderableType] = []
-    for one in board.boards:
-        narrow = width < 52 + 17 * len(one.metrics)
-        style = _Style(
-            lambda s: escape(_one_line(s)),
-            lambda s: f"[bold green]{s}[/]",
-            lambda s: f"[dim italic]{s}[/]",
-            None if narrow else " ±",
-            "°",
-        )
-        table = Table(
-            title=Text(_one_line(heading(one)), style="bold"),
-            box=box.SIMPLE_HEAD,
-            title_justify="left",
-            pad_edge=False,
-        )
-        for i, name in enumerate(_header(one)):
-            table.add_column(
-                name.replace(" ", "\n") if "." in dict(enumerate(one.metrics, 2)).get(i, "") else name,
-                justify="left" if i in (1, len(one.metrics) + 4) else "right",
-                no_wrap=i != len(one.metrics) + 4,
-            )
-        for row in one.rows:
-            table.add_row(*_cells(one, row, style))
-        shown.append(table)
-    if board.boards:
-        shown.append(Text(notes(board, board.boards[0].metrics[0]), style="dim"))
+    for block in sheet.blocks:
+        shown.append(_terminal_table(block, width))
+        shown += [Text(note, style="dim") for note in block.notes]
+    if sheet.notes:
+        shown.append(Text(" ".join(sheet.notes), style="dim"))
     return shown
 
 
-def heading(board: Board) -> str:
-    """Return the title of one board: dataset, how much was scored, and whether it was generated."""
-    classes = f"{board.classes} classes" if board.classes is not None else "no classes known"
-    size = f" ({board.images:,} images, {classes})" if board.images is not None else ""
-    return f"{board.dataset}{size}{' · synthetic' if board.synthetic else ''}"
-
-
-def _header(board: Board) -> list[str]:
-    return ["rank", "method", *(_title(m) for m in board.metrics), "clusters", "seconds", "remarks"]
-
-
-def _title(metric: str) -> str:
-    m = find(metric)
-    unit = f" [{m.unit}]" if m.unit else ""
-    return f"{m.title}{unit}"
-
-
-def _cells(board: Board, row: Row, style: _Style) -> list[str]:
-    name = style.escape(row.method)
-    cells = [str(row.rank) if row.rank else "", style.italic(name) if row.trivial else name]
-    cells += [_number_text(row.numbers.get(m), row, style) for m in board.metrics]
-    cells.append(f"{row.clusters:.4g}" if row.clusters is not None else "")
-    cells.append(f"{row.seconds:.1f}" if row.seconds is not None else "")
-    cells.append(style.escape("; ".join(row.remarks())))
-    return cells
-
-
-def _number_text(number: Number | None, row: Row, style: _Style) -> str:
-    if number is None:
-        return "—" if style.mark == "°" else "---"
-    text = f"{number.mean:.3f}"
-    if style.plus_minus is not None:
-        text += f"{style.plus_minus}{number.half_width:.3f}"
-    if not row.complete:
+def _written(entry: Entry, style: _Style) -> str:
+    text = style.escape(entry.text)
+    if entry.spread:
+        text += f"{style.plus_minus}{entry.spread}"
+    if entry.incomplete:
         text = f"({text})"  # a mean over what happened to exist does not look like a mean
-    if number.best:
-        text = style.bold(text)
-    return text + (style.mark if number.trivial else "")
+    if entry.best:
+        text = style.best(text)
+    if entry.second:
+        text = style.second(text)
+    if entry.baseline:
+        text = style.baseline(text)
+    return text + (style.mark if entry.trivial else "")
 
 
-def _markdown_text(text: str) -> str:
-    text = _one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", text)
+def _whole_title(column: Column) -> str:
+    return f"{column.group}: {column.title}" if column.group else column.title
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "°": r"$^{\circ}$",
-    "±": r"$\pm$",
-    "·": r"$\cdot$",
-    "“": "``",
-    "”": "''",
-}
+def _latex_row(row: list[Entry]) -> str:
+    text = " & ".join(_written(e, _LATEX) for e in row)
+    return (f"{{}}{text}" if text.startswith(("[", "*")) else text) + r" \\"  # after \\ they would be options
 
 
-def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in _one_line(text))
+def _latex_groups(columns: list[Column]) -> list[str]:
+    if not any(c.group for c in columns):
+        return []
+    heads, rules, at = [], [], 1
+    for group, members in groupby(columns, key=lambda c: c.group):
+        span = len(list(members))
+        heads.append(
+            rf"\multicolumn{{{span}}}{{c}}{{{escape.latex(group)}}}" if group else " & " * (span - 1)
+        )
+        if group:
+            rules.append(rf"\cmidrule(lr){{{at}-{at + span - 1}}}")
+        at += span
+    return [" & ".join(heads) + r" \\", " ".join(rules)]
 
 
-def _one_line(text: str) -> str:
-    return " ".join(_printable(text).split())
+def _csv_line(board: Board, row: Row, metrics: list[str]) -> list[object]:
+    statuses = ";".join(f"{n} {s}" for s, n in sorted(row.statuses.items()) if n)
+    line: list[object] = [board.dataset, board.synthetic, row.rank or "", row.method, row.trivial]
+    line += [row.uses_labels, row.planned, row.scored, statuses, row.statuses["degenerate"], row.unproven]
+    for m in metrics:
+        n = row.numbers.get(m)
+        if n is None:
+            line += ["", "", "", 0, ""]
+            continue
+        marks = {
+            "best": n.best,
+            "second": n.second,
+            "trivial": n.trivial,
+            "incomplete": n.seeds < row.planned,
+        }
+        line += [n.mean, n.low, n.high, n.seeds, ";".join(name for name, there in marks.items() if there)]
+    facts = ["" if v is None else v for v in (row.clusters, row.coverage, row.seconds)]
+    return [*line, *facts, "; ".join(row.remarks())]
 
 
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+def _terminal_table(block: Block, width: int) -> RenderableType:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    narrow = width < 52 + 17 * sum(c.measured for c in block.columns)
+    title = Text(escape.one_line(block.heading), style="bold") if block.heading else None
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for i, c in enumerate(block.columns):
+        words = [escape.one_line(w) for w in (c.group, c.title) if w]
+        long = c.measured and (len(c.title) > 10 or bool(c.group))
+        name = "\n".join(words).replace(" ", "\n") if long else " ".join(words)
+        justify: Literal["left", "right"] = "left" if c.left else "right"
+        table.add_column(Text(name), justify=justify, no_wrap=i < len(block.columns) - 1)
+    for row in block.rows:
+        table.add_row(*(_styled(e, narrow=narrow) for e in row))
+    return table
 
 
-def _safe_cell(value: object) -> object:
-    """Keep a name on its line, and from being taken for a formula by a spreadsheet."""
-    if not isinstance(value, str):
-        return value
-    text = _printable(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+def _styled(entry: Entry, *, narrow: bool) -> Text:
+    from rich.text import Text
 
-
-def _or_empty(value: float | None) -> object:
-    return "" if value is None else value
+    text = escape.one_line(entry.text)
+    if entry.spread and not narrow:
+        text += f" ±{entry.spread}"
+    if entry.incomplete:
+        text = f"({text})"
+    styles = {"bold green": entry.best, "underline": entry.second, "dim italic": entry.baseline}
+    return Text(text + ("°" if entry.trivial else ""), " ".join(s for s, on in styles.items() if on))

@@ -74,7 +74,9 @@ def test_status(own_run: Finished):
     assert {p["status"] for p in said["problems"]} == {"damaged", "missing"}
 
 
-@pytest.mark.parametrize(("format", "suffix"), [("md", "md"), ("csv", "csv"), ("latex", "tex")])
+@pytest.mark.parametrize(
+    ("format", "suffix"), [("md", "md"), ("csv", "csv"), ("latex", "tex"), ("html", "html")]
+)
 def test_table_prints_what_the_run_wrote(finished: Finished, format: str, suffix: str):
     done = finished.bench("table", "tiny", "--format", format)
     assert done.returncode == 0

@@ -24,7 +24,10 @@ def test_all_that_can_be_drawn_is_and_the_rest_is_named(drawn: Bench, tmp_path: 
     said = json_of(done)
     kinds = ["attention", "similarity", "map", "montage", "frequencies", "clusters", "curves"]
     assert [f["kind"] for f in said["figures"]] == kinds
-    assert said["left_out"] == {"reliability": "dino has no pair model"}
+    assert said["left_out"] == {
+        "reliability": "dino has no pair model",
+        "critical_difference": "ranks over datasets need 3 datasets or more, not 1",
+    }
     files = sorted(Path(f) for figure in said["figures"] for f in figure["files"])
     assert files == sorted(tmp_path.iterdir())
     assert len(files) == 15

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.metrics.names import METRICS
+from bench.metrics.names import METRICS, VERSION
 from bench.record import CellRecord
 from bench.report.leaderboard import Board, Leaderboard, Row, build
 from bench.results import PlannedCell, PlanOnDisk
@@ -70,12 +70,18 @@ def test_a_mean_with_its_t_interval():
     assert number.half_width == pytest.approx(half)
 
 
-def test_seeds_and_images_join_in_quadrature():
+def test_seeds_and_images_join_with_a_quantile_between_gauss_and_student():
+    z, seeds = 1.959963984540054, 0.01**2  # s² / n = 2 · 0.01² / 2
     number = row(board({"A": [(0.49, 0.46, 0.50), (0.51, 0.48, 0.52)]}), "A").numbers["acc"]
-    seeds = T_95_1 * math.sqrt(2) * 0.01 / math.sqrt(2)
-    assert number.low == pytest.approx(0.5 - math.hypot(seeds, 0.03))
-    assert number.high == pytest.approx(0.5 + math.hypot(seeds, 0.01))
-    assert number.half_width == pytest.approx(math.hypot(seeds, 0.03))
+    for end, sign, arm in ((number.low, -1, 0.03), (number.high, 1, 0.01)):
+        total = seeds + (arm / z) ** 2
+        q = z + (T_95_1 - z) * seeds / total  # exponent 2 - 1 / (n - 1) = 1
+        assert end == pytest.approx(0.5 + sign * q * math.sqrt(total))
+    assert number.half_width == pytest.approx(max(0.5 - number.low, number.high - 0.5))
+    arms = (0.02**2 + (0.03 / z) ** 2) ** 0.5
+    number = row(board({"A": [(v, v - 0.03, v + 0.03) for v in (0.4, 0.4, 0.46)]}), "A").numbers["acc"]
+    share = 0.02**2 / arms**2  # s = 0.06 / sqrt(3), so s / sqrt(n) = 0.02
+    assert number.half_width == pytest.approx((z + (T_95_2 - z) * share**1.5) * arms)
 
 
 def test_one_seed_or_equal_seeds_leave_the_images_doubt():
@@ -175,6 +181,64 @@ def test_boards_and_columns_can_be_chosen():
     assert [b.dataset for b in build(plan, records.get).boards] == ["X", "Y", "Z"]
     chosen = build(plan, records.get, ["nmi"], ["Y"])
     assert [(b.dataset, b.metrics) for b in chosen.boards] == [("Y", ["nmi"])]
+
+
+def test_best_and_second_are_marked_among_complete_methods_only():
+    found = board(
+        {"A": [0.7, 0.7], "B": [0.9, "crash"], "C": [0.8, 0.8], "D": [0.8, 0.8]}, trivial={"T": [0.95]}
+    )
+    marks = {r.method: (r.numbers["acc"].best, r.numbers["acc"].second) for r in found.rows}
+    assert marks == {
+        "A": (False, True), "B": (False, False), "C": (True, False), "D": (True, False), "T": (False, False),
+    }  # fmt: skip
+
+
+def test_a_column_that_only_some_seeds_or_methods_have():
+    planned = [PlannedCell(f"{m}{s}", "D", m, s, False, False) for m in "ABC" for s in (0, 1)]
+    records = {
+        c.key: record(method=c.method, seed=c.seed, metrics=dict.fromkeys(METRICS, 0.5 + c.seed / 10))
+        for c in planned
+    }
+    records["A0"] = records["A0"].model_copy(update={"parts": {"pairs": {"f1_joins": 0.9}}})
+    for key in ("B0", "B1"):
+        records[key] = records[key].model_copy(update={"parts": {"pairs": {"f1_joins": 0.2}}})
+    found = build(PlanOnDisk("s", "T", ["pairs.f1_joins"], "drop", 0.95, [], planned), records.get).boards[0]
+    a, b, c = (row(found, m) for m in "ABC")
+    assert (a.numbers["pairs.f1_joins"].seeds, a.rank, a.numbers["pairs.f1_joins"].best) == (1, None, False)
+    assert (b.numbers["pairs.f1_joins"].seeds, b.rank, b.numbers["pairs.f1_joins"].best) == (2, 1, True)
+    assert "pairs.f1_joins" not in c.numbers
+    assert a.values["pairs.f1_joins"] == {0: 0.9}
+    assert [r.method for r in found.rows] == ["A", "B", "C"]
+
+
+def test_scores_of_another_version_of_the_metrics_are_left_out():
+    found = leaderboard({"A": [0.5, 0.6]}, metrics_version=VERSION - 1)
+    one = row(found.boards[0], "A")
+    assert (one.scored, one.numbers, found.outdated) == (0, {}, 2)
+    assert one.remarks() == ["0 of 2 seeds: 2 outdated"]
+    now = leaderboard({"A": [0.5, 0.6]}, metrics_version=VERSION)
+    assert (now.outdated, row(now.boards[0], "A").scored) == (0, 2)
+
+
+def test_rows_can_be_chosen_and_sorted():
+    planned = [PlannedCell(m, "D", m, 0, m == "T", False) for m in ("B1", "B2", "A", "T")]
+    scores = {"B1": (0.1, 0.9), "B2": (0.3, 0.2), "A": (0.2, 0.1), "T": (0.0, 0.0)}
+    records = {
+        m: record(method=m, metrics={**dict.fromkeys(METRICS, 0.5), "acc": a, "vi": v})
+        for m, (a, v) in scores.items()
+    }
+    plan = PlanOnDisk("s", "T", ["acc"], "drop", 0.95, [], planned)
+
+    def order(**wish: Any) -> list[str]:
+        return [r.method for r in build(plan, records.get, **wish).boards[0].rows]
+
+    assert order() == ["B2", "A", "B1", "T"]
+    assert order(methods=["B*"]) == ["B2", "B1", "T"]
+    assert order(sort="suite") == ["B1", "B2", "A", "T"]
+    assert order(sort="vi") == ["T", "A", "B2", "B1"]
+    found = build(plan, records.get, sort="vi")
+    assert found.ranked_by == "vi"
+    assert {r.method: r.rank for r in found.boards[0].rows} == {"T": None, "A": 1, "B2": 2, "B1": 3}
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=2, max_size=2), min_size=1, max_size=6))

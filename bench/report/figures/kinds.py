@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bench.record import CellRecord
     from bench.report.figures.cell import Cell
     from bench.report.figures.style import Drawing, Options
+    from bench.report.leaderboard import Leaderboard
 
 KINDS = {
     "attention": "what the heads of a vision transformer look at, before and after training",
@@ -19,7 +20,11 @@ KINDS = {
     "reliability": "how far join probabilities can be taken at their word",
     "clusters": "images grouped by cluster, wrong joins and cuts marked",
     "curves": "losses of the trainings",
+    "feature_maps": "what the convolutions of simple_cnn and seg_cnn see",
 }
+"""Those of one cell."""
+OF_SUITES = {"critical_difference": "mean ranks of the methods over the datasets, and which differ"}
+"""Those of all datasets of a suite together."""
 
 
 class Kind(Protocol):
@@ -32,6 +37,18 @@ class Kind(Protocol):
         """Draw the figure. Raises `DataError` if the data does not allow it."""
 
 
+class KindOfSuite(Protocol):
+    """What the module of a kind offers that needs no cell."""
+
+    def draw(self, board: Leaderboard, metric: str) -> Drawing:
+        """Draw the figure. Raises `DataError` if the records do not allow it."""
+
+
 def kind(name: str) -> Kind:
     """Return the module of a kind."""
     return cast(Kind, importlib.import_module(f"bench.report.figures.{name}"))
+
+
+def kind_of_suite(name: str) -> KindOfSuite:
+    """Return the module of a kind in `OF_SUITES`."""
+    return cast(KindOfSuite, importlib.import_module(f"bench.report.figures.{name}"))

@@ -82,10 +82,15 @@ def headed(figure: Figure, title: str, cell: Cell, notes: Sequence[str], against
     said = [f"{r.dataset} · {r.method} · seed {r.seed}{' · generated data' if r.synthetic else ''}."]
     if against is not None:
         said = [f"{said[0][:-1]} · against {against.record.method}."]
-    caption = printable(" ".join([*said, *notes]))
+    captioned(figure, title, " ".join([*said, *notes]))
+
+
+def captioned(figure: Figure, title: str, caption: str) -> None:
+    """Write a title above and a caption below, wrapped to the width of the figure."""
     wide = max(30, int(figure.get_figwidth() * 15.5))
     figure.suptitle(printable(title), x=0.01, ha="left", fontweight="bold")
-    figure.supxlabel(textwrap.fill(caption, wide), x=0.01, ha="left", fontsize=8, color="#444444")
+    wrapped = textwrap.fill(printable(caption), wide)
+    figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=8, color="#444444")
 
 
 def write(drawing: Drawing, base: Path) -> list[Path]:

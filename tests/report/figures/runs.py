@@ -21,7 +21,7 @@ seeds: [0]
 baselines: false
 bootstrap: {{replicates: 0}}
 datasets:
-  - {{name: "Made: 1/2 $x$", use: flowcam, size: 16, synthetic: {{images: 48, bags: 2, days: 3}}}}
+  - {{name: "Made: 1/2 $x$", use: flowcam, size: 16, synthetic: {{images: 48, bags: 2, days: 3}}, fit: {{}}}}
 methods:
   - name: dino
     encoder: {_DINO}
@@ -33,6 +33,8 @@ methods:
     pair_model: {{use: twin, encoder: {_DINO}, embedding: null, frozen: 0, fusion: optimal,
                   steps: 10, batch: 8, held_out: 0.3, calibrate: platt}}
     clusterer: multicut
+  - name: cnn
+    classifier: {{use: simple_cnn, image_size: 16, width: 4, hidden: 8, epochs: 1}}
   - name: pixels
     encoder: pixels
     clusterer: {{use: ward, k: 4}}

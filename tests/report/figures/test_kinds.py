@@ -16,7 +16,7 @@ from bench.report.figures.kinds import KINDS, kind
 from bench.report.figures.style import Options, applied, write
 
 DRAWN_OF = {"attention": "dino", "similarity": "dino", "map": "dino", "frequencies": "dino", "curves": "dino"}
-DRAWN_OF |= {"montage": "pixels", "reliability": "twin", "clusters": "twin"}
+DRAWN_OF |= {"montage": "pixels", "reliability": "twin", "clusters": "twin", "feature_maps": "cnn"}
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -1,0 +1,229 @@
+"""A folder of nights, each with one or more runs of a suite; the newest is judged by those before.
+
+NIGHTS/<night>/<suite>/           one run, or
+NIGHTS/<night>/<run>/<suite>/     several, of which the least of each cost counts
+
+Scores are compared with the last night on which the method was good. A method that is worse
+stays worse until its scores come back, or until `since` begins later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from bench.interfaces import DataError
+from bench.regression.compare import Apart, cost_finding, differences, machines
+from bench.regression.finding import Finding, Report, Verdict, ordered
+from bench.regression.reading import (
+    CellFacts,
+    Cost,
+    Group,
+    Label,
+    Run,
+    joined,
+    least,
+    one_label_per_stage,
+    read_run,
+)
+from bench.regression.scores import compare_scores
+from bench.regression.steps import ALPHA, MEMORY, SMALLEST, WINDOW, FloatArray, common, nights_needed, walk
+
+QUICK_S = 0.05
+"""The time of stages that take less is not judged."""
+_ALL: Label = ("", "", "all stages together", "")
+_SUSPECT = math.log(1.1)
+_KEPT = 2 * MEMORY
+"""So many nights are judged at most."""
+
+
+@dataclass(frozen=True)
+class _Series:
+    """One cost of one stage over the nights."""
+
+    what: str
+    label: Label
+    shared: int
+    logs: FloatArray
+    """Shape (nights,), NaN where it was not measured, or not on tonight's machine."""
+
+
+def read_nights(base: Path, suite: str) -> list[Run]:
+    """Read all nights of a suite, oldest first. Raises `DataError` if there are none."""
+    nights = []
+    for folder in sorted(p for p in base.iterdir() if p.is_dir()) if base.is_dir() else []:
+        plans = [*folder.glob(f"{suite}/plan.json"), *folder.glob(f"*/{suite}/plan.json")]
+        if plans:
+            nights.append(joined([read_run(p.parent) for p in sorted(plans)], str(folder)))
+    if not nights:
+        raise DataError(
+            f"{base}: no night of {suite!r}; run one, e.g. `bench run {suite} --results {base}/2026-01-31`"
+        )
+    return sorted(nights, key=lambda n: (n.finished, n.side.name))
+
+
+def since(nights: Sequence[Run], start: str) -> list[Run]:
+    """Return the nights from a date (YYYY-MM-DD), or from the first that ran at a commit, on.
+
+    Raises `DataError` if there is none.
+    """
+    try:
+        day = date.fromisoformat(start)
+    except ValueError:
+        at = [i for i, n in enumerate(nights) if _is_at(n, start)]
+        if not at:
+            known = list(dict.fromkeys(n.side.commit[:12] for n in nights if n.side.commit))
+            raise DataError(
+                f"--since {start}: neither a date such as 2026-01-31 nor the first characters of a commit "
+                f"that a night ran at; those are: {', '.join(known[-5:]) or 'none'}"
+            ) from None
+        return list(nights[at[0] :])
+    kept = [n for n in nights if n.finished[:10] >= day.isoformat()]
+    if not kept:
+        raise DataError(f"--since {start}: the newest night is of {nights[-1].finished[:10]}")
+    return kept
+
+
+def regress(nights: Sequence[Run]) -> Report:
+    """Judge the newest night by those before it."""
+    nights = nights[-_KEPT:]
+    tonight = nights[-1]
+    good, findings, scores = _scores(nights)
+    series, apart, cached = _series(nights)
+    costs, notes = _costs(series, len(nights))
+    counts = {"scores": scores}
+    for one in series:
+        counts[one.what] = counts.get(one.what, 0) + 1
+    if len(nights) == 1:
+        notes = ["this is the first night: there is nothing to compare with"]
+    elif cached:
+        notes.append(
+            f"{cached} stages came from the store and were not measured: give every run a store of its own"
+        )
+    before = nights[-2] if len(nights) > 1 else None
+    if before is not None:
+        notes = [*differences(before, tonight), *machines(apart), *notes]
+    return Report(
+        tonight.suite,
+        replace(good.side, name=f"{good.side.name}, the last good night") if good is not None else None,
+        tonight.side,
+        ordered([*findings, *costs]),
+        counts,
+        notes,
+    )
+
+
+def _is_at(night: Run, ref: str) -> bool:
+    return len(ref) >= 4 and bool(night.side.commit) and str(night.side.commit).startswith(ref.lower())
+
+
+def _scores(nights: Sequence[Run]) -> tuple[Run | None, list[Finding], int]:
+    """Walk through the nights; return the last good one before tonight, and what tonight's scores say."""
+    reference: dict[Group, Mapping[int, CellFacts]] = {}
+    good: Run | None = None
+    findings: list[Finding] = []
+    count = 0
+    for i, night in enumerate(nights):
+        last = i == len(nights) - 1
+        known = reference if i else night.groups
+        findings, count = compare_scores(known, night.groups, list(night.metrics))
+        worse = {(f.dataset, f.method) for f in findings if f.verdict == "worse"}
+        if not last:
+            reference = {g: reference[g] if g in worse else cells for g, cells in night.groups.items()}
+            good = good if worse else night
+    return good, findings, count
+
+
+def _series(nights: Sequence[Run]) -> tuple[list[_Series], Apart, int]:
+    """Line up the costs of tonight's stages with those of earlier nights, oldest first."""
+    seen: set[tuple[str, str]] = set()
+    fresh: list[list[Cost]] = []
+    for night in nights:
+        fresh.append([c for c in night.costs if (c.key, c.started) not in seen])
+        seen |= {(c.key, c.started) for c in night.costs}
+    by_night = [least(costs) for costs in fresh]
+    cached = len(one_label_per_stage(nights[-1].costs)) - len(one_label_per_stage(fresh[-1]))
+    apart: Apart = {}
+    found: list[_Series] = []
+    nothing: tuple[tuple[str, ...], dict[str, float]] = ((), {})
+    for label, shared in one_label_per_stage(fresh[-1]).items():
+        machine, values = by_night[-1][label]
+        other = next((b[label][0] for b in reversed(by_night[:-1]) if label in b), machine)
+        if other != machine:
+            apart[other, machine] = apart.get((other, machine), 0) + 1
+        for what in values:
+            past = [b.get(label, nothing) for b in by_night]
+            costs = np.array([v.get(what) or np.nan if m == machine else np.nan for m, v in past])
+            if not np.isnan(costs[-1]) and (what != "time" or np.nanmedian(costs) >= QUICK_S):
+                found.append(_Series(what, label, shared, np.log(costs)))
+    return _steadied(found), apart, cached
+
+
+def _steadied(series: list[_Series]) -> list[_Series]:
+    """Take from all times what the night did to all of them, and make that a series of its own."""
+    times = [s for s in series if s.what == "time"]
+    if not times:
+        return series
+    shared = common(np.array([s.logs for s in times]).T)
+    if not shared.any():
+        return series
+    # to the level of tonight's costs, so that tables show seconds that were measured
+    level = shared - shared[-1]
+    changed = [replace(s, logs=s.logs - level) if s.what == "time" else s for s in series]
+    return [*changed, _Series("time", _ALL, 1, shared)]
+
+
+def _costs(series: list[_Series], nights: int) -> tuple[list[Finding], list[str]]:
+    if not series or nights <= WINDOW:
+        said = f"costs are judged from {2 * WINDOW} nights on; there are {nights}"
+        return [], [said] if series else []
+    x = np.array([_at_the_end(s.logs) for s in series]).T
+    needed = nights_needed(len(series))
+    found = walk(x, ALPHA / len(series), max(MEMORY, needed))
+    findings = []
+    for i, one in enumerate(series):
+        verdict = _verdict(x[:, i], int(found.verdict[-1, i]), float(found.level[-1, i]), needed)
+        if verdict is not None:
+            after = x[-1, i] if verdict == "slow tonight" else found.recent[-1, i]
+            findings.append(_finding(one, verdict, float(found.level[-1, i]), float(after), x[:, i]))
+    short = int((found.nights[-1] < needed).sum())
+    notes = []
+    if short:
+        notes.append(
+            f"{short} of {len(series)} costs have fewer than {needed} good nights before the last {WINDOW}: "
+            "until then only steps of half or more are found"
+        )
+    return findings, notes
+
+
+def _at_the_end(logs: FloatArray) -> FloatArray:
+    """Put the nights on which something was measured last, in order; NaN before them."""
+    known = logs[~np.isnan(logs)]
+    return np.concatenate([np.full(len(logs) - len(known), np.nan), known])
+
+
+def _verdict(x: FloatArray, found: int, level: float, needed: int) -> Verdict | None:
+    if found:
+        return "worse" if found > 0 else "better"
+    before = x[~np.isnan(x)][:-1][-needed:]
+    if len(before) >= WINDOW and x[-1] > before.max() + SMALLEST and x[-1] - level > _SUSPECT:
+        return "slow tonight"
+    return None
+
+
+def _finding(one: _Series, verdict: Verdict, level: float, after: float, x: FloatArray) -> Finding:
+    known = x[~np.isnan(x)]
+    spread = 100 * 1.4826 * float(np.median(np.abs(known - np.median(known))))
+    finding = cost_finding(
+        verdict, one.what, one.label, one.shared, math.exp(level), math.exp(after), f"{spread:.1f} % a night"
+    )
+    if one.label == _ALL:
+        finding = replace(finding, before="", after="", old=None, new=None)
+    if verdict == "slow tonight":
+        return replace(finding, note="not on three nights yet")
+    return finding

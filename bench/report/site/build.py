@@ -1,0 +1,59 @@
+"""Builds the whole site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.report.site.embedding import Projection
+from bench.report.site.folder import Folder
+from bench.report.site.index import index_page
+from bench.report.site.method import MethodPage
+from bench.report.site.shared import Shared
+from bench.report.site.suite import ShownSuite
+from bench.store import Store
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build left."""
+
+    pages: int
+    files: int
+    bytes: int
+    not_shown: list[str]
+    """What no page shows, and why."""
+
+
+def build_site(
+    suites: Sequence[ShownSuite],
+    store: Store,
+    out: Path,
+    projection: Projection,
+    max_points: int,
+    progress: Progress,
+) -> Built:
+    """Write the site into a folder: the same records and artefacts give the same bytes.
+
+    Raises
+    ------
+    DataError : the folder holds other files.
+    Damaged : a record in which a bit flipped.
+    """
+    folder = Folder(out)
+    wanted = [(s, board, row) for s in suites for board in s.board.boards for row in board.rows]
+    first = index_page(suites)
+    folder.begin()
+    shared = Shared(folder, projection, max_points)
+    not_shown: list[str] = []
+    for done, (suite, board, row) in enumerate(wanted, 1):
+        drawn = MethodPage(suite, board, row, store, shared)
+        folder.write(suite.page(board, row), drawn.draw())
+        not_shown += drawn.not_shown
+        progress(done, len(wanted), "pages")
+    folder.write("index.html", first)
+    folder.finish()
+    return Built(len(wanted) + 1, len(folder.sizes), sum(folder.sizes.values()), not_shown)

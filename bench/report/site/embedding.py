@@ -1,0 +1,161 @@
+"""Images as points of the map: where each lies, and what it is coloured by."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import registry
+from bench.interfaces import Json, Reducer, Run
+from bench.report.figures import columns
+from bench.report.figures.cell import Cell
+from bench.report.figures.columns import Column
+
+if TYPE_CHECKING:
+    from bench.interfaces import Features
+
+Projection: TypeAlias = Literal["pca", "umap"]
+
+COLOURS, SHAPES, STEPS = 7, 3, 8
+"""Of groups, of groups beyond the seventh, and of the scale of ordered columns; as in the styles."""
+_MOST_GROUPS = COLOURS * SHAPES - 1
+_SPAN = 65_535
+_WIDTH, _ITERATIONS = 12, 12
+"""Of the subspace in which the two axes are looked for."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the points of a map come from; equal sources give equal points."""
+
+    key: str
+    """Of the stage whose artefact is drawn."""
+    what: str
+    """`features`, `join probabilities`, or `own`: two features that the method's own reducer made."""
+    said: str
+
+
+def source(cell: Cell, projection: Projection) -> Source | None:
+    """Say what a map of this cell would show, from its record alone; None without features and pairs."""
+    reduced, encoded, paired = (cell.stages(k) for k in ("reduce", "encode", "pair"))
+    if reduced and _dims(cell) == 2:
+        name = reduced[-1].adapter.partition("@")[0]
+        return Source(reduced[-1].key, "own", f"the method's own reduction to two dimensions ({name})")
+    how = {"pca": "first two principal components", "umap": "UMAP with seed 0"}[projection]
+    if encoded:
+        return Source(encoded[-1].key, "features", f"{how} of the features")
+    if paired:
+        return Source(paired[-1].key, "join probabilities", f"{how} of the rows of join probabilities")
+    return None
+
+
+def points(cell: Cell, of: Source, rows: NDArray[np.int64], projection: Projection) -> NDArray[np.uint16]:
+    """Return places in the plane, shape (len(rows), 2), each axis spread over 0 to 65,535.
+
+    Raises `DataError` where UMAP cannot place the images.
+    """
+    if of.what == "own":
+        found = cell.reduced
+    else:
+        found = cell.features if of.what == "features" else cell.join_probabilities
+    assert found is not None
+    some = np.ascontiguousarray(found[rows], np.float32)
+    plane = some if of.what == "own" else _umap(some) if projection == "umap" else principal(some)
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    spread = np.rint((plane - low) / np.where(high > low, high - low, 1) * _SPAN)
+    return np.asarray(spread, np.uint16)
+
+
+def principal(features: Features) -> Features:
+    """Return the first two principal components, shape (n, 2), float32; 0 where there are no more.
+
+    Subspace iteration from random projections with seed 0 (Halko, Martinsson and Tropp 2011): O(n d). Signs
+    are fixed: the entry of largest magnitude of each axis is positive.
+    """
+    from threadpoolctl import threadpool_limits
+
+    centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    n, d = centred.shape
+    basis = np.random.default_rng(0).standard_normal((d, min(_WIDTH, n, d))).astype(np.float32)
+    with threadpool_limits(1):  # sums in one order: the same bytes on machines with more cores
+        for _ in range(_ITERATIONS):
+            basis, _ = np.linalg.qr(centred.T @ (centred @ basis))
+        _, _, axes = np.linalg.svd(centred @ basis, full_matrices=False)
+        axes = (basis @ axes.T)[:, :2]
+        axes *= np.where(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])] < 0, -1, 1)
+        flat = np.zeros((n, 2), np.float32)
+        flat[:, : axes.shape[1]] = centred @ axes
+    return flat
+
+
+def coloured_by(cell: Cell) -> list[Column]:
+    """Return what a map can be coloured by: label if known, cluster, and what groups the images."""
+    label = columns.labels(cell)
+    return [*([label] if label else []), columns.clusters(cell), *columns.grouping(cell)]
+
+
+def described(column: Column, rows: NDArray[np.int64]) -> Json:
+    """Return a column for the script: names, a code per point, and how each group is drawn.
+
+    `looks` gives each group its place in the legend; -1 for those beyond the 20 largest, which share one.
+    """
+    codes = column.codes[rows]
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.groups))
+    count = len(column.groups)
+    legend: list[Json]
+    if column.ordered and count > 2:
+        steps = min(STEPS, count)
+        looks = np.arange(count) * steps // count
+        legend = [_range(column.groups, np.flatnonzero(looks == i)) for i in range(steps)]
+    else:
+        shown = np.sort(np.argsort(-counts, kind="stable")[:_MOST_GROUPS])
+        looks = np.full(count, -1)
+        looks[shown] = np.arange(len(shown))
+        legend = [column.groups[i] for i in shown]
+    return {
+        "name": column.name,
+        "groups": list(column.groups),
+        "codes": packed(codes.astype(np.uint16)),  # -1 becomes 65,535
+        "looks": looks.tolist(),
+        "legend": legend,
+        "ordered": bool(column.ordered and count > 2),
+        "nothing": "noise" if column.name == "cluster" else "unknown",
+    }
+
+
+def packed(values: NDArray[np.uint16]) -> str:
+    """Return numbers as base64 of 16 bits each, the low byte first."""
+    return base64.b64encode(np.ascontiguousarray(values, "<u2").tobytes()).decode()
+
+
+def sample(n: int, most: int) -> NDArray[np.int64]:
+    """Return which of n images are on a map: all, or `most` of them, drawn with a fixed seed; sorted."""
+    if n <= most:
+        return np.arange(n, dtype=np.int64)
+    return np.sort(np.random.default_rng(0).choice(n, most, replace=False)).astype(np.int64)
+
+
+def _dims(cell: Cell) -> object:
+    reducer = cell.record.params.get("reducer") or {}
+    return reducer.get("params", {}).get("dims")
+
+
+def _range(groups: list[str], places: NDArray[np.int64]) -> str:
+    first, last = groups[places[0]], groups[places[-1]]
+    return first if first == last else f"{first} to {last}"
+
+
+def _umap(features: Features) -> Features:
+    reducer = registry.load("reducer", "umap")()
+    assert isinstance(reducer, Reducer)
+    run = Run(0, 1, "cpu", "float32", logging.getLogger("bench"), Path(), lambda *_: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a graph in several pieces: to be seen in the map anyway
+        return reducer.reduce(features, run)

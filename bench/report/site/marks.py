@@ -1,0 +1,31 @@
+"""How numbers and rows show what a reader must know before believing them; as in the other tables."""
+
+from __future__ import annotations
+
+from bench.report.leaderboard import Board, Number, Row
+from bench.report.site.html import Html, join, tag
+
+
+def number(value: Number | None, row: Row) -> Html:
+    """Return a mean with its interval: bold is best, underlined second; ° and parentheses as in the notes."""
+    if value is None:
+        return Html("—")
+    shown: list[Html | str] = [f"{value.mean:.3f}", tag("small", f" ±{value.half_width:.3f}")]
+    if not row.complete:
+        shown = ["(", *shown, ")"]
+    inner = join(shown)
+    if value.best or value.second:
+        inner = tag("strong" if value.best else "u", inner)
+    return join(
+        [inner, tag("abbr", "°", title="not better than the best trivial baseline")]
+        if value.trivial
+        else inner
+    )
+
+
+def badges(board: Board, row: Row) -> Html:
+    """Return what is wrong or special with a row, as words."""
+    kinds = [("synthetic data", "warn")] if board.synthetic else []
+    kinds += [("trivial baseline", "plain")] if row.trivial else []
+    kinds += [(said, "plain" if said == "sees labels" else "warn") for said in row.remarks()]
+    return tag("p", [tag("span", said, class_=f"badge {kind}") for said, kind in kinds], class_="badges")

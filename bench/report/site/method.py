@@ -1,0 +1,168 @@
+"""The page of one method on one dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.interfaces import DataError
+from bench.metrics.names import METRICS, find
+from bench.record import CellRecord
+from bench.report.figures import columns
+from bench.report.figures.cell import Cell
+from bench.report.figures.style import percent, plural
+from bench.report.leaderboard import Board, Row
+from bench.report.render import heading
+from bench.report.site import confusion, embedding, marks, pictures, provenance
+from bench.report.site.curves import curves
+from bench.report.site.html import Child, Html, join, page, table, tag
+from bench.report.site.map import markup as map_markup
+from bench.report.site.matrix import markup as matrix_markup
+from bench.report.site.shared import Shared
+from bench.report.site.suite import ShownSuite
+from bench.store import Store
+
+_TO_DECIDE = ("cluster", "predict")
+_TO_SEE = ("prepare", *_TO_DECIDE)
+
+
+@dataclass
+class MethodPage:
+    """Draws one page. What cannot be shown is said on the page, and kept in `not_shown`."""
+
+    suite: ShownSuite
+    board: Board
+    row: Row
+    store: Store
+    shared: Shared
+    not_shown: list[str] = field(default_factory=list)
+
+    def draw(self) -> bytes:
+        """Write the pictures and return the page."""
+        cells = self.suite.of(self.board, self.row)
+        records = [r for _, r in cells if r is not None]
+        scored = [r for r in records if not r.status.failed]
+        sections: list[tuple[str, Child]] = []
+        if scored:
+            titles = {name: m.title for name, m in METRICS.items()}
+            sections.append(
+                (
+                    "Scores",
+                    [
+                        self._means(),
+                        tag(
+                            "details",
+                            tag("summary", "All metrics, by seed"),
+                            provenance.scores(scored, titles),
+                        ),
+                    ],
+                )
+            )
+            sections += self._pictures(scored[0])
+        drawn = curves(scored or records)
+        if drawn:
+            said = "Losses are means over consecutive steps."
+            sections.append(("Curves", [tag("p", said, class_="note"), tag("div", drawn, class_="panels")]))
+        if records:
+            sections.append(("Configuration", provenance.configuration(records[0])))
+        sections.append(("Cells", [self._cell(seed, record) for seed, record in cells]))
+        links = [tag("li", tag("a", name, href=f"#on-{name.lower()}")) for name, _ in sections]
+        body: list[Child] = [
+            tag("p", heading(self.board), f" · {self.suite.title}", class_="sub"),
+            marks.badges(self.board, self.row),
+            tag("nav", tag("ul", links), aria_label="On this page"),
+        ]
+        body += [
+            tag("section", tag("h2", name), inside, id=f"on-{name.lower()}") for name, inside in sections
+        ]
+        return page(self.row.method, body, scripts=["site.js", "map.js"], home="../index.html")
+
+    def _means(self) -> Html:
+        of = self.row
+        rows = [[find(m).title, marks.number(of.numbers.get(m), of)] for m in self.board.metrics]
+        rank = f"Rank {of.rank}. " if of.rank else ""
+        said = (
+            f"{rank}Means over {of.scored} of {plural(of.planned, 'seed')}, ± the longer arm of the interval."
+        )
+        return join([tag("p", said, class_="note"), table(["metric", "mean"], rows, "")])
+
+    def _pictures(self, record: CellRecord) -> list[tuple[str, Child]]:
+        cell = Cell(record, self.store)
+        found: list[tuple[str, Child]] = []
+        source = embedding.source(cell, self.shared.projection)
+        seed = tag("p", f"Of seed {record.seed}.", class_="note") if self.row.planned > 1 else None
+        if source is not None:
+            drawn = {"own": "reduce", "features": "encode", "join probabilities": "pair"}[source.what]
+            made = self._or_why("Map", cell, (*_TO_SEE, drawn), lambda: map_markup(cell, source, self.shared))
+            found.append(("Map", [seed, made]))
+        found.append(
+            ("Clusters", [seed, self._or_why("Clusters", cell, _TO_SEE, lambda: self._montage(cell))])
+        )
+        made = self._or_why("Confusion", cell, _TO_SEE, lambda: self._confusion(cell))
+        found.append(("Confusion", [seed, made]))
+        whats = [w for w, k in (("features", "encode"), ("join probabilities", "pair")) if cell.stages(k)]
+        for what, stage in zip(whats, ("encode" if w == "features" else "pair" for w in whats), strict=True):
+            name = "Similarity" if len(whats) == 1 else f"Similarity-of-{what.partition(' ')[0]}"
+            draw = self._similarity(cell, what)
+            found.append((name, [seed, self._or_why(name, cell, (*_TO_SEE, stage), draw)]))
+        return found
+
+    def _or_why(self, name: str, cell: Cell, needed: Sequence[str], make: Callable[[], Html]) -> Html:
+        """Return what `make` draws, or a sentence on why it cannot."""
+        why = self._gone(cell, needed)
+        if why is None:
+            try:
+                return make()
+            except DataError as e:
+                why = self._gone(cell, needed) or str(e)  # torn files are found out when they are read
+        self.not_shown.append(f"{self.board.dataset} · {self.row.method}: {name.lower()}: {why}")
+        return tag("p", f"Not shown: {why}", class_="note gone")
+
+    def _gone(self, cell: Cell, needed: Sequence[str]) -> str | None:
+        gone = [s.stage for s in cell.record.stages if s.stage in needed and not self.store.holds(s.key)]
+        if not gone:
+            return None
+        again = self.suite.again(cell.record.status)
+        left = f"what {' and '.join(dict.fromkeys(gone))} left"
+        return f"{left} is no longer in the store; `{again}` makes it again"
+
+    def _montage(self, cell: Cell) -> Html:
+        found = columns.clusters(cell)
+        folder = self.suite.page(self.board, self.row).removesuffix(".html")
+        figures = []
+        for i, drawn in enumerate(pictures.clusters(cell, found)):
+            name = f"{folder}/{i:02d}.jpg"
+            self.shared.folder.write(name, drawn.file)
+            main = f", {percent(drawn.share)} {drawn.main}" if drawn.main else ""
+            said = f"{drawn.name}: {plural(drawn.size, 'image')}{main}"
+            image = tag(
+                "img",
+                src=f"../{name}",
+                alt=f"{plural(drawn.shown, 'image')} of {drawn.name}",
+                width=drawn.width,
+                height=drawn.height,
+                loading="lazy",
+            )
+            figures.append(tag("figure", image, tag("figcaption", said)))
+        hidden = len(found.groups) - len(pictures.shown_clusters(found))
+        note = f" Not shown: {plural(hidden, 'smaller cluster')}." if hidden else ""
+        head = f"Up to 16 images of each cluster, evenly spread over it, and its most frequent class.{note}"
+        return tag("div", tag("p", head, class_="note"), tag("div", figures, class_="montage"))
+
+    def _confusion(self, cell: Cell) -> Html:
+        found = confusion.confusion(cell.truth, cell.clusters, cell.classes)
+        return confusion.markup(found) if found else tag("p", "No image has a class.", class_="note")
+
+    def _similarity(self, cell: Cell, what: str) -> Callable[[], Html]:
+        def make() -> Html:
+            by_class = bool((cell.truth >= 0).any())
+            name, found = self.shared.similarity(cell, what, by_class=by_class)
+            return matrix_markup(found, f"../{name}", cell.classes, by_class=by_class)
+
+        return make
+
+    def _cell(self, seed: int, record: CellRecord | None) -> Html:
+        if record is not None:
+            return provenance.cell(record, self.suite.again(record.status))
+        said = [f"Seed {seed} has not run. ", tag("code", self.suite.again(None)), " runs it."]
+        return tag("p", said, class_="note")

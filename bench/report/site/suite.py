@@ -1,0 +1,57 @@
+"""One suite as the site shows it: its plan, its records, its leaderboard, and where its pages are."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from functools import cached_property
+
+from bench.keys import digest
+from bench.record import CellRecord, Status
+from bench.report.leaderboard import Board, Leaderboard, Row, build
+from bench.results import PlanOnDisk, Results
+
+
+@dataclass(frozen=True)
+class ShownSuite:
+    """A suite that has run."""
+
+    words: tuple[str, ...]
+    """How the user names it on the command line: name or file, and profile."""
+    results: Results
+    plan: PlanOnDisk
+
+    @cached_property
+    def records(self) -> dict[str, CellRecord | None]:
+        """The record of each planned cell, by its key. Raises `Damaged` for one that a bit flipped in."""
+        return {c.key: self.results.get(c.key) for c in self.plan.cells}
+
+    @cached_property
+    def board(self) -> Leaderboard:
+        """The leaderboard of the whole suite."""
+        return build(self.plan, self.records.get)
+
+    @property
+    def title(self) -> str:
+        """What the suite calls itself."""
+        return self.plan.title or self.plan.suite
+
+    def of(self, board: Board, row: Row) -> list[tuple[int, CellRecord | None]]:
+        """Return seed and record of each cell of one row, in the suite's order."""
+        cells = (c for c in self.plan.cells if (c.dataset, c.method) == (board.dataset, row.method))
+        return [(c.seed, self.records[c.key]) for c in cells]
+
+    def page(self, board: Board, row: Row) -> str:
+        """Return the path of a row's page: of harmless characters, and of its own."""
+        own = digest([self.plan.suite, board.dataset, row.method])[:8]
+        return f"{_slug(self.plan.suite)}/{_slug(board.dataset)}-{_slug(row.method)}-{own}.html"
+
+    def again(self, status: Status | None) -> str:
+        """Return the command that runs cells again that ended so; None for those that have not run."""
+        retry = ["--retry", str(status)] if status else []
+        return shlex.join(["bench", "run", *self.words, *retry])
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "x"
