@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bench import datacli
-from bench.options import DataOpt, JsonOpt
+from bench import datacli, runscli
+from bench.options import DEFAULT_RESULTS, DataOpt, JsonOpt, ProfileOpt, ResultsOpt, StoreOpt, SuiteArg
 
 app = typer.Typer(
     name="bench",
@@ -22,19 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(datacli.app, name="data")
-
-SuiteArg = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a shipped suite, or a YAML file.")]
-ProfileOpt = Annotated[
-    str | None, typer.Option("--profile", "-p", help="Profile of the suite to lay over it.")
-]
-StoreOpt = Annotated[
-    Path | None,
-    typer.Option("--store", envvar="BENCH_STORE", help="Artefact store.  [default: ~/.cache/cutjoin]"),
-]
-ResultsOpt = Annotated[
-    Path, typer.Option("--results", envvar="BENCH_RESULTS", help="Folder with one folder per suite.")
-]
-DEFAULT_RESULTS = Path("results")
+app.add_typer(runscli.app)
 
 
 @app.command()
@@ -264,9 +252,21 @@ def list_(
 def describe(
     kind: Annotated[str, typer.Argument(help="metric, dataset, generator, encoder, reducer, clusterer...")],
     name: Annotated[str, typer.Argument(help="Its name, or a Python file that holds it.")],
+    layers: Annotated[
+        str | None, typer.Option(metavar="CxHxW", help="Build an encoder's network for images, e.g. 3x64x64.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="With --layers: a parameter, as in a suite."),
+    ] = None,
     json: JsonOpt = False,
 ) -> None:
-    """Describe an adapter (parameters, types, units, defaults, source) or a metric."""
+    """Describe an adapter (parameters, types, units, defaults, source), its network, or a metric."""
+    if layers is not None:
+        from bench.commands.layers import show_layers
+
+        show_layers(kind, name, layers, set_ or [], as_json=json)
+        return
     from bench.commands.describe import describe_one
 
     describe_one(kind, name, as_json=json)
@@ -316,67 +316,6 @@ def verify(
     from bench.commands.upkeep import verify_all
 
     raise typer.Exit(verify_all(suites or [], results, _store(store), quarantine=quarantine, as_json=json))
-
-
-@app.command()
-def compare(
-    before: Annotated[Path, typer.Argument(metavar="RUN_A", help="Results of a suite, e.g. results/mine.")],
-    after: Annotated[Path, typer.Argument(metavar="RUN_B", help="Results to compare with those of RUN_A.")],
-    time_ratio: Annotated[float, typer.Option(help="Ratio from which a stage counts as slower.")] = 1.5,
-    memory_ratio: Annotated[float, typer.Option(help="The same for its peak of memory.")] = 1.2,
-    format: Annotated[str, typer.Option("--format", "-f", help="terminal, md or json.")] = "terminal",
-    json: JsonOpt = False,
-) -> None:
-    """List what got worse or better beyond noise between two runs.
-
-    Exit codes: 0 nothing got worse; 3 something did; 2 wrong usage.
-    """
-    from bench.commands.compare import compare_runs
-
-    raise typer.Exit(compare_runs(before, after, time_ratio, memory_ratio, "json" if json else format))
-
-
-@app.command()
-def regress(
-    suite: SuiteArg,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REF|DATE", help="First night to count: a date, or a commit that a night ran at."
-        ),
-    ] = None,
-    profile: ProfileOpt = None,
-    nights: Annotated[
-        Path,
-        typer.Option(envvar="BENCH_NIGHTS", help="Folder with one results folder per night."),
-    ] = Path("nights"),
-    format: Annotated[str, typer.Option("--format", "-f", help="terminal, md or json.")] = "terminal",
-    json: JsonOpt = False,
-) -> None:
-    """Judge the newest night by those before it: scores, and seconds and memory of stages.
-
-    Exit codes: 0 nothing got worse; 3 something did; 2 wrong usage.
-    """
-    from bench.commands.compare import judge_nights
-
-    raise typer.Exit(judge_nights(suite, profile, since, nights, "json" if json else format))
-
-
-@app.command()
-def merge(
-    folders: Annotated[
-        list[Path], typer.Argument(metavar="DIR...", help="Results of other machines: folders with suites.")
-    ],
-    results: ResultsOpt = DEFAULT_RESULTS,
-    json: JsonOpt = False,
-) -> None:
-    """Join results of several machines into one folder, in any order, and name what contradicts.
-
-    Exit codes: 0 all agree; 1 records contradict or are damaged; 2 wrong usage.
-    """
-    from bench.commands.merge import merge_results
-
-    raise typer.Exit(merge_results(folders, results, as_json=json))
 
 
 @app.command()

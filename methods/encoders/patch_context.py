@@ -76,7 +76,7 @@ class PatchContext(Encoder):
         from bench.nn.training import Epochs, Steps, seeded, train
         from bench.nn.weights import fingerprint, write_tensors
 
-        network = self._network(images, run)
+        network = self._network(images, None, run)
         run.facts["parameters"] = published_count(network)
         run.facts["start"] = {"weights": "random", "sha256": fingerprint(network)}
         left_out, rows = _split(run.rng().permutation(len(images)), self.held_out)
@@ -99,12 +99,8 @@ class PatchContext(Encoder):
 
         from bench.nn.inputs import dtype_of, encode
         from bench.nn.patch_context import patches
-        from bench.nn.weights import load_strictly, read_tensors
 
-        network = self._network(images, run)
-        if weights is not None:
-            file = weights / _FILE
-            load_strictly(network, read_tensors(file, "weights"), f"weights: {file}")
+        network = self._network(images, weights, run)
         dtype = dtype_of(run)
         network.to(run.device, dtype).eval()
 
@@ -119,25 +115,32 @@ class PatchContext(Encoder):
         run.facts["feature_dimension"] = features.shape[1]
         return features
 
-    def _network(self, images: Prepared, run: Run) -> Siamese:
+    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Siamese:
+        """Return the trained network for images of a shape (c, h, w); without weights a random one."""
         from bench.nn.patch_context import Siamese, form
         from bench.nn.training import seeded
+        from bench.nn.weights import load_strictly, read_tensors
 
-        if images.pixels.dtype.kind != "u":
-            raise DataError(
-                f"pixels: {images.pixels.dtype}, in which NaN may hide; prepared images are uint8 or uint16"
-            )
-        channels = images.shape[0]
+        channels = shape[0]
         if self.channels == "rgb" and channels not in (1, 3):
             raise DataError(
                 f"channels: rgb needs images of 1 or 3 channels, these have {channels}; use native, or have "
                 "the dataset mix them (rxrx1: channels: rgb)"
             )
-        shape = form(
-            images.shape, 3 if self.channels == "rgb" else channels, self.image_size, self.patch_size
-        )
+        wanted = form(shape, 3 if self.channels == "rgb" else channels, self.image_size, self.patch_size)
         with seeded(run.seed):
-            return Siamese(shape, width=self.width, merge=self.merge, dropout=self.dropout)
+            network = Siamese(wanted, width=self.width, merge=self.merge, dropout=self.dropout)
+        if weights is not None:
+            file = weights / _FILE
+            load_strictly(network, read_tensors(file, "weights"), f"weights: {file}")
+        return network
+
+    def _network(self, images: Prepared, weights: Path | None, run: Run) -> Siamese:
+        if images.pixels.dtype.kind != "u":
+            raise DataError(
+                f"pixels: {images.pixels.dtype}, in which NaN may hide; prepared images are uint8 or uint16"
+            )
+        return self.network(images.shape, weights, run)
 
 
 def _split(order: NDArray[np.int64], share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
