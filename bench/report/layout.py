@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from bench.metrics.names import VERSION, find
-from bench.report.leaderboard import JUDGE, Board, Leaderboard, Row, build
+from bench.report.leaderboard import JUDGES, Board, Leaderboard, Row, build
 from bench.report.summary import Scored
 from bench.results import PlanOnDisk
 
@@ -146,7 +146,8 @@ def _notes(board: Leaderboard, layout: Layout, metric: str | None = None) -> lis
     found.append(
         "Rank: 1 + the number of methods whose whole interval is better, so equal ranks are ties. "
         "° not better than the best trivial baseline in this metric. “Not better than trivial”: the interval "
-        f"of {find(JUDGE).title} reaches down to a trivial baseline."
+        f"of {find(JUDGES[1]).title} (for classifiers {find(JUDGES[0]).title}) reaches down to a trivial "
+        "baseline."
     )
     if any(n.seeds < row.planned for row in rows for n in row.numbers.values()):
         found.append("In parentheses: a mean of only some of the planned seeds, without a rank.")

@@ -18,8 +18,9 @@ from bench.report.statistics import mean_interval
 from bench.report.summary import Scored
 from bench.results import PlannedCell, PlanOnDisk
 
-JUDGE = "ami"
-"""The metric by which a method must beat the trivial baselines: adjusted for chance."""
+JUDGES = ("balanced_accuracy", "ami")
+"""The metrics by which a method must beat the trivial baselines, adjusted for chance: the first one that it
+has. Only classifiers have the former."""
 OUTDATED = "outdated"
 """In place of a status: scored with another version of the metrics, so left out."""
 SUITE_ORDER = "suite"
@@ -176,7 +177,7 @@ class _Scheme:
     in_order: bool
 
     def wanted(self) -> dict[str, Metric]:
-        return {m: find(m) for m in (*self.columns, self.first, JUDGE)}
+        return {m: find(m) for m in (*self.columns, self.first, *JUDGES)}
 
 
 def _board(
@@ -287,8 +288,9 @@ def _judged(rows: list[Row], metrics: dict[str, Metric], scheme: _Scheme) -> lis
                 trivial=not row.trivial and good(row, m) <= floor[m],
             )
         unproven, rank = False, None
-        if not row.trivial and JUDGE in row.numbers:
-            unproven = min(sign[JUDGE] * e for e in _ends(row, JUDGE)) <= floor[JUDGE]
+        judge = next((m for m in JUDGES if m in row.numbers), None)
+        if not row.trivial and judge is not None:
+            unproven = min(sign[judge] * e for e in _ends(row, judge)) <= floor[judge]
         if not row.trivial and _whole(row, first):
             own = max(sign[first] * e for e in _ends(row, first))
             rank = 1 + sum(end > own for end in worse_ends)

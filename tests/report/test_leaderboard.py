@@ -156,6 +156,24 @@ def test_unproven_is_judged_by_the_interval_of_the_adjusted_metric():
     assert row(found, "B").remarks() == ["not better than trivial"]
 
 
+def test_a_classifier_is_judged_by_balanced_accuracy():
+    """Right nine times in ten where nine in ten are of one class is not proven, whatever AMI says."""
+    names = ("balanced_accuracy",)
+    rows = {"sharp": (0.9, 0.8, 1.0), "blunt": (0.6, 0.45, 0.75), "majority": (0.5, 0.5, 0.5)}
+    planned = [PlannedCell(m, "D", m, 0, m == "majority", False) for m in rows]
+    records = {
+        m: record(
+            method=m,
+            metrics={"balanced_accuracy": mean, "ami": 0.0},
+            intervals={"balanced_accuracy": (low, high), "ami": (0.0, 0.0)},
+        )
+        for m, (mean, low, high) in rows.items()
+    }
+    plan = PlanOnDisk("s", "T", list(names), "own_cluster", 0.95, [], planned)
+    found = build(plan, records.get).boards[0]
+    assert {r.method: r.unproven for r in found.rows} == {"sharp": False, "blunt": True, "majority": False}
+
+
 def test_remarks():
     found = board({"A": [0.9]}, uses_labels=True, coverage=0.75)
     assert row(found, "A").remarks() == ["sees labels", "scored 75.0% of the images"]
