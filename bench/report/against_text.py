@@ -187,7 +187,8 @@ def _table(one: Comparison, plus_minus: str) -> list[list[str]]:
 def _ours(pair: Pair, plus_minus: str) -> str:
     if pair.ours is None:
         return ""
-    text = f"{pair.ours.mean:.3f}{plus_minus}{pair.ours.half_width:.3f}"
+    arm = "" if pair.ours.unsure else f"{plus_minus}{pair.ours.half_width:.3f}"
+    text = f"{pair.ours.mean:.3f}{arm}"
     return f"({text})" if pair.verdict is Verdict.INCOMPLETE else text
 
 

@@ -42,6 +42,8 @@ class Number:
     """Best of those that are not best."""
     seeds: int = 0
     """Seeds in the mean."""
+    unsure: bool = False
+    """One seed and no bootstrap: nothing tells how far to trust it, so no interval is shown."""
 
     @property
     def half_width(self) -> float:
@@ -254,7 +256,7 @@ def _number(
     arms = (fmean(below), fmean(above)) if below else (0.0, 0.0)
     mean, low, high = mean_interval(list(values.values()), *arms, level)
     low, high = min(mean, max(metric.low, low)), max(mean, min(metric.high, high))
-    return Number(mean, low, high, seeds=len(values))
+    return Number(mean, low, high, seeds=len(values), unsure=len(values) == 1 and not below)
 
 
 def _value(record: Scored, column: str) -> float | None:

@@ -148,6 +148,7 @@ def test_json_has_all_that_the_tables_say() -> None:
     a = next(r for r in one["rows"] if r["method"] == "A")
     assert a["numbers"]["acc"] == {
         "mean": 0.9, "low": 0.85, "high": 0.95, "best": True, "second": False, "trivial": False, "seeds": 2,
+        "unsure": False,
     }  # fmt: skip
     c = next(r for r in one["rows"] if r["method"] == "C")
     assert (c["statuses"], c["complete"]) == ({"ok": 1, "timeout": 1}, False)

@@ -174,6 +174,11 @@ def test_a_classifier_is_judged_by_balanced_accuracy():
     assert {r.method: r.unproven for r in found.rows} == {"sharp": False, "blunt": True, "majority": False}
 
 
+def test_a_number_that_nothing_tells_the_doubt_of_has_no_interval():
+    found = board({"A": [0.5], "B": [(0.5, 0.4, 0.6)], "C": [0.5, 0.5]})
+    assert {r.method: r.numbers["acc"].unsure for r in found.rows} == {"A": True, "B": False, "C": False}
+
+
 def test_remarks():
     found = board({"A": [0.9]}, uses_labels=True, coverage=0.75)
     assert row(found, "A").remarks() == ["sees labels", "scored 75.0% of the images"]
