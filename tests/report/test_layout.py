@@ -167,7 +167,7 @@ def test_html_is_one_page_with_headers_marks_and_notes() -> None:
     by_name = {row[1][2]: row for row in rows}
     assert all(row[1][:2] == ("th", {"scope": "row", "class": "left"}) for row in rows)
     assert by_name["A"][2][2] == "0.900 ± 0.050"
-    assert by_name["C"][2][2] == "(0.950 ± 0.000)"
+    assert by_name["C"][2][2] == "(0.950)"
     assert by_name["B"][2][2] == "0.400 ± 0.000°"
     assert by_name["D"][2][2] == "error, missing"
     assert "http" not in html(table())

@@ -48,7 +48,7 @@ def test_markdown():
     by_name = {r[1]: r for r in rows[2:]}
     assert by_name["A"][:3] == ["1", "A", "**0.900 ± 0.050**"]
     assert by_name["B"][:4] == ["2", "B", "*0.400 ± 0.000*°", "**0.400 ± 0.000**"]
-    assert by_name["C"][:3] == ["", "C", "(0.950 ± 0.000)"]
+    assert by_name["C"][:3] == ["", "C", "(0.950)"]
     assert by_name["C"][6] == "1 of 2 seeds: 1 timeout"
     assert by_name["D"][2:4] == ["error, missing"] * 2
     assert by_name["*T*"][0] == ""
@@ -75,7 +75,7 @@ def test_latex():
     assert r" & \emph{T} & " in text
     assert r"1 & A & \textbf{0.900 $\pm$ 0.050}" in text
     assert r"\underline{0.400 $\pm$ 0.000}$^{\circ}$" in text
-    assert " & C & (0.950 " in text
+    assert " & C & (0.950) " in text
     assert "error, missing & error, missing" in text
 
 
