@@ -25,6 +25,23 @@ app.add_typer(datacli.app, name="data")
 app.add_typer(runscli.app)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"cutjoin {version('cutjoin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """The benchmark for grouping microscopy images without labels."""
+
+
 @app.command()
 def run(
     suite: SuiteArg,

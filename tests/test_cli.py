@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from bench import cli
 from bench.durable import Damaged
@@ -77,3 +78,10 @@ def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert cli._store(None) == tmp_path / "cutjoin"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cli._store(None) == Path.home() / ".cache" / "cutjoin"
+
+
+def test_the_version_is_that_of_the_installed_package():
+    from importlib.metadata import version
+
+    result = CliRunner().invoke(cli.app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"cutjoin {version('cutjoin')}\n")

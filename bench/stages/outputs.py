@@ -1,0 +1,63 @@
+"""What adapters return, checked and brought into the form that the store keeps.
+
+Each function raises `DataError` that names the adapter (`who`), what it returned and what is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.interfaces import DataError
+
+
+def as_join_probabilities(p: Any, n: int, who: str) -> Any:
+    """Return `(n, n)` float32: symmetric, in 0 to 1, with diagonal 1."""
+    p = np.asarray(p)
+    if p.shape != (n, n):
+        raise DataError(f"{who} returned shape {p.shape} for {n} images; ({n}, {n}) is wanted")
+    if not np.isfinite(p).all() or p.min() < 0 or p.max() > 1:
+        raise DataError(f"{who} returned values that are no probabilities (NaN, below 0 or above 1)")
+    if not np.allclose(p, p.T, atol=1e-6) or not np.allclose(np.diag(p), 1):
+        raise DataError(f"{who} returned a matrix that is not symmetric with diagonal 1")
+    return p.astype(np.float32)
+
+
+def as_class_probabilities(p: Any, n: int, classes: int, who: str) -> Any:
+    """Return `(n, classes)` float32 whose rows sum to 1."""
+    if p.shape != (n, classes):
+        raise DataError(f"{who} returned shape {p.shape} for {n} images; ({n}, {classes}) is wanted")
+    if not np.isfinite(p).all() or p.min() < 0 or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
+        raise DataError(
+            f"{who} returned values that are no probabilities (NaN, below 0, or sums other than 1)"
+        )
+    return p.astype(np.float32)
+
+
+def as_features(features: Any, n: int, who: str) -> Any:
+    """Return `(n, d)` float32, finite."""
+    features = np.asarray(features)
+    if features.ndim != 2 or len(features) != n or features.shape[1] == 0:
+        raise DataError(f"{who} returned shape {features.shape} for {n} images; ({n}, d) is wanted")
+    if not np.issubdtype(features.dtype, np.floating):
+        raise DataError(f"{who} returned {features.dtype} features; float32 is wanted")
+    bad = ~np.isfinite(features).all(axis=1)
+    if bad.any():
+        where = ", ".join(map(str, np.flatnonzero(bad)[:5]))
+        raise DataError(
+            f"{who} returned NaN or infinite features for {bad.sum()} of {n} images, e.g. {where}"
+        )
+    return np.ascontiguousarray(features, dtype=np.float32)
+
+
+def as_labels(labels: Any, n: int, who: str) -> Any:
+    """Return `(n,)` int64; -1 is noise."""
+    labels = np.asarray(labels)
+    if labels.shape != (n,):
+        raise DataError(f"{who} returned shape {labels.shape} for {n} images; ({n},) is wanted")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(f"{who} returned {labels.dtype} labels; integers are wanted")
+    if n and labels.min() < -1:
+        raise DataError(f"{who} returned the label {labels.min()}; only -1 (noise) may be negative")
+    return labels.astype(np.int64)

@@ -1,0 +1,110 @@
+"""The stage that scores labels, and whatever else the suite asks about them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from bench.interfaces import DataError
+from bench.stages.context import Context
+
+
+def score_labels(c: Context) -> dict[str, Any]:
+    from bench.metrics.score import score
+
+    images = c.images("score", labels=True)
+    truth = images.labels
+    pred = c.array("labels", "labels.npy")
+    p = c.job["params"]
+    rng = np.random.default_rng(int(c.job["inputs"]["labels"][:16], 16))
+    about: dict[str, Any] = {"degenerate": _degenerate(truth, pred)}
+    if (truth >= 0).any() or not (p.get("label_free") or p.get("groups")):
+        scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
+        about["scores"] = scores.to_json()
+        if p.get("supervised"):
+            about["scores"], collapsed = _as_classes(c, images, pred, about["scores"], rng)
+            about["degenerate"] = collapsed or about["degenerate"]
+    else:
+        about["degenerate"] = _degenerate(np.zeros_like(truth), pred)
+        about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
+    about["parts"] = _parts(c, images, pred, rng)
+    (c.folder / "scores.json").write_text(json.dumps(about, indent=1))
+    return about
+
+
+def _as_classes(
+    c: Context, images: Any, pred: Any, scores: dict[str, Any], rng: np.random.Generator
+) -> tuple[dict[str, Any], str | None]:
+    """Add the scores of classes by name to those of a partition; say whether all went to one class."""
+    from bench.supervised import judged, overlap
+
+    p = c.job["params"]
+    file = c.artefact("labels").folder / "probabilities.npy"
+    probabilities = np.load(file, allow_pickle=False) if file.exists() else None
+    found, facts = judged(images, pred, probabilities, p["replicates"], p["level"], rng)
+    c.run.facts.update(facts, fitted_on=overlap(c.rows("fit"), images))
+    return scores | found.values | {"intervals": scores["intervals"] | found.intervals}, facts["collapsed"]
+
+
+def _parts(c: Context, images: Any, pred: Any, rng: np.random.Generator) -> dict[str, Any]:
+    """Score parts of the pairs, what a pair model decided before clustering, and what needs no labels."""
+    from bench.metrics.label_free import association, score_features
+    from bench.metrics.subsets import score_pairs, score_subsets
+
+    p = c.job["params"]
+    subsets = _subsets(c, images, p["subsets"]) if "subsets" in p else None
+    known = bool((images.labels >= 0).any())
+    parts: dict[str, dict[str, float]] = {}
+    if subsets is not None and known:
+        parts |= score_subsets(images.labels, pred, subsets, noise=p["noise"])
+    if "join_probabilities" in c.job["inputs"] and known:
+        probabilities = c.array("join_probabilities", "join_probabilities.npy")
+        found = score_pairs(images.labels, probabilities, subsets)
+        parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in found.items()}
+    if p.get("label_free"):
+        parts["clusters"] = {"noise_share": float((pred == -1).mean())}
+        for role, where in (("features", ""), ("reduced", " reduced")):
+            if role in c.job["inputs"]:
+                features = c.array(role, "features.npy")
+                parts.setdefault(f"clusters{where}", {}).update(score_features(features, pred, rng))
+                if known:
+                    parts[f"classes{where}"] = score_features(features, images.labels, rng)
+    for name in p.get("groups", ()):
+        parts[name] = association(pred, c.column(images, name), rng)
+    return {name: values for name, values in parts.items() if values}
+
+
+def _clusters(pred: Any) -> int:
+    return int(np.unique(pred[pred >= 0]).size)
+
+
+def _subsets(c: Context, images: Any, wanted: str | dict[str, list[str]]) -> list[str | None]:
+    """Return the name of each image's subset: by a column, or by classes; those in none are left out."""
+    from bench.selection import match_names
+
+    if isinstance(wanted, str):
+        return c.column(images, wanted)
+    found: dict[str, str] = {}
+    for subset, names in wanted.items():
+        for name in match_names(names, images.classes):
+            if found.setdefault(name, subset) != subset:
+                raise DataError(f"subsets: class {name!r} is in {found[name]!r} and in {subset!r}")
+    return [found.get(images.classes[i]) if i >= 0 else None for i in images.labels]
+
+
+def _degenerate(truth: Any, pred: Any) -> str | None:
+    """Say in what way a partition of the scored images carries no information, if it does not."""
+    pred = pred[truth >= 0]
+    n, noise = pred.size, int((pred == -1).sum())
+    clusters = np.unique(pred[pred >= 0]).size
+    if n < 2:
+        return None
+    if noise == n:
+        return f"all {n} images were called noise"
+    if clusters + noise == n:
+        return f"every one of the {n} images is alone"
+    if clusters == 1 and noise == 0 and np.unique(truth[truth >= 0]).size > 1:
+        return f"all {n} images are in one cluster"
+    return None

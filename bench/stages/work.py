@@ -1,0 +1,122 @@
+"""What each stage but the score does: hands its inputs to the adapter and saves what comes back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.fingerprint import Fingerprints
+from bench.interfaces import (
+    Classifier,
+    Clusterer,
+    DataError,
+    Dataset,
+    Encoder,
+    Generator,
+    PairModel,
+    Reducer,
+    ToCluster,
+)
+from bench.stages.context import Context
+from bench.stages.outputs import as_class_probabilities, as_features, as_join_probabilities, as_labels
+
+
+def synthesize(c: Context) -> dict[str, Any]:
+    assert isinstance(c.adapter, Generator)
+    target = c.folder / "data"
+    target.mkdir()
+    c.adapter.write(target, c.run)
+    return {}
+
+
+def prepare(c: Context) -> dict[str, Any]:
+    from bench.prepare import prepare
+
+    assert isinstance(c.adapter, Dataset)
+    root = c.artefact("data").folder / "data" if "data" in c.job["inputs"] else Path(c.job["root"])
+    prepare(c.adapter.open(root), c.adapter, c.folder, c.run)
+    expected = c.job["params"].get("fingerprint")
+    known = Fingerprints(c.store.root / "fingerprints.sqlite", read_only=True)
+    if expected is not None and known.of(root, c.adapter.files(root)) != expected:
+        raise DataError(f"the data in {root} changed since the run was planned; run the command again")
+    return {"set": json.loads((c.folder / "set.json").read_text())}
+
+
+def fit(c: Context) -> dict[str, Any]:
+    assert isinstance(c.adapter, (Encoder, PairModel, Classifier))
+    weights = c.folder / "weights"
+    weights.mkdir()
+    adapter, images = c.adapter, c.images("fit", labels=type(c.adapter).uses_labels)
+    processes = c.job["params"].get("processes", 1)
+    if processes == 1:
+        adapter.fit(images, weights, c.run_with_encoder())
+        return {}
+    from bench.nn.ranks import in_parallel
+
+    peak = in_parallel(processes, weights, c.run_with_encoder(), lambda w, run: adapter.fit(images, w, run))
+    return {"gpu_peak_bytes": peak}
+
+
+def encode(c: Context) -> dict[str, Any]:
+    assert isinstance(c.adapter, Encoder)
+    images = c.images("score", labels=type(c.adapter).uses_labels)
+    features = c.adapter.encode(images, c.weights(), c.run)
+    _save(c.folder / "features.npy", as_features(features, len(images), f"encoder {c.adapter.use!r}"))
+    return {"shape": list(features.shape)}
+
+
+def reduce(c: Context) -> dict[str, Any]:
+    assert isinstance(c.adapter, Reducer)
+    features = c.array("features", "features.npy")
+    reduced = c.adapter.reduce(features, c.run)
+    _save(c.folder / "features.npy", as_features(reduced, len(features), f"reducer {c.adapter.use!r}"))
+    return {"shape": list(reduced.shape)}
+
+
+def pair(c: Context) -> dict[str, Any]:
+    assert isinstance(c.adapter, PairModel)
+    images = c.images("score", labels=type(c.adapter).uses_labels)
+    p = c.adapter.join_probabilities(images, c.weights(), c.run)
+    n = len(images)
+    p = as_join_probabilities(p, n, f"pair model {c.adapter.use!r}")
+    _save(c.folder / "join_probabilities.npy", p)
+    return {"shape": [n, n]}
+
+
+def cluster(c: Context) -> dict[str, Any]:
+    assert isinstance(c.adapter, Clusterer)
+    images = c.images("score", labels=True)
+    known = images.labels[images.labels >= 0]
+    data = ToCluster(n=len(images), n_classes=int(np.unique(known).size) if known.size else None)
+    for role in ("features", "join_probabilities"):
+        if role in c.job["inputs"]:
+            data = replace(data, **{role: c.array(role, f"{role}.npy")})
+    if type(c.adapter).uses_labels:
+        data = replace(data, labels=images.labels)
+    labels = c.adapter.cluster(data, c.run)
+    _save(c.folder / "labels.npy", as_labels(labels, len(images), f"clusterer {c.adapter.use!r}"))
+    return {}
+
+
+def predict(c: Context) -> dict[str, Any]:
+    assert isinstance(c.adapter, Classifier)
+    images = c.images("score", labels=False)
+    weights = c.weights()
+    assert weights is not None
+    run = c.run_with_encoder()
+    predicted = np.asarray(c.adapter.predict(images, weights, run))
+    who = f"classifier {c.adapter.use!r}"
+    if predicted.ndim == 2:
+        p = as_class_probabilities(predicted, len(images), len(images.classes), who)
+        _save(c.folder / "probabilities.npy", p)
+        predicted = p.argmax(axis=1)
+    _save(c.folder / "labels.npy", as_labels(predicted, len(images), who))
+    return {}
+
+
+def _save(path: Path, array: Any) -> None:
+    np.save(path, array, allow_pickle=False)
