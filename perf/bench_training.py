@@ -24,13 +24,15 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "deepcluster": {**_CONV, "k": 5},
     "simclr": _CONV,
     "dino": {**_TRANSFORMER, **_HEAD},
+    "patch_context": {"width": 16, "image_size": 96, "channels": "native"},
 }
 
 
 class Train:
     """Each encoder at 32 px, batches of 32, one thread, float32; higher is better.
 
-    Steps and building are timed together, as users wait for both. DEC counts the images of both phases.
+    Steps and building are timed together, as users wait for both. DEC counts the images of both phases,
+    patch context pairs of patches, from images enlarged to 96 px: its grid takes no smaller ones.
     """
 
     params = tuple(ENCODERS)
