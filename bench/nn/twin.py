@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
 from bench.interfaces import DataError
@@ -118,7 +118,12 @@ class Twin(Task):
 
     def batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Return pairs, shape (2 k, c, h, w), first all left images, and whether each is of one class."""
-        n = self._settings.batch // self._accumulate // draw.world
+        n, odd = divmod(self._settings.batch, self._accumulate * draw.world)
+        if odd or n % 2:
+            raise DataError(
+                f"batch: {self._settings.batch} pairs do not divide into balanced parts for {draw.world} "
+                f"processes; make it a multiple of {2 * self._accumulate * draw.world}"
+            )
         positions, same = self._pairs.draw(n, draw.rng)
         x = tensor(take(self._images, positions.T.ravel()), self.plateau.device)
         x = self.network.backbone.fitted(x)
@@ -152,6 +157,9 @@ class Twin(Task):
 
     def _judge(self) -> None:
         """Halve the rate once the mean loss of an epoch has not improved by .01 % for long enough."""
+        if distributed.is_initialized():  # one loss for all processes, or their rates would part
+            distributed.all_reduce(self.plateau)
+            self.plateau /= distributed.get_world_size()
         factor, best, bad, total, count = self.plateau.tolist()
         loss = total / count
         if loss < best * (1 - 1e-4):

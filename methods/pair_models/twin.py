@@ -39,6 +39,7 @@ class Twin(PairModel):
     )
     seeded: ClassVar[bool] = True
     uses_labels: ClassVar[bool] = True
+    parallel: ClassVar[bool] = True
 
     encoder: Encoder | None = None
     """A trained backbone to start from: `{use: dino, ...}`, fitted in a stage of its own; without one, `arch`

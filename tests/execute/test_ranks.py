@@ -24,6 +24,10 @@ FAULTS = {
     "killed": ("crash", "the process died of SIGKILL"),
     "hangs": ("timeout", "limit of 30 s"),
 }
+TWIN = (
+    f"{{use: twin, encoder: {DINO}, batch: 8, steps: 120, embedding: null, fusion: simplified, "
+    "held_out: 0.2}"
+)
 
 
 def block(name: str, encoder: str, processes: int = 2, wall_s: int = 200) -> str:
@@ -44,7 +48,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         "  - {name: made, use: kaggle_plankton, size: 16, synthetic: {images: 48}}\nmethods:\n"
         f"{block('simclr', SIMCLR)}{block('dino', DINO)}{block('dino again', DINO)}"  # first: they load torch
         f"{block('one', own, 1)}{block('two', own)}{block('uneven', f'{{use: {own}, batch: 9}}')}{faulty}"
-        f"{block('pixels', 'pixels')}{block('dino alone', DINO, 1)}",
+        f"{block('pixels', 'pixels')}{block('dino alone', DINO, 1)}"
+        "  - {name: twin, limits: {memory_gib: 4, processes: 2}, "
+        f"pair_model: {TWIN}, clusterer: multicut}}\n",
         "ranks",
     )
     done = bench.run("run", suite, "--jobs", "2", "--device", "cpu", timeout=900)
@@ -97,6 +103,14 @@ def test_real_encoders_train_in_two_processes(
     assert fit.facts["steps"] == 12
     assert fit.facts["curve"]["loss"][-1][0] == 12
     assert np.isfinite(features(bench, record)).all()
+
+
+def test_a_pair_model_trains_in_two_processes(records: dict[str, CellRecord]) -> None:
+    record = records["twin"]
+    assert record.status in ("ok", "degenerate"), record.error
+    fit = next(s for s in record.stages if s.stage == "fit" and s.adapter.startswith("twin"))
+    assert fit.facts["curve"]["loss"][-1][0] == 120
+    assert sum(fit.facts["held_out_reliability"]["before"]["pairs"]) > 0
 
 
 def test_the_number_of_processes_is_part_of_the_key_where_it_matters(records: dict[str, CellRecord]) -> None:
