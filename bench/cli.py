@@ -38,6 +38,13 @@ def run(
     retry: Annotated[
         str, typer.Option(help="Statuses of finished cells to run again, e.g. error,timeout; or failed.")
     ] = "",
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Run one cell, also if it has finished: the first characters of its key in a record or plan.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     json: JsonOpt = False,
@@ -51,7 +58,7 @@ def run(
 
     raise typer.Exit(
         run_suite(
-            suite, profile, data, results, _store(store), jobs, retry, device, quiet=quiet, as_json=json
+            suite, profile, data, results, _store(store), jobs, retry, only, device, quiet=quiet, as_json=json
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.record import CellRecord, StageRecord
 from bench.report.contact import Look, coloured, measured
 from bench.selection import Selection, rows
 from bench.store import Store
+from bench.suitefile import called
 
 if TYPE_CHECKING:
     from bench.interfaces import Features, JoinProbabilities, Labels
@@ -44,8 +46,8 @@ class Cell:
         if found is None:
             r = self.record
             what = f"what the stage {stage.stage} of {r.dataset} · {r.method} · seed {r.seed} left"
-            again = f"`bench run {r.suite} --retry {r.status}`"
-            raise DataError(f"{what} is no longer in the store {self._store.root}; {again} makes it again")
+            again = shlex.join(["bench", "run", *called(r.suite), "--only", r.key[:12]])
+            raise DataError(f"{what} is no longer in the store {self._store.root}; `{again}` makes it again")
         return found.folder
 
     @cached_property

@@ -20,6 +20,7 @@ from bench.report.site.map import markup as map_markup
 from bench.report.site.matrix import markup as matrix_markup
 from bench.report.site.shared import Shared
 from bench.report.site.suite import ShownSuite
+from bench.results import PlannedCell
 from bench.store import Store
 
 _TO_DECIDE = ("cluster", "predict")
@@ -40,7 +41,7 @@ class MethodPage:
     def draw(self) -> bytes:
         """Write the pictures and return the page."""
         cells = self.suite.of(self.board, self.row)
-        records = [r for _, r in cells if r is not None]
+        records = [r for c in cells if (r := self.suite.records[c.key]) is not None]
         scored = [r for r in records if not r.status.failed]
         sections: list[tuple[str, Child]] = []
         if scored:
@@ -65,7 +66,7 @@ class MethodPage:
             sections.append(("Curves", [tag("p", said, class_="note"), tag("div", drawn, class_="panels")]))
         if records:
             sections.append(("Configuration", provenance.configuration(records[0])))
-        sections.append(("Cells", [self._cell(seed, record) for seed, record in cells]))
+        sections.append(("Cells", [self._cell(c) for c in cells]))
         links = [tag("li", tag("a", name, href=f"#on-{name.lower()}")) for name, _ in sections]
         body: list[Child] = [
             tag("p", heading(self.board), f" · {self.suite.title}", class_="sub"),
@@ -122,7 +123,7 @@ class MethodPage:
         gone = [s.stage for s in cell.record.stages if s.stage in needed and not self.store.holds(s.key)]
         if not gone:
             return None
-        again = self.suite.again(cell.record.status)
+        again = self.suite.again(cell.record.key)
         left = f"what {' and '.join(dict.fromkeys(gone))} left"
         return f"{left} is no longer in the store; `{again}` makes it again"
 
@@ -161,8 +162,9 @@ class MethodPage:
 
         return make
 
-    def _cell(self, seed: int, record: CellRecord | None) -> Html:
+    def _cell(self, planned: PlannedCell) -> Html:
+        record, command = self.suite.records[planned.key], self.suite.again(planned.key)
         if record is not None:
-            return provenance.cell(record, self.suite.again(record.status))
-        said = [f"Seed {seed} has not run. ", tag("code", self.suite.again(None)), " runs it."]
+            return provenance.cell(record, command)
+        said = [f"Seed {planned.seed} has not run. ", tag("code", command), " runs it."]
         return tag("p", said, class_="note")
