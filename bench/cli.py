@@ -42,7 +42,7 @@ def run(
         str | None,
         typer.Option(
             metavar="KEY",
-            help="Run one cell, also if it has finished: the first characters of its key in a record or plan.",
+            help="Run one cell, also if it has finished: its key in a record or plan, or how that begins.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -215,7 +215,7 @@ def site(
     ),
     profile: ProfileOpt = None,
     map: Annotated[
-        str, typer.Option(help="How features become a plane: pca, in seconds; umap, minutes per encoder.")
+        str, typer.Option(help="How features become a plane: pca, in seconds; umap, minutes per seed.")
     ] = "pca",
     max_points: Annotated[
         int, typer.Option(min=1, max=200_000, help="Images on a map; of more, a sample is drawn.")

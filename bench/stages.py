@@ -263,6 +263,8 @@ def _predict(c: _Context) -> dict[str, Any]:
         p = _class_probabilities(predicted, len(images), len(images.classes), who)
         _save(c.folder / "probabilities.npy", p)
         predicted = p.argmax(axis=1)
+    elif predicted.size and predicted.max() >= len(images.classes):
+        raise DataError(f"{who} returned class {predicted.max()}; there are {len(images.classes)}, from 0 on")
     _save(c.folder / "labels.npy", _labels(predicted, len(images), who))
     return {}
 

@@ -47,7 +47,7 @@ def shipped() -> dict[str, Path]:
 
 
 def called(name: str, profile: str | None = None) -> tuple[str, ...]:
-    """Return how `bench run` is told of a suite, from its own name or that of its results, `suite-profile`."""
+    """Return how `bench run` is told of a suite, from its name or that of its results, `suite-profile`."""
     if profile is not None:
         return (*called(name), "--profile", profile)
     known = shipped()

@@ -71,9 +71,14 @@ class Cell:
         names = json.loads((self._prepared / "set.json").read_text(encoding="utf-8"))["classes"]
         return [str(name) for name in names]
 
+    @property
+    def predicted(self) -> bool:
+        """Whether a classifier named the classes: then `clusters` holds class indices."""
+        return bool(self.stages("predict"))
+
     @cached_property
     def clusters(self) -> Labels:
-        """Cluster per image, -1 = noise."""
+        """Cluster per image, -1 = noise; of a classifier, the class that it predicts."""
         (stage,) = self.stages("cluster") or self.stages("predict")
         return np.asarray(self._array(stage, "labels"), np.int64)
 

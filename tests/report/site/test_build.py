@@ -30,6 +30,12 @@ def words(file: Path) -> str:
     )
 
 
+def seeds(file: Path) -> list[str]:
+    """Return the seeds that the map of a page offers."""
+    (select,) = re.findall(r'<select id="map-seed">(.*?)</select>', file.read_text("utf-8"))
+    return re.findall(r">(\d+)<", select)
+
+
 def test_the_same_records_give_the_same_bytes(own: Made, tmp_path: Path) -> None:
     first, second = (built(own, Wish(), tmp_path / name) for name in ("a", "b"))
     assert first == second
@@ -97,9 +103,11 @@ def test_what_is_gone_from_the_store_is_said_and_the_rest_shown(own: Made, tmp_p
     done = built(own, Wish(), tmp_path / "a")
     said = words(page(tmp_path / "a", "good"))
     again = f"bench run made.yaml --only {own.records['good', 0].key[:12]}"
-    why = f"what encode left is no longer in the store; `{again}` makes it again"
+    why = f"seed 0: what encode left is no longer in the store; `{again}` makes it again"
     assert said.count(f"Not shown: {why}") == 2  # map and similarity
     assert "framed: the cluster matched" in said
+    assert seeds(page(tmp_path / "a", "good")) == ["1"]  # the other seed's map is there
+    assert seeds(page(tmp_path / "a", "poor")) == ["0", "1"]
     assert done.not_shown == [f"Made images · good: {name}: {why}" for name in ("map", "similarity")]
     assert str(own.store) not in said
     damaged = next(store.folder(s.key) for s in own.records["poor", 0].stages if s.stage == "cluster")
@@ -109,8 +117,27 @@ def test_what_is_gone_from_the_store_is_said_and_the_rest_shown(own: Made, tmp_p
     assert "what cluster left" in " ".join(built(own, Wish(), tmp_path / "b").not_shown)
     shutil.rmtree(own.store)
     done = built(own, Wish(), tmp_path / "c")
-    assert len(done.not_shown) == 8
+    assert len(done.not_shown) == 2 * (2 + 3)
     assert "0.9" in words(page(tmp_path / "c", "good"))
+
+
+def test_a_classifier_is_shown_by_the_names_of_classes(tmp_path: Path) -> None:
+    wish = Wish(methods=("good", "poor"), seeds=(0,), classifier=True)
+    built(make(tmp_path, wish), wish, tmp_path / "out")
+    said = words(page(tmp_path / "out", "poor"))
+    assert "class \\ prediction" in said
+    assert "framed: right" in said
+    assert all(f"predicted {name}: " in said for name in wish.classes)
+    assert not re.search(r"cluster \d", said)
+
+
+def test_many_seeds_of_many_images_keep_the_page_small(
+    own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.report.site.method._MOST_DOTS", 100)
+    built(own, Wish(), tmp_path / "out")
+    assert seeds(page(tmp_path / "out", "good")) == ["0"]
+    assert "1 more seed would make this page too large." in words(page(tmp_path / "out", "good"))
 
 
 def test_failed_and_missing_cells_are_shown_as_such(own: Made, tmp_path: Path) -> None:
