@@ -55,6 +55,13 @@ def run(
     retry: Annotated[
         str, typer.Option(help="Statuses of finished cells to run again, e.g. error,timeout; or failed.")
     ] = "",
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="Run one cell, also if it has finished: its key in a record or plan, or how that begins.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     json: JsonOpt = False,
@@ -68,7 +75,7 @@ def run(
 
     raise typer.Exit(
         run_suite(
-            suite, profile, data, results, _store(store), jobs, retry, device, quiet=quiet, as_json=json
+            suite, profile, data, results, _store(store), jobs, retry, only, device, quiet=quiet, as_json=json
         )
     )
 
@@ -225,7 +232,7 @@ def site(
     ),
     profile: ProfileOpt = None,
     map: Annotated[
-        str, typer.Option(help="How features become a plane: pca, in seconds; umap, minutes per encoder.")
+        str, typer.Option(help="How features become a plane: pca, in seconds; umap, minutes per seed.")
     ] = "pca",
     max_points: Annotated[
         int, typer.Option(min=1, max=200_000, help="Images on a map; of more, a sample is drawn.")

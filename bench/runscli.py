@@ -36,7 +36,9 @@ def regress(
     since: Annotated[
         str | None,
         typer.Option(
-            metavar="REF|DATE", help="First night to count: a date, or a commit that a night ran at."
+            metavar="REF|DATE",
+            help="First night to count: a date, a commit that a night ran at, or a tag or branch of the git "
+            "checkout here.",
         ),
     ] = None,
     profile: ProfileOpt = None,

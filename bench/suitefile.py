@@ -46,6 +46,19 @@ def shipped() -> dict[str, Path]:
     return {p.stem: p for folder in folders for p in sorted(Path(folder).glob("*.yaml"))}
 
 
+def called(name: str, profile: str | None = None) -> tuple[str, ...]:
+    """Return how `bench run` is told of a suite, from its name or that of its results, `suite-profile`."""
+    if profile is not None:
+        return (*called(name), "--profile", profile)
+    known = shipped()
+    if name in known or name.endswith((".yaml", ".yml")):
+        return (name,)
+    for stem in sorted(known, key=len, reverse=True):
+        if name.startswith(f"{stem}-"):
+            return (stem, "--profile", name.removeprefix(f"{stem}-"))
+    return (f"{name}.yaml",)
+
+
 def load(file: Path, profile: str | None = None, data: Path | None = None) -> Suite:
     """Read and check a suite file.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +22,7 @@ from bench.execute.local import run as run_plan
 from bench.fingerprint import Fingerprints
 from bench.interfaces import DataError
 from bench.place import place
-from bench.plan import Plan, make_plan
+from bench.plan import Cell, Plan, make_plan
 from bench.record import CellRecord, Status
 from bench.registry import suggest
 from bench.report.leaderboard import Leaderboard, build
@@ -40,19 +41,27 @@ def run_suite(
     store_root: Path,
     jobs: int | None,
     retry: str,
+    only: str | None,
     device: str,
     *,
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Run a suite and write its leaderboard; return the exit code of the process."""
+    """Run a suite, or the `only` cell whose key begins so, and write its leaderboard.
+
+    Returns the exit code of the process; it and the counts are of the cells that were to run.
+    """
     console = wide_console(stderr=as_json)
     statuses = _statuses(retry)
     suite = suites.load(suites.find(name), profile, data)
-    plan = make_plan(suite, Fingerprints(store_root / "fingerprints.sqlite"))
-    _refuse_without_any_data(plan)
+    whole = make_plan(suite, Fingerprints(store_root / "fingerprints.sqlite"))
     results = Results(base, suite.name)
-    results.write_plan(plan)
+    plan = whole
+    if only is not None:
+        plan = replace(whole, cells=[_cell(whole, only, results)])
+        statuses = frozenset(Status)
+    _refuse_without_any_data(plan)
+    results.write_plan(whole)
     options = Options(
         jobs or default_jobs(suite.block.limits.threads), statuses, device, visible_gpus(device)
     )
@@ -62,8 +71,8 @@ def run_suite(
             run_plan(plan, Store(store_root), results, options, display, place(), lambda: stop.asked)
         except Interrupted:
             interrupted = True
+    board = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
     records = {c.key: results.get(c.key) for c in plan.cells}
-    board = write_leaderboard(results, records)
     counts = Counter(str(r.status) if r is not None else "missing" for r in records.values())
     failed = sum(r is None or r.status.failed for r in records.values())
     code = INTERRUPTED if interrupted else FAILED if failed else 0
@@ -111,6 +120,20 @@ def _statuses(text: str) -> frozenset[Status]:
         if word not in known:
             raise DataError(f"--retry: no status named {word!r}; {suggest(word, [*known, 'failed'])}")
     return frozenset(Status(w) for w in words)
+
+
+def _cell(plan: Plan, key: str, results: Results) -> Cell:
+    """Return the planned cell whose key begins so."""
+    found = [c for c in plan.cells if key and c.key.startswith(key.lower())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        named = [f"{c.key[:12]} ({c.dataset} · {c.method} · seed {c.seed})" for c in found[:5]]
+        raise DataError(f"--only {key}: {len(found)} cells have keys that begin so: {', '.join(named)}")
+    hint = "`bench plan --json` lists the keys"
+    if key.isalnum() and any(results.records.glob(f"{key.lower()}*.json")):
+        hint = f"there is a record of one, but code, data or parameters have changed since; {hint} of now"
+    raise DataError(f"--only {key}: no cell of {results.suite} has a key that begins so; {hint}")
 
 
 def _refuse_without_any_data(plan: Plan) -> None:

@@ -15,7 +15,7 @@ from bench.report.site.build import build_site
 from bench.report.site.embedding import Projection
 from bench.report.site.suite import ShownSuite
 from bench.store import Store
-from bench.suitefile import shipped
+from bench.suitefile import called
 
 _PROJECTIONS: dict[str, Projection] = {"pca": "pca", "umap": "umap"}
 
@@ -52,17 +52,4 @@ def write_site(
 
 def _suite(name: str, profile: str | None, base: Path) -> ShownSuite:
     results, plan = opened(name, profile, base)
-    return ShownSuite(_words(name, profile), results, plan)
-
-
-def _words(name: str, profile: str | None) -> tuple[str, ...]:
-    """Return how `bench run` is told of a suite; results may be named `suite-profile`."""
-    if profile is not None:
-        return (*_words(name, None), "--profile", profile)
-    known = shipped()
-    if name in known or name.endswith((".yaml", ".yml")):
-        return (name,)
-    for stem in sorted(known, key=len, reverse=True):
-        if name.startswith(f"{stem}-"):
-            return (stem, "--profile", name.removeprefix(f"{stem}-"))
-    return (f"{name}.yaml",)
+    return ShownSuite(called(name, profile), results, plan)

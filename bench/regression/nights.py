@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.interfaces import DataError
+from bench.regression.commits import commit_of, contains
 from bench.regression.compare import Apart, cost_finding, differences, machines
 from bench.regression.finding import Finding, Report, Verdict, ordered
 from bench.regression.reading import (
@@ -68,21 +69,16 @@ def read_nights(base: Path, suite: str) -> list[Run]:
 
 
 def since(nights: Sequence[Run], start: str) -> list[Run]:
-    """Return the nights from a date (YYYY-MM-DD), or from the first that ran at a commit, on.
+    """Return the nights from a date (YYYY-MM-DD) or a commit on.
 
-    Raises `DataError` if there is none.
+    A commit is named by its first characters if a night ran at it; else by a tag, a branch or any other name
+    that the git checkout of the current folder knows: then from the first night that ran at it or at a
+    commit made from it. Raises `DataError` if there is none.
     """
     try:
         day = date.fromisoformat(start)
     except ValueError:
-        at = [i for i, n in enumerate(nights) if _is_at(n, start)]
-        if not at:
-            known = list(dict.fromkeys(n.side.commit[:12] for n in nights if n.side.commit))
-            raise DataError(
-                f"--since {start}: neither a date such as 2026-01-31 nor the first characters of a commit "
-                f"that a night ran at; those are: {', '.join(known[-5:]) or 'none'}"
-            ) from None
-        return list(nights[at[0] :])
+        return list(nights[_first_at(nights, start) :])
     kept = [n for n in nights if n.finished[:10] >= day.isoformat()]
     if not kept:
         raise DataError(f"--since {start}: the newest night is of {nights[-1].finished[:10]}")
@@ -118,8 +114,24 @@ def regress(nights: Sequence[Run]) -> Report:
     )
 
 
-def _is_at(night: Run, ref: str) -> bool:
-    return len(ref) >= 4 and bool(night.side.commit) and str(night.side.commit).startswith(ref.lower())
+def _first_at(nights: Sequence[Run], ref: str) -> int:
+    """Return the place of the first night that ran at a commit, or after it."""
+    commits = [n.side.commit or "" for n in nights]
+    known = list(dict.fromkeys(c for c in commits if c))
+    exact = [c for c in known if len(ref) >= 4 and c.startswith(ref.lower())]
+    if exact:
+        return commits.index(exact[0])
+    listed = f"nights ran at: {', '.join(c[:12] for c in known[-5:]) or 'no commit'}"
+    meant = commit_of(ref)
+    if meant is None:
+        raise DataError(
+            f"--since {ref}: neither a date such as 2026-01-31, nor the first characters of a commit that a "
+            f"night ran at, nor a tag or branch of a git checkout in the current folder; {listed}"
+        )
+    later = next((c for c in known if contains(c, meant)), None)
+    if later is None:
+        raise DataError(f"--since {ref}: no night ran at {meant[:12]} or at a commit made from it; {listed}")
+    return commits.index(later)
 
 
 def _scores(nights: Sequence[Run]) -> tuple[Run | None, list[Finding], int]:

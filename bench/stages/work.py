@@ -114,6 +114,8 @@ def predict(c: Context) -> dict[str, Any]:
         p = as_class_probabilities(predicted, len(images), len(images.classes), who)
         _save(c.folder / "probabilities.npy", p)
         predicted = p.argmax(axis=1)
+    elif predicted.size and predicted.max() >= len(images.classes):
+        raise DataError(f"{who} returned class {predicted.max()}; there are {len(images.classes)}, from 0 on")
     _save(c.folder / "labels.npy", as_labels(predicted, len(images), who))
     return {}
 

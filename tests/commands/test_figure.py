@@ -80,7 +80,7 @@ def test_the_remedy_for_collected_artefacts_works(own_run: Finished, tmp_path: P
     shutil.rmtree(own_run.store / "artefacts")
     done = own_run.bench(*words)
     assert done.returncode == 2
-    remedy = re.search(r"`bench run tiny (--retry \w+)`", done.stderr)
+    remedy = re.search(r"`bench run tiny.yaml (--only \w{12})`", done.stderr)
     assert remedy, done.stderr
     again = own_run.bench("run", str(own_run.suite), *remedy[1].split(), "--quiet", "--jobs", "1")
     assert again.returncode == 0, again.stderr

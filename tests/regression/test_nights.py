@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -107,10 +108,44 @@ def test_since_accepts_what_changed_before(tmp_path: Path):
         kept = since(found, start)
         assert len(kept) == 4
         assert regress(kept).code == 0
-    with pytest.raises(DataError, match=f"those are: {BEFORE[:12]}, {AFTER[:12]}"):
+    with pytest.raises(DataError, match=f"nights ran at: {BEFORE[:12]}, {AFTER[:12]}"):
         since(found, "cccccc")
     with pytest.raises(DataError, match="newest night is of 2026-01-08"):
         since(found, "2027-01-01")
+
+
+def test_since_accepts_tags_and_branches_of_the_checkout_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    monkeypatch.chdir(checkout)
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q", "-b", "trunk")
+    who = ("-c", "user.name=n", "-c", "user.email=n@example.org")
+    commits = []
+    for i in range(4):
+        git(*who, "commit", "-q", "--allow-empty", "-m", str(i))
+        commits.append(git("rev-parse", "HEAD"))
+    git(*who, "tag", "-a", "v1", "-m", "annotated", commits[1])
+    git("tag", "v2", commits[2])
+    git("branch", "aside", commits[0])
+    ran = (commits[0], commits[0], commits[2], commits[2])  # no night at v1 itself
+    found = read_nights(nights(tmp_path / "n", 4, lambda c, i: replace(c, commit=ran[i])), "made")
+    for ref, kept in (("v1", 2), ("v2", 2), ("aside", 4), ("v2~2", 4), (commits[1][:8], 2)):
+        assert len(since(found, ref)) == kept, ref
+    with pytest.raises(DataError, match=f"no night ran at {commits[3][:12]} or at a commit made from it"):
+        since(found, "trunk")
+    for ref in ("v3", "--all", "-h", "", "a\0b"):
+        with pytest.raises(DataError, match="nor a tag or branch of a git checkout in the current folder"):
+            since(found, ref)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="nor a tag or branch"):
+        since(found, "v1")
 
 
 def test_nights_on_another_machine_do_not_count(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from bench.record import CellRecord, StageRecord
 from bench.report.contact import Look, coloured, measured
 from bench.selection import Selection, rows
 from bench.store import Store
+from bench.suitefile import called
 
 if TYPE_CHECKING:
     from bench.interfaces import Features, JoinProbabilities, Labels
@@ -44,8 +46,8 @@ class Cell:
         if found is None:
             r = self.record
             what = f"what the stage {stage.stage} of {r.dataset} · {r.method} · seed {r.seed} left"
-            again = f"`bench run {r.suite} --retry {r.status}`"
-            raise DataError(f"{what} is no longer in the store {self._store.root}; {again} makes it again")
+            again = shlex.join(["bench", "run", *called(r.suite), "--only", r.key[:12]])
+            raise DataError(f"{what} is no longer in the store {self._store.root}; `{again}` makes it again")
         return found.folder
 
     @cached_property
@@ -69,9 +71,14 @@ class Cell:
         names = json.loads((self._prepared / "set.json").read_text(encoding="utf-8"))["classes"]
         return [str(name) for name in names]
 
+    @property
+    def predicted(self) -> bool:
+        """Whether a classifier named the classes: then `clusters` holds class indices."""
+        return bool(self.stages("predict"))
+
     @cached_property
     def clusters(self) -> Labels:
-        """Cluster per image, -1 = noise."""
+        """Cluster per image, -1 = noise; of a classifier, the class that it predicts."""
         (stage,) = self.stages("cluster") or self.stages("predict")
         return np.asarray(self._array(stage, "labels"), np.int64)
 

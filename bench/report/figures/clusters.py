@@ -50,7 +50,7 @@ def draw(cell: Cell, _: Options) -> Drawing:
     alone = found.codes.copy()
     alone[alone < 0] = len(found.groups)  # noise, shown in one box; decisions count each of it alone
     shown = share_evenly(_by_class_within(alone, cell.truth), MOST_IMAGES)
-    boxes = _boxes(found.groups, alone, shown, cell)
+    boxes = _boxes([f"{found.name} {short(g, 22)}" for g in found.groups], alone, shown, cell)
     width = _placed(boxes)
     height = max(b.y + b.height for b in boxes)
     unit = min(0.62, 13 / width)
@@ -138,7 +138,7 @@ def _boxes(names: list[str], codes: NDArray[np.int64], shown: NDArray[np.int64],
         main, count = (-1, 0) if noise else majority(cell.truth, everyone)
         order = np.argsort(cell.truth[rows] != main, kind="stable")  # the most frequent class first
         across = max(1, math.ceil(math.sqrt(len(rows) * 1.4)))
-        name = "noise" if noise else f"cluster {names[code]}"
+        name = "noise" if noise else names[code]
         title = [f"{name} · {plural(len(everyone), 'image')}"]
         if main >= 0 and count:
             title.append(f"{percent(count / int((cell.truth[everyone] >= 0).sum()))} {cell.classes[main]}")

@@ -56,11 +56,13 @@ def labels(cell: Cell) -> Column | None:
 
 
 def clusters(cell: Cell) -> Column:
-    """Return the clusters as a column, the largest first; noise is -1."""
+    """Return the clusters, or the predicted classes, as a column, the largest first; noise is -1."""
     ids, counts = np.unique(cell.clusters[cell.clusters >= 0], return_counts=True)
     by_size = ids[np.argsort(-counts, kind="stable")]
     position = {int(c): i for i, c in enumerate(by_size)}
     codes = np.array([position.get(int(c), -1) for c in cell.clusters], np.int64)
+    if cell.predicted:
+        return Column("predicted", [cell.classes[c] for c in by_size], codes, ordered=False)
     return Column("cluster", [str(c) for c in by_size], codes, ordered=False)
 
 

@@ -56,9 +56,10 @@ def draw(cell: Cell, options: Options) -> Drawing:
     for ax, by in zip(axes, shown, strict=True):
         image = _heat(ax, shares(clusters, by)[:, kept], by, top)
         totals = np.bincount(clusters.codes[clusters.codes >= 0])
-        ax.set_xticks(np.arange(len(kept)), [f"{clusters.groups[k]}\n{totals[k]:,}" for k in kept])
+        heads = [f"{short(clusters.groups[k], 22)}\n{totals[k]:,}" for k in kept]
+        ax.set_xticks(np.arange(len(kept)), heads, rotation=90 if cell.predicted else 0)
         ax.tick_params(axis="x", labelsize=7 if len(kept) > 12 else 8)
-    axes[-1].set_xlabel("cluster, and its number of images")
+    axes[-1].set_xlabel(f"{clusters.name}, and its number of images")
     figure.colorbar(image, ax=list(axes), label="share of the cluster's images", shrink=0.8)
     notes = [f"Each column sums to 1 (numbers: percent); clusters stand by their mean {shown[0].name}."]
     if (clusters.codes < 0).any():

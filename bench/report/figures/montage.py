@@ -25,7 +25,10 @@ def unfit(_: CellRecord) -> str | None:
 def draw(cell: Cell, _: Options) -> Drawing:
     """Draw up to 16 images of each cluster, evenly spread over it; the largest clusters first, noise last."""
     found = columns.clusters(cell)
-    blocks = [(name, np.flatnonzero(found.codes == i)) for i, name in enumerate(found.groups)]
+    blocks = [
+        (f"{found.name} {short(name, 22)}", np.flatnonzero(found.codes == i))
+        for i, name in enumerate(found.groups)
+    ]
     hidden = max(0, len(blocks) - _MOST_CLUSTERS)
     blocks = blocks[:_MOST_CLUSTERS]
     noise = np.flatnonzero(found.codes < 0)
@@ -40,7 +43,7 @@ def draw(cell: Cell, _: Options) -> Drawing:
         ax.set_axis_off()
     for ax, (name, rows) in zip(axes, blocks, strict=False):
         ax.imshow(_block(cell, rows, side))
-        head = f"{'cluster ' if name != 'noise' else ''}{name} · {plural(len(rows), 'image')}"
+        head = f"{name} · {plural(len(rows), 'image')}"
         ax.set_title(f"{head}\n{_class_of(cell, rows)}".rstrip(), fontsize=8, loc="left")
     notes = [f"Up to {_SIDE**2} images of each cluster, evenly spread over it, with its most frequent class."]
     if hidden:

@@ -31,11 +31,16 @@ class Confusion:
     clusters: list[str]
     matched: list[bool]
     """Per column: whether the class on the diagonal is matched to it."""
+    predicted: bool
+    """Whether the columns are classes that a classifier predicts, each matched to itself."""
 
 
-def confusion(truth: Labels, clusters: Labels, classes: Sequence[str]) -> Confusion | None:
+def confusion(
+    truth: Labels, clusters: Labels, classes: Sequence[str], *, predicted: bool = False
+) -> Confusion | None:
     """Count images: the largest classes first, their own clusters (Hungarian algorithm) on the diagonal.
 
+    Where clusters are `predicted` classes, each class has its own name on the diagonal.
     An image of noise counts as a cluster of its own in the matching, and all of them as one column.
     None if no image has a class.
     """
@@ -45,7 +50,7 @@ def confusion(truth: Labels, clusters: Labels, classes: Sequence[str]) -> Confus
     t, c = truth[known], clusters[known]
     ids, sizes = np.unique(t, return_counts=True)
     order = ids[np.argsort(-sizes, kind="stable")]
-    own = _matching(t, c)
+    own = {int(x): int(x) for x in ids} if predicted else _matching(t, c)
     columns = [own[x] for x in order[:_MOST] if x in own]
     free = [int(x) for x in _by_size(c[c >= 0]) if x not in columns]
     rows = [int(x) for x in order[:_MOST]]
@@ -59,12 +64,17 @@ def confusion(truth: Labels, clusters: Labels, classes: Sequence[str]) -> Confus
     table = np.zeros((len(rows) + 1, last + 2), np.int64)
     np.add.at(table, (row_of, column_of), 1)
     names = [*(classes[x] for x in rows), f"{len(order) - len(rows)} other classes"]
-    heads = [*(str(x) for x in columns), f"{len(free) - (last - matched)} others", "noise"]
+    of_columns = [classes[x] if predicted else str(x) for x in columns]
+    heads = [*of_columns, f"{len(free) - (last - matched)} others", "noise"]
     keep_rows = [*range(len(rows)), *([len(rows)] if len(order) > len(rows) else [])]
     keep = [*range(last), *(j for j in (last, last + 1) if table[:, j].any())]
     flags = [j < matched for j in keep]
     return Confusion(
-        table[np.ix_(keep_rows, keep)], [names[i] for i in keep_rows], [heads[j] for j in keep], flags
+        table[np.ix_(keep_rows, keep)],
+        [names[i] for i in keep_rows],
+        [heads[j] for j in keep],
+        flags,
+        predicted,
     )
 
 
@@ -75,7 +85,8 @@ def markup(found: Confusion) -> Html:
         tag("th", name, scope="col", class_="own" if own else None)
         for name, own in zip(found.clusters, found.matched, strict=True)
     ]
-    head = tag("tr", tag("th", "class \\ cluster", scope="col"), heads, tag("th", "images", scope="col"))
+    what = "prediction" if found.predicted else "cluster"
+    head = tag("tr", tag("th", f"class \\ {what}", scope="col"), heads, tag("th", "images", scope="col"))
     body = []
     for i, name in enumerate(found.classes):
         cells = []
@@ -86,7 +97,8 @@ def markup(found: Confusion) -> Html:
         body.append(tag("tr", tag("th", name, scope="row"), cells, tag("td", f"{totals[i]:,}", class_="sum")))
     sums = [tag("td", f"{x:,}") for x in found.counts.sum(axis=0)]
     foot = tag("tr", tag("th", "images", scope="row"), sums, tag("td", f"{totals.sum():,}", class_="sum"))
-    caption = "Images by class and cluster; framed: the cluster matched to the class."
+    framed = "right" if found.predicted else "the cluster matched to the class"
+    caption = f"Images by class and {what}; framed: {framed}."
     inner = [tag("caption", caption), tag("thead", head), tag("tbody", join(body)), tag("tfoot", foot)]
     return scrolling(tag("table", inner, class_="confusion"), "Confusion matrix")
 

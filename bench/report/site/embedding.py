@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from bench import registry
 from bench.interfaces import Json, Reducer, Run
-from bench.report.figures import columns
 from bench.report.figures.cell import Cell
 from bench.report.figures.columns import Column
 
@@ -93,12 +92,6 @@ def principal(features: Features) -> Features:
         flat = np.zeros((n, 2), np.float32)
         flat[:, : axes.shape[1]] = centred @ axes
     return flat
-
-
-def coloured_by(cell: Cell) -> list[Column]:
-    """Return what a map can be coloured by: label if known, cluster, and what groups the images."""
-    label = columns.labels(cell)
-    return [*([label] if label else []), columns.clusters(cell), *columns.grouping(cell)]
 
 
 def described(column: Column, rows: NDArray[np.int64]) -> Json:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from bench.interfaces import Json
+from bench.report.figures import columns
 from bench.report.figures.cell import Cell
 from bench.report.site import embedding
 from bench.report.site.embedding import Source
@@ -16,23 +20,49 @@ _HELP = (
 )
 
 
-def markup(cell: Cell, source: Source, shared: Shared) -> Html:
-    """Return the map and its data. Raises `DataError` if the images cannot be placed."""
+@dataclass(frozen=True)
+class Placed:
+    """One seed on the map."""
+
+    cell: Cell
+    held: dict[str, Json]
+    """Its places and its clusters, for the script."""
+
+
+def placed(cell: Cell, source: Source, shared: Shared) -> Placed:
+    """Place the images of one seed. Raises `DataError` if that cannot be done."""
     rows = shared.rows(cell)
-    n = len(cell.clusters)
     x, y = shared.points(cell, source, rows)
-    columns = embedding.coloured_by(cell)
-    ids = [str(cell.images.ids[row]) for row in rows]
+    own = embedding.described(columns.clusters(cell), rows)
+    return Placed(cell, {"x": x, "y": y, "column": own})
+
+
+def markup(seeds: Sequence[Placed], said: str, shared: Shared) -> Html:
+    """Return the map, of the first seed until another one is chosen, and its data.
+
+    Parameters
+    ----------
+    seeds : of one method on the same images.
+    said : what the places are.
+
+    Raises `DataError` if the images cannot be read.
+    """
+    cell = seeds[0].cell
+    rows, n = shared.rows(cell), len(cell.clusters)
+    label = columns.labels(cell)
+    before, after = [label] if label else [], columns.grouping(cell)
     held: dict[str, Json] = {
         "n": len(rows),
-        "x": x,
-        "y": y,
-        "ids": list[Json](ids),
-        "columns": [embedding.described(c, rows) for c in columns],
+        "ids": [str(cell.images.ids[row]) for row in rows],
+        "columns": [embedding.described(c, rows) for c in (*before, *after)],
+        "own": len(before),
+        "seeds": [one.held for one in seeds],
         "sheets": shared.sheets(cell, rows),
     }
     some = f" {len(rows):,} of {n:,} images, drawn by chance with seed 0." if len(rows) < n else ""
-    options = [tag("option", c.name, value=i) for i, c in enumerate(columns)]
+    names = [c.name for c in (*before, columns.clusters(cell), *after)]
+    options = [tag("option", name, value=i) for i, name in enumerate(names)]
+    of_seeds = [tag("option", one.cell.record.seed, value=i) for i, one in enumerate(seeds)]
     zoom = [
         tag("button", sign, type="button", id=f"map-{what}", aria_label=label)
         for sign, what, label in (
@@ -47,7 +77,7 @@ def markup(cell: Cell, source: Source, shared: Shared) -> Html:
         tabindex=0,
         role="application",
         aria_roledescription="map of images",
-        aria_label=f"Map of {len(rows):,} images: {source.said}",
+        aria_label=f"Map of {len(rows):,} images: {said}",
         aria_describedby="map-help",
     )
     shown = [
@@ -56,10 +86,11 @@ def markup(cell: Cell, source: Source, shared: Shared) -> Html:
     ]
     tools = [
         tag("label", "Colour by ", tag("select", options, id="map-by")),
+        tag("label", "Seed ", tag("select", of_seeds, id="map-seed"), hidden=len(seeds) == 1),
         tag("span", zoom, class_="zoom"),
     ]
     inside = [
-        tag("p", f"Places: {source.said}.{some}", class_="note"),
+        tag("p", f"Places: {said}.{some}", class_="note"),
         tag("div", tools, class_="tools"),
         tag("div", canvas, tag("div", shown, id="map-tip", hidden=True), class_="frame"),
         tag("ul", id="map-legend", class_="key", aria_label="Groups; press one to see it alone"),

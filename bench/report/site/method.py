@@ -15,15 +15,20 @@ from bench.report.leaderboard import Board, Row
 from bench.report.render import heading
 from bench.report.site import confusion, embedding, marks, pictures, provenance
 from bench.report.site.curves import curves
+from bench.report.site.embedding import Source
 from bench.report.site.html import Child, Html, join, page, table, tag
+from bench.report.site.map import Placed, placed
 from bench.report.site.map import markup as map_markup
 from bench.report.site.matrix import markup as matrix_markup
 from bench.report.site.shared import Shared
 from bench.report.site.suite import ShownSuite
+from bench.results import PlannedCell
 from bench.store import Store
 
 _TO_DECIDE = ("cluster", "predict")
 _TO_SEE = ("prepare", *_TO_DECIDE)
+_MOST_DOTS = 150_000
+"""On the maps of one page, all seeds together: 1.2 MB."""
 
 
 @dataclass
@@ -40,7 +45,7 @@ class MethodPage:
     def draw(self) -> bytes:
         """Write the pictures and return the page."""
         cells = self.suite.of(self.board, self.row)
-        records = [r for _, r in cells if r is not None]
+        records = [r for c in cells if (r := self.suite.records[c.key]) is not None]
         scored = [r for r in records if not r.status.failed]
         sections: list[tuple[str, Child]] = []
         if scored:
@@ -58,14 +63,14 @@ class MethodPage:
                     ],
                 )
             )
-            sections += self._pictures(scored[0])
+            sections += self._pictures(scored)
         drawn = curves(scored or records)
         if drawn:
             said = "Losses are means over consecutive steps."
             sections.append(("Curves", [tag("p", said, class_="note"), tag("div", drawn, class_="panels")]))
         if records:
             sections.append(("Configuration", provenance.configuration(records[0])))
-        sections.append(("Cells", [self._cell(seed, record) for seed, record in cells]))
+        sections.append(("Cells", [self._cell(c) for c in cells]))
         links = [tag("li", tag("a", name, href=f"#on-{name.lower()}")) for name, _ in sections]
         body: list[Child] = [
             tag("p", heading(self.board), f" · {self.suite.title}", class_="sub"),
@@ -86,18 +91,16 @@ class MethodPage:
         )
         return join([tag("p", said, class_="note"), table(["metric", "mean"], rows, "")])
 
-    def _pictures(self, record: CellRecord) -> list[tuple[str, Child]]:
-        cell = Cell(record, self.store)
+    def _pictures(self, scored: Sequence[CellRecord]) -> list[tuple[str, Child]]:
+        cells = [Cell(record, self.store) for record in scored]
+        cell = cells[0]
         found: list[tuple[str, Child]] = []
-        source = embedding.source(cell, self.shared.projection)
-        seed = tag("p", f"Of seed {record.seed}.", class_="note") if self.row.planned > 1 else None
-        if source is not None:
-            drawn = {"own": "reduce", "features": "encode", "join probabilities": "pair"}[source.what]
-            made = self._or_why("Map", cell, (*_TO_SEE, drawn), lambda: map_markup(cell, source, self.shared))
-            found.append(("Map", [seed, made]))
-        found.append(
-            ("Clusters", [seed, self._or_why("Clusters", cell, _TO_SEE, lambda: self._montage(cell))])
-        )
+        seed = tag("p", f"Of seed {cell.record.seed}.", class_="note") if self.row.planned > 1 else None
+        sources = [s for c in cells if (s := embedding.source(c, self.shared.projection)) is not None]
+        if len(sources) == len(cells):
+            found.append(("Map", self._map(cells, sources)))
+        groups = "Predictions" if cell.predicted else "Clusters"
+        found.append((groups, [seed, self._or_why(groups, cell, _TO_SEE, lambda: self._montage(cell))]))
         made = self._or_why("Confusion", cell, _TO_SEE, lambda: self._confusion(cell))
         found.append(("Confusion", [seed, made]))
         whats = [w for w, k in (("features", "encode"), ("join probabilities", "pair")) if cell.stages(k)]
@@ -107,6 +110,26 @@ class MethodPage:
             found.append((name, [seed, self._or_why(name, cell, (*_TO_SEE, stage), draw)]))
         return found
 
+    def _map(self, cells: Sequence[Cell], sources: Sequence[Source]) -> Child:
+        """Return the map of the seeds that can be shown, and why others cannot."""
+        drawn = {"own": "reduce", "features": "encode", "join probabilities": "pair"}[sources[0].what]
+        needed = (*_TO_SEE, drawn)
+        most = max(1, _MOST_DOTS // max(1, min(cells[0].record.n_scored, self.shared.max_points)))
+        seeds: list[Placed] = []
+        gone: list[Html] = []
+        for cell, source in zip(cells[:most], sources, strict=False):
+            try:
+                seeds.append(placed(cell, source, self.shared))
+            except DataError as e:
+                gone.append(self._without("Map", self._gone(cell, needed) or str(e), cell))
+        if not seeds:
+            return gone
+        said = sources[0].said
+        made = self._or_why("Map", seeds[0].cell, needed, lambda: map_markup(seeds, said, self.shared))
+        rest = plural(len(cells) - most, "more seed")
+        left = tag("p", f"{rest} would make this page too large.", class_="note")
+        return [made, gone, left if len(cells) > most else None]
+
     def _or_why(self, name: str, cell: Cell, needed: Sequence[str], make: Callable[[], Html]) -> Html:
         """Return what `make` draws, or a sentence on why it cannot."""
         why = self._gone(cell, needed)
@@ -115,14 +138,19 @@ class MethodPage:
                 return make()
             except DataError as e:
                 why = self._gone(cell, needed) or str(e)  # torn files are found out when they are read
-        self.not_shown.append(f"{self.board.dataset} · {self.row.method}: {name.lower()}: {why}")
-        return tag("p", f"Not shown: {why}", class_="note gone")
+        return self._without(name, why, cell)
+
+    def _without(self, name: str, why: str, cell: Cell) -> Html:
+        """Say why something is not shown."""
+        said = f"seed {cell.record.seed}: {why}"
+        self.not_shown.append(f"{self.board.dataset} · {self.row.method}: {name.lower()}: {said}")
+        return tag("p", f"Not shown: {said}", class_="note gone")
 
     def _gone(self, cell: Cell, needed: Sequence[str]) -> str | None:
         gone = [s.stage for s in cell.record.stages if s.stage in needed and not self.store.holds(s.key)]
         if not gone:
             return None
-        again = self.suite.again(cell.record.status)
+        again = self.suite.again(cell.record.key)
         left = f"what {' and '.join(dict.fromkeys(gone))} left"
         return f"{left} is no longer in the store; `{again}` makes it again"
 
@@ -145,12 +173,13 @@ class MethodPage:
             )
             figures.append(tag("figure", image, tag("figcaption", said)))
         hidden = len(found.groups) - len(pictures.shown_clusters(found))
-        note = f" Not shown: {plural(hidden, 'smaller cluster')}." if hidden else ""
-        head = f"Up to 16 images of each cluster, evenly spread over it, and its most frequent class.{note}"
+        note = f" Not shown: {plural(hidden, 'smaller group')}." if hidden else ""
+        what = "predicted class" if cell.predicted else "cluster"
+        head = f"Up to 16 images of each {what}, evenly spread over it, and its most frequent class.{note}"
         return tag("div", tag("p", head, class_="note"), tag("div", figures, class_="montage"))
 
     def _confusion(self, cell: Cell) -> Html:
-        found = confusion.confusion(cell.truth, cell.clusters, cell.classes)
+        found = confusion.confusion(cell.truth, cell.clusters, cell.classes, predicted=cell.predicted)
         return confusion.markup(found) if found else tag("p", "No image has a class.", class_="note")
 
     def _similarity(self, cell: Cell, what: str) -> Callable[[], Html]:
@@ -161,8 +190,9 @@ class MethodPage:
 
         return make
 
-    def _cell(self, seed: int, record: CellRecord | None) -> Html:
+    def _cell(self, planned: PlannedCell) -> Html:
+        record, command = self.suite.records[planned.key], self.suite.again(planned.key)
         if record is not None:
-            return provenance.cell(record, self.suite.again(record.status))
-        said = [f"Seed {seed} has not run. ", tag("code", self.suite.again(None)), " runs it."]
+            return provenance.cell(record, command)
+        said = [f"Seed {planned.seed} has not run. ", tag("code", command), " runs it."]
         return tag("p", said, class_="note")

@@ -93,7 +93,8 @@ def sheets(cell: Cell, rows: NDArray[np.int64]) -> Sheets:
 
 def clusters(cell: Cell, found: Column) -> Iterator[ClusterPicture]:
     """Draw up to 16 images of each of the 24 largest clusters, evenly spread over it; noise comes last."""
-    members = [(f"cluster {name}", np.flatnonzero(found.codes == i)) for i, name in shown_clusters(found)]
+    shown = shown_clusters(found)
+    members = [(f"{found.name} {name}", np.flatnonzero(found.codes == i)) for i, name in shown]
     noise = np.flatnonzero(found.codes < 0)
     for name, rows in [*members, *([("noise", noise)] if noise.size else [])]:
         chosen = spread(rows.tolist(), _PER_CLUSTER)

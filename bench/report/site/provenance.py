@@ -54,8 +54,7 @@ def cell(record: CellRecord, command: str) -> Html:
         tag("pre", tag("code", command), tabindex=0),
         tag(
             "p",
-            "This repeats every cell of the suite with this status; a stage whose artefact the store still "
-            "holds is not computed anew.",
+            "This repeats this cell alone; a stage whose artefact the store holds is not computed anew.",
             class_="note",
         ),
     ]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.keys import digest
-from bench.record import CellRecord, Status
+from bench.record import CellRecord
 from bench.report.leaderboard import Board, Leaderboard, Row, build
-from bench.results import PlanOnDisk, Results
+from bench.results import PlannedCell, PlanOnDisk, Results
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,18 @@ class ShownSuite:
         """What the suite calls itself."""
         return self.plan.title or self.plan.suite
 
-    def of(self, board: Board, row: Row) -> list[tuple[int, CellRecord | None]]:
-        """Return seed and record of each cell of one row, in the suite's order."""
-        cells = (c for c in self.plan.cells if (c.dataset, c.method) == (board.dataset, row.method))
-        return [(c.seed, self.records[c.key]) for c in cells]
+    def of(self, board: Board, row: Row) -> list[PlannedCell]:
+        """Return the cells of one row, in the suite's order."""
+        return [c for c in self.plan.cells if (c.dataset, c.method) == (board.dataset, row.method)]
 
     def page(self, board: Board, row: Row) -> str:
         """Return the path of a row's page: of harmless characters, and of its own."""
         own = digest([self.plan.suite, board.dataset, row.method])[:8]
         return f"{_slug(self.plan.suite)}/{_slug(board.dataset)}-{_slug(row.method)}-{own}.html"
 
-    def again(self, status: Status | None) -> str:
-        """Return the command that runs cells again that ended so; None for those that have not run."""
-        retry = ["--retry", str(status)] if status else []
-        return shlex.join(["bench", "run", *self.words, *retry])
+    def again(self, key: str) -> str:
+        """Return the command that runs the cell with this key, and no other, also if it has run."""
+        return shlex.join(["bench", "run", *self.words, "--only", key[:12]])
 
 
 def _slug(name: str) -> str:

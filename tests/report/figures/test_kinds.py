@@ -91,7 +91,7 @@ def test_an_artefact_that_was_collected_is_named_with_the_remedy(
 
     cell = Cell(by_method["pixels"].record, Store(tmp_path))
     with (
-        pytest.raises(DataError, match=r"the stage cluster .* no longer in the store .* --retry ok"),
+        pytest.raises(DataError, match=r"the stage cluster .* no longer in the store .* --only \w{12}`"),
         applied(),
     ):
         kind("montage").draw(cell, Options())

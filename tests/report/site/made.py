@@ -48,6 +48,8 @@ class Wish:
     dataset: str = "Made images"
     synthetic: bool = False
     warning: str = "all went well"
+    classifier: bool = False
+    """Whether the methods predict the classes, without features."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def make(root: Path, wish: Wish) -> Made:
             for seed in wish.seeds:
                 keys = [digest([stage, wish.dataset, method, seed]) for stage in ("fit", "encode", "cluster")]
                 labels = _labels(truth, len(wish.classes), 0.1 * place, rng)
+                labels = (labels - wish.classifier) % len(wish.classes)  # their own names
                 features = np.eye(len(wish.classes), wish.dims)[truth] * 4
                 features = (features + rng.normal(size=(wish.images, wish.dims))).astype(np.float32)
                 store.write(keys[1], _array("features", features), run)
@@ -127,6 +130,7 @@ def _record(
     stages = [
         StageRecord(stage=s, key=k, adapter=a, wall_s=1.5, seed=seed, **common)
         for s, k, a in (("prepare", prepare, "drawings@1"), ("encode", keys[1], "eye@1"))
+        if not (wish.classifier and s == "encode")
     ]
     stages.insert(
         1,
@@ -141,9 +145,8 @@ def _record(
             **common,
         ),
     )
-    stages.append(
-        StageRecord(stage="cluster", key=keys[2], adapter="mean@1", wall_s=0.5, seed=seed, **common)
-    )
+    last = "predict" if wish.classifier else "cluster"
+    stages.append(StageRecord(stage=last, key=keys[2], adapter="mean@1", wall_s=0.5, seed=seed, **common))
     found = score(truth, labels, replicates=20, rng=np.random.default_rng(0))
     return CellRecord(
         key=digest([wish.suite, wish.dataset, method, seed]),

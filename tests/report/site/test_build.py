@@ -30,6 +30,12 @@ def words(file: Path) -> str:
     )
 
 
+def seeds(file: Path) -> list[str]:
+    """Return the seeds that the map of a page offers."""
+    (select,) = re.findall(r'<select id="map-seed">(.*?)</select>', file.read_text("utf-8"))
+    return re.findall(r">(\d+)<", select)
+
+
 def test_the_same_records_give_the_same_bytes(own: Made, tmp_path: Path) -> None:
     first, second = (built(own, Wish(), tmp_path / name) for name in ("a", "b"))
     assert first == second
@@ -84,10 +90,10 @@ def test_every_number_and_all_provenance_is_on_the_page(own: Made, tmp_path: Pat
             assert stage.key in said
             assert f"{stage.stage} {stage.adapter} {stage.wall_s:.1f} s" in said
         assert record.key in said
+        assert f"bench run made.yaml --only {record.key[:12]}" in said
         assert all(f"{v:.4f}" in said for v in record.metrics.values())
     for part in ("f" * 32, "commit 0123abc with changes", "numpy 2.0", "all went well", "h, p", "2026-01-02"):
         assert part in said, part
-    assert "bench run made.yaml --retry ok" in said
 
 
 def test_what_is_gone_from_the_store_is_said_and_the_rest_shown(own: Made, tmp_path: Path) -> None:
@@ -96,9 +102,12 @@ def test_what_is_gone_from_the_store_is_said_and_the_rest_shown(own: Made, tmp_p
     shutil.rmtree(store.folder(encode.key))
     done = built(own, Wish(), tmp_path / "a")
     said = words(page(tmp_path / "a", "good"))
-    why = "what encode left is no longer in the store; `bench run made.yaml --retry ok` makes it again"
+    again = f"bench run made.yaml --only {own.records['good', 0].key[:12]}"
+    why = f"seed 0: what encode left is no longer in the store; `{again}` makes it again"
     assert said.count(f"Not shown: {why}") == 2  # map and similarity
     assert "framed: the cluster matched" in said
+    assert seeds(page(tmp_path / "a", "good")) == ["1"]  # the other seed's map is there
+    assert seeds(page(tmp_path / "a", "poor")) == ["0", "1"]
     assert done.not_shown == [f"Made images · good: {name}: {why}" for name in ("map", "similarity")]
     assert str(own.store) not in said
     damaged = next(store.folder(s.key) for s in own.records["poor", 0].stages if s.stage == "cluster")
@@ -108,22 +117,41 @@ def test_what_is_gone_from_the_store_is_said_and_the_rest_shown(own: Made, tmp_p
     assert "what cluster left" in " ".join(built(own, Wish(), tmp_path / "b").not_shown)
     shutil.rmtree(own.store)
     done = built(own, Wish(), tmp_path / "c")
-    assert len(done.not_shown) == 8
+    assert len(done.not_shown) == 2 * (2 + 3)
     assert "0.9" in words(page(tmp_path / "c", "good"))
+
+
+def test_a_classifier_is_shown_by_the_names_of_classes(tmp_path: Path) -> None:
+    wish = Wish(methods=("good", "poor"), seeds=(0,), classifier=True)
+    built(make(tmp_path, wish), wish, tmp_path / "out")
+    said = words(page(tmp_path / "out", "poor"))
+    assert "class \\ prediction" in said
+    assert "framed: right" in said
+    assert all(f"predicted {name}: " in said for name in wish.classes)
+    assert not re.search(r"cluster \d", said)
+
+
+def test_many_seeds_of_many_images_keep_the_page_small(
+    own: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.report.site.method._MOST_DOTS", 100)
+    built(own, Wish(), tmp_path / "out")
+    assert seeds(page(tmp_path / "out", "good")) == ["0"]
+    assert "1 more seed would make this page too large." in words(page(tmp_path / "out", "good"))
 
 
 def test_failed_and_missing_cells_are_shown_as_such(own: Made, tmp_path: Path) -> None:
     records = own.results / "made" / "records"
-    (records / f"{own.records['poor', 0].key}.json").unlink()
-    old = own.records["poor", 1]
+    missing, old = own.records["poor", 0], own.records["poor", 1]
+    (records / f"{missing.key}.json").unlink()
     body = old.model_dump() | {"status": "timeout", "error": "after 9 <s>", "metrics": {}, "intervals": {}}
     put(records, CellRecord.model_validate(body | {"stages": body["stages"][:1], "failed_stage": "encode"}))
     built(own, Wish(), tmp_path / "out")
     said = words(page(tmp_path / "out", "poor"))
-    assert "Seed 0 has not run. bench run made.yaml runs it." in said
+    assert f"Seed 0 has not run. bench run made.yaml --only {missing.key[:12]} runs it." in said
     assert "Seed 1: timeout" in said
     assert "after 9 <s>" in said
-    assert "bench run made.yaml --retry timeout" in said
+    assert f"bench run made.yaml --only {old.key[:12]}" in said
     assert "0 of 2 seeds: 1 missing, 1 timeout" in words(tmp_path / "out" / "index.html")
 
 

@@ -23,13 +23,13 @@ METHODS = """[...document.querySelectorAll('.board tbody tr')].filter((r) => !r.
 EVIL = ("<script>window.hacked=1</script>", "</script><script>window.hacked=2</script>", "a & b")
 
 
-def on_canvas(desk: Chromium, file: Path) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Return where the dots are to be seen in the window, shape (n, 2), and the data of the map."""
+def on_canvas(desk: Chromium, file: Path, seed: int = 0) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Return where the dots of a seed are to be seen in the window, shape (n, 2), and the data of the map."""
     text = file.read_text(encoding="utf-8")
     found = re.search(r'<script type="application/json" id="map-data">(.*?)</script>', text)
     assert found
     held = json.loads(found[1])
-    x, y = (np.frombuffer(base64.b64decode(held[k]), "<u2") / 65535 for k in "xy")
+    x, y = (np.frombuffer(base64.b64decode(held["seeds"][seed][k]), "<u2") / 65535 for k in "xy")
     desk.js("document.getElementById('map').scrollIntoView({block: 'center'})")
     left, top, width, height = desk.js(
         "(({left, top, width, height}) => [left, top, width, height])"
@@ -141,6 +141,27 @@ def test_the_legend_shows_one_group_alone_and_follows_the_colouring(desk: Chromi
     )
     assert len(desk.js(shown)) == 3
     assert desk.js(pressed) == ["false"] * 3
+
+
+def test_another_seed_is_chosen_by_keys(desk: Chromium, site: Path) -> None:
+    file = page(site, "poor")
+    desk.open(file)
+    both = [on_canvas(desk, file, seed) for seed in (0, 1)]
+    assert not np.allclose(both[0][0], both[1][0])
+    desk.js("document.getElementById('map-seed').focus()")
+    desk.key("ArrowDown", code=40)
+    desk.until("document.getElementById('map-seed').value === '1'", "the other seed")
+    at, held = both[1]
+    own = held["seeds"][1]["column"]
+    codes = np.frombuffer(base64.b64decode(own["codes"]), "<u2")
+    apart = np.linalg.norm(at[:, None] - at[None], axis=2) + 1e9 * np.eye(len(at))
+    for i in np.argsort(-apart.min(axis=1))[:5]:
+        desk.mouse("mouseMoved", *at[i])
+        desk.until(f"document.getElementById('map-tip').dataset.image === '{i}'", f"image {i}")
+        said = desk.js("document.getElementById('map-text').textContent")
+        assert f"cluster: {own['groups'][codes[i]]}" in said
+        desk.mouse("mouseMoved", 2, 2)
+    assert desk.complaints() == []
 
 
 @pytest.mark.parametrize("name", ["index", "good"])

@@ -59,6 +59,20 @@ def test_many_classes_and_clusters_are_summed_and_nothing_is_lost() -> None:
     assert confusion(np.full(3, -1), np.zeros(3, np.int64), []) is None
 
 
+@given(labels(4), labels(4))
+def test_the_diagonal_of_a_classifier_is_what_it_got_right(truth: list[int], pred: list[int]) -> None:
+    t, c = np.array(truth), np.abs(pred)
+    assume((t >= 0).any())
+    found = confusion(t, c, ["a", "b", "c", "d", "e"], predicted=True)
+    assert found is not None
+    assert found.clusters[: len(found.classes)] == found.classes
+    assert found.matched == [name in found.classes for name in found.clusters]
+    assert np.trace(found.counts) == ((t == c) & (t >= 0)).sum()
+    for i, name in enumerate(found.classes):
+        for j, other in enumerate(found.clusters):
+            assert found.counts[i, j] == ((t == "abcde".index(name)) & (c == "abcde".index(other))).sum()
+
+
 @pytest.mark.parametrize(("n", "d"), [(300, 40), (40, 300), (5, 2), (4, 1), (1, 3)])
 def test_principal_components_are_those_of_scikit_learn(n: int, d: int) -> None:
     rng = np.random.default_rng(n)

@@ -3,7 +3,7 @@
   const holder = document.getElementById("map-data");
   if (!holder) return;
   const held = JSON.parse(holder.textContent);
-  const { n, ids, columns, sheets } = held;
+  const { n, ids, columns, sheets, seeds, own } = held;
 
   const COLOURS = 7, TURNS = 8, GRID = 96, REACH = 14, PAD = 16, NONE = 65535, MOST_ZOOM = 200;
   const MANY = 10000, FEW_TURNS = 3, REST_MS = 150;
@@ -26,18 +26,27 @@
     return Uint16Array.from({ length: bytes.length / 2 }, (_, i) => view.getUint16(2 * i, true));
   }
 
-  const x = Float32Array.from(unpacked(held.x), (v) => v / NONE);
-  const y = Float32Array.from(unpacked(held.y), (v) => 1 - v / NONE); // up is more
-  const codes = columns.map((c) => unpacked(c.codes));
+  const x = new Float32Array(n), y = new Float32Array(n);
+  columns.splice(own, 0, null); // the one that differs by seed
+  const codes = columns.map((c) => c && unpacked(c.codes));
 
   // ---- which dots lie where: a grid over the plane, for the nearest one to a pointer
   const cellOf = (i) => Math.min(GRID - 1, (y[i] * GRID) | 0) * GRID + Math.min(GRID - 1, (x[i] * GRID) | 0);
   const starts = new Int32Array(GRID * GRID + 1);
   const members = new Int32Array(n);
-  for (let i = 0; i < n; i++) starts[cellOf(i) + 1]++;
-  for (let c = 0; c < GRID * GRID; c++) starts[c + 1] += starts[c];
-  const filled = starts.slice();
-  for (let i = 0; i < n; i++) members[filled[cellOf(i)]++] = i;
+
+  /** Put the dots where one seed has them. */
+  function sow(seed) {
+    unpacked(seed.x).forEach((v, i) => { x[i] = v / NONE; });
+    unpacked(seed.y).forEach((v, i) => { y[i] = 1 - v / NONE; }); // up is more
+    columns[own] = seed.column;
+    codes[own] = unpacked(seed.column.codes);
+    starts.fill(0);
+    for (let i = 0; i < n; i++) starts[cellOf(i) + 1]++;
+    for (let c = 0; c < GRID * GRID; c++) starts[c + 1] += starts[c];
+    const filled = starts.slice();
+    for (let i = 0; i < n; i++) members[filled[cellOf(i)]++] = i;
+  }
 
   // ---- what is shown
   let width = 1, height = 1, ratio = 1;
@@ -340,6 +349,8 @@
   document.getElementById("map-all").addEventListener("click", () => scale(0));
   const select = document.getElementById("map-by");
   select.addEventListener("change", () => { by = Number(select.value); regroup(); draw(); });
+  const ofSeed = document.getElementById("map-seed");
+  ofSeed.addEventListener("change", () => { choose(-1); sow(seeds[ofSeed.value]); regroup(); draw(); });
 
   function fit() {
     width = Math.max(1, frame.clientWidth);
@@ -351,6 +362,7 @@
 
   canvas.after(ring);
   by = Number(select.value) || 0; // browsers keep a choice over a reload
+  sow(seeds[ofSeed.value] || seeds[0]);
   regroup();
   new ResizeObserver(fit).observe(frame);
   new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
