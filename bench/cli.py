@@ -193,7 +193,7 @@ def figure(
         typer.Argument(
             metavar="KIND",
             help="attention, similarity, map, montage, frequencies, reliability, clusters, curves, "
-            "critical_difference; or all.",
+            "feature_maps, critical_difference; or all.",
         ),
     ],
     suite: SuiteArg,

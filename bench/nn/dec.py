@@ -205,7 +205,8 @@ def target_distribution(q: Tensor) -> Tensor:
 
     Squares sharpen; dividing by the clusters' sizes keeps large ones from taking over.
     """
-    weight = q.square() / q.sum(0)
+    sizes = q.sum(0).clamp_min(torch.finfo(q.dtype).tiny)  # 0 for a cluster too far from all codes
+    weight = q.square() / sizes
     return weight / weight.sum(1, keepdim=True)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from bench.cli import app
+from bench.report.figures.kinds import KINDS, OF_SUITES
 from tests.conftest import Finished
 from tests.execute.runs import Bench, json_of
 from tests.report.figures.runs import finished as finished_run
@@ -35,6 +39,12 @@ def test_all_that_can_be_drawn_is_and_the_rest_is_named(drawn: Bench, tmp_path: 
     for file in files:
         assert re.fullmatch(r"[a-z]+-Made-1-2-x-dino-s0\.(png|svg|gif)", file.name)
     assert all(f["synthetic"] for f in said["figures"])
+
+
+def test_the_help_names_every_kind() -> None:
+    command: Any = typer.main.get_command(app)
+    said = next(p.help for p in command.commands["figure"].params if p.name == "kind")
+    assert set(re.findall(r"\w+", said)) == {*KINDS, *OF_SUITES, "or", "all"}
 
 
 def test_what_is_not_said_is_chosen_and_named(drawn: Bench) -> None:

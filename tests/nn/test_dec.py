@@ -70,6 +70,12 @@ def test_far_codes_give_finite_gradients() -> None:
     assert codes.grad.isfinite().all()
 
 
+def test_a_cluster_that_no_code_reaches_stays_empty() -> None:
+    q = soft_assignments(torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [2000.0]]), 100.0)
+    assert q[:, 1].tolist() == [0, 0]
+    assert target_distribution(q).tolist() == [[1, 0], [1, 0]]
+
+
 @pytest.mark.parametrize(("n", "d"), [(50, 6), (4, 9)])
 def test_the_linear_autoencoder_is_that_of_principal_components(n: int, d: int) -> None:
     x = (np.random.default_rng(0).normal(size=(n, d)) * np.arange(1, d + 1) + 3).astype(np.float32)

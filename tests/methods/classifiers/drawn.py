@@ -1,19 +1,19 @@
-"""What the tests of classifiers share: drawn fields of two kinds of cells, fitting, interrupting a fit."""
+"""What the tests of classifiers share: drawn fields of two kinds of cells, fitting, killing a fit."""
 
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from bench.cell_drawing import CELL_TYPES, Batch, draw
 from bench.images import Prepared
-from bench.nn import training
 from tests.methods import adapter, make_run, prepared
+from tests.methods.killed import kill
 
 CLASSES = ("control", "perturbed")
 
@@ -51,23 +51,22 @@ def fitted(folder: Path, name: str, params: dict[str, Any], data: Prepared, **ru
     return classifier, where
 
 
-def whole_and_interrupted(
-    folder: Path, name: str, params: dict[str, Any], data: Prepared, monkeypatch: pytest.MonkeyPatch
-) -> list[tuple[bytes, Any]]:
-    """Return weights and facts of a fit in one go, and of one interrupted after 20 steps and begun again."""
-    original = training.Steps
-    monkeypatch.setattr(training, "Steps", lambda *a: original(a[0], a[1], checkpoint_s=0.0))
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+from tests.methods.classifiers.drawn import fields, fitted, images
+fitted(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), images(*fields(int(sys.argv[4]))))
+"""
 
-    def stop(done: int, _total: int | None, text: str) -> None:
-        if done >= 20 and text.startswith("steps"):
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        fitted(folder / "twice", name, params, data, report=stop)
-    assert list((folder / "twice" / "c").glob("step-0000000010.*.pt"))
+def whole_and_killed(folder: Path, name: str, params: dict[str, Any], n: int) -> list[tuple[bytes, Any]]:
+    """Return weights and facts of a fit to n fields in one go, and of one killed and begun again."""
+    killed = folder / "killed"
+    kill(_SCRIPT, str(killed), name, json.dumps(params), str(n), checkpoints=killed / "c")
+    assert not list((killed / "w").iterdir())  # nothing is there before the end
     found = []
-    for sub in ("whole", "twice"):
-        _, run = fitted(folder / sub, name, params, data)
+    for sub in ("whole", "killed"):
+        _, run = fitted(folder / sub, name, params, images(*fields(n)))
         run.facts.pop("speed")
         found.append(((folder / sub / "w" / "network.safetensors").read_bytes(), run.facts))
     return found

@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from bench.interfaces import DataError
 from tests.methods import make_run, prepared
-from tests.methods.classifiers.drawn import CLASSES, fields, fitted, images, stretched, whole_and_interrupted
+from tests.methods.classifiers.drawn import CLASSES, fields, fitted, images, stretched, whole_and_killed
 
 SMALL: dict[str, Any] = {"cell_size": 16, "width": 8, "hidden": 16, "batch": 16, "min_area": 10}
 
@@ -68,14 +68,11 @@ def test_the_published_pipeline_finds_whole_images_only_and_collapses(tmp_path: 
     assert balanced_accuracy_score(labels[48:], p.argmax(axis=1)) == 0.5
 
 
-def test_an_interrupted_training_ends_with_the_very_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels, labels = fields(16)
-    whole, twice = whole_and_interrupted(
-        tmp_path, "seg_cnn", {**SMALL, "epochs": 20}, images(pixels, labels), monkeypatch
-    )
-    assert whole == twice
+@pytest.mark.parametrize("faithful", [False, True])
+def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path, faithful: bool) -> None:
+    params = {**SMALL, "epochs": 200, "faithful": faithful}
+    whole, killed = whole_and_killed(tmp_path, "seg_cnn", params, 16)
+    assert whole == killed
 
 
 def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:

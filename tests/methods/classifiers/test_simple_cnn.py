@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from bench.interfaces import DataError
 from tests.methods import adapter, make_run, prepared
-from tests.methods.classifiers.drawn import CLASSES, fields, fitted, images, stretched, whole_and_interrupted
+from tests.methods.classifiers.drawn import CLASSES, fields, fitted, images, stretched, whole_and_killed
 
 SMALL: dict[str, Any] = {"image_size": 32, "width": 8, "hidden": 16, "batch": 8}
 PROPER = {**SMALL, "epochs": 12, "rate": 0.002}
@@ -110,13 +110,11 @@ def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:
             adapter("classifiers", "simple_cnn", **params)
 
 
-def test_an_interrupted_training_ends_with_the_very_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels, labels = fields(40)
-    params = {**SMALL, "image_size": 16, "epochs": 8}
-    whole, twice = whole_and_interrupted(tmp_path, "simple_cnn", params, images(pixels, labels), monkeypatch)
-    assert whole == twice
+@pytest.mark.parametrize("faithful", [False, True])
+def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path, faithful: bool) -> None:
+    params = {**SMALL, "image_size": 16, "epochs": 60, "faithful": faithful}
+    whole, killed = whole_and_killed(tmp_path, "simple_cnn", params, 40)
+    assert whole == killed
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:

@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +9,7 @@ from sklearn.cluster import KMeans
 
 from bench.interfaces import DataError
 from tests.methods import adapter, make_run, prepared, same_partition
+from tests.methods.encoders.trained import whole_and_killed
 
 TINY: dict[str, Any] = {"width": 2, "batch": 8, "steps": 20, "refine_steps": 20, "update": 10, "k": 3}
 TINY |= {"embedding": 4, "n_init": 3}
@@ -121,38 +117,8 @@ def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:
             fitted(tmp_path / str(i), images, **changes)
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from bench.nn import training
-from tests.methods import adapter, make_run, prepared
-from tests.methods.encoders.test_dec import TINY, pixels
-original = training.Steps
-training.Steps = lambda *a: original(*a, checkpoint_s=0.0)
-folder = Path(sys.argv[1])
-encoder = adapter("encoders", "dec", **{**TINY, "steps": 40, "refine_steps": 100, "tolerance": 0.0})
-encoder.fit(prepared(pixels()), folder / "w", make_run(checkpoints=folder / "c"))
-"""
-
-
-def test_a_killed_refinement_goes_on_to_the_very_same_weights(tmp_path: Path) -> None:
-    fitted(tmp_path / "whole", pixels(), steps=40, refine_steps=100, tolerance=0.0)
-    for name in ("w", "c"):
-        (tmp_path / "killed" / name).mkdir(parents=True)
-
-    def start() -> subprocess.Popen[bytes]:
-        root = str(Path(__file__).parents[3])
-        env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "killed")], cwd=root, env=env)
-
-    process = start()
-    while not list((tmp_path / "killed" / "c" / "refinement").glob("*.pt")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    file = "dec.safetensors"
-    assert not (tmp_path / "killed" / "w" / file).exists()
-    assert start().wait() == 0
-    weights = [(tmp_path / name / "w" / file).read_bytes() for name in ("whole", "killed")]
-    assert weights[0] == weights[1]
+@pytest.mark.parametrize("phase", ["pretraining", "refinement"])
+def test_when_killed_it_goes_on_to_the_very_same_weights(tmp_path: Path, phase: str) -> None:
+    settings = {**TINY, "steps": 40, "refine_steps": 100, "tolerance": 0.0}
+    whole, killed = whole_and_killed(tmp_path, "dec", settings, "dec.safetensors", phase)
+    assert whole == killed

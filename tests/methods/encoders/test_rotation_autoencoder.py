@@ -1,10 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +10,7 @@ import torch
 from bench.interfaces import DataError
 from bench.nn.autoencoders import published_count
 from tests.methods import adapter, make_run, prepared
+from tests.methods.encoders.trained import whole_and_killed
 
 TINY: dict[str, Any] = {"width": 2, "batch": 8, "steps": 12}
 
@@ -59,43 +55,11 @@ def test_a_turned_image_has_the_same_code(tmp_path: Path, loss, pool) -> None:
         np.testing.assert_allclose(encoder.encode(turned, tmp_path / "w", make_run()), features, atol=1e-5)
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from bench.nn import training
-from tests.methods import adapter, make_run, prepared
-from tests.methods.encoders.test_rotation_autoencoder import TINY, pixels
-original = training.Steps
-training.Steps = lambda *a: original(*a, checkpoint_s=0.0)
-folder = Path(sys.argv[1])
-encoder = adapter("encoders", sys.argv[2], **{**TINY, "steps": 100})
-encoder.fit(prepared(pixels()), folder / "w", make_run(checkpoints=folder / "c"))
-"""
-
-
 @pytest.mark.parametrize("encoder", ["rotation_autoencoder", "autoencoder"])
 def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path, encoder: str) -> None:
-    fitted(tmp_path / "whole", pixels(), name=encoder, steps=100)
-    for name in ("w", "c"):
-        (tmp_path / "killed" / name).mkdir(parents=True)
-
-    def start() -> subprocess.Popen[bytes]:
-        root = str(Path(__file__).parents[3])
-        env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path / "killed"), encoder]
-        return subprocess.Popen(command, cwd=root, env=env)
-
-    process = start()
-    while not list((tmp_path / "killed" / "c").glob("*.pt")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    file = "autoencoder.safetensors"
-    assert not (tmp_path / "killed" / "w" / file).exists()
-    assert start().wait() == 0
-    weights = [(tmp_path / name / "w" / file).read_bytes() for name in ("whole", "killed")]
-    assert weights[0] == weights[1]
+    settings = {**TINY, "steps": 100}
+    whole, killed = whole_and_killed(tmp_path, encoder, settings, "autoencoder.safetensors")
+    assert whole == killed
 
 
 def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import Json
 from tests.methods import adapter, make_run, prepared
+from tests.methods.killed import kill
 
 
 def noise(
@@ -38,32 +34,27 @@ def fitted(
     return encoder.encode(prepared(pixels), folder / "w", make_run(seed)), where.facts
 
 
-SCRIPT = """
+_SCRIPT = """
 import json, sys
 from pathlib import Path
-from bench.nn import training
 from tests.methods.encoders.trained import fitted, noise
-original = training.Steps
-training.Steps = lambda *a: original(*a, checkpoint_s=0.0)
 fitted(Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), noise())
 """
 
 
-def whole_and_killed(folder: Path, name: str, settings: dict[str, Any]) -> list[tuple[bytes, Json]]:
-    """Return weights and facts of an undisturbed training and of one killed on the way and started again."""
-    root, killed = str(Path(__file__).parents[3]), folder / "killed"
-    env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, str(killed), name, json.dumps(settings)]
-    process = subprocess.Popen(command, cwd=root, env=env)
-    while not list((killed / "c").glob("*.pt")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+def whole_and_killed(
+    folder: Path, name: str, settings: dict[str, Any], file: str = "backbone.safetensors", phase: str = ""
+) -> list[tuple[bytes, Json]]:
+    """Return weights and facts of an undisturbed training and of one killed on the way and started again.
+
+    `file`: of the weights; `phase`: the one of several trainings that is killed, a folder of checkpoints.
+    """
+    killed = folder / "killed"
+    kill(_SCRIPT, str(killed), name, json.dumps(settings), checkpoints=killed / "c" / phase)
     (killed / "w").rmdir()  # nothing is there before the end
     trained: list[tuple[bytes, Json]] = []
     for sub in ("whole", "killed"):
         _, facts = fitted(folder / sub, name, settings, noise())
         facts.pop("speed")
-        trained.append(((folder / sub / "w" / "backbone.safetensors").read_bytes(), facts))
+        trained.append(((folder / sub / "w" / file).read_bytes(), facts))
     return trained
