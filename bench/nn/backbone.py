@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import timm
 import torch
@@ -17,6 +18,8 @@ from bench.nn.inputs import resized, with_channels
 from bench.nn.training import seeded
 from bench.nn.weights import load_strictly, read_tensors
 
+_STAGE = re.compile(r"(layer|s)\d+")
+"""Names of the stages of ResNets and RegNets."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -50,6 +53,7 @@ class Backbone(nn.Module):
         self.size = size
         self._pool = architecture.pool
         self._channels = 3 if architecture.channels == "rgb" else channels
+        self._at_rest: list[nn.Module] = []
         mean, deviation = _statistics(model, architecture, self._channels)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("deviation", deviation, persistent=False)
@@ -63,12 +67,11 @@ class Backbone(nn.Module):
     @property
     def parts(self) -> Sequence[nn.Module]:
         """The model's blocks in the order in which images pass them, the first ones near the pixels."""
-        blocks = getattr(self.model, "blocks", None)
-        if blocks is not None:
-            return list(blocks)
-        return [
-            m for name, m in self.model.named_children() if name.startswith(("layer", "stages", "features"))
-        ]
+        named = dict(self.model.named_children())
+        for name in ("blocks", "stages", "layers", "features"):
+            if name in named:
+                return list(named[name].children())
+        return [m for name, m in named.items() if _STAGE.fullmatch(name)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of images of any size that the model takes; see `fitted` for others."""
@@ -81,13 +84,39 @@ class Backbone(nn.Module):
         return resized(x, self.size)
 
     def freeze(self, share: float) -> int:
-        """Stop training of the embedding and of the first `share` of the parts; return how many parts."""
-        n = round(share * len(self.parts))
-        names = {id(p) for part in self.parts[n:] for p in part.parameters()}
-        after = {"norm", "fc_norm"} if n < len(self.parts) or not self.parts else set()
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(id(parameter) in names or name.partition(".")[0] in after)
+        """Stop training of the embedding and of the first `share` of the parts; return how many parts.
+
+        What follows the parts is trained as long as one of them is. What is frozen also keeps its
+        statistics of batches, and drops nothing. Raises `DataError` for a model whose parts are not known.
+        """
+        parts = self.parts
+        if not parts and share < 1:
+            name = type(self.model).__name__
+            raise DataError(
+                f"frozen: {name} has no blocks in a row; freeze all of it (1), or take a ViT or ResNet"
+            )
+        n = round(share * len(parts))
+        trained = [*parts[n:], *self._after(parts)] if n < len(parts) else []
+        self.model.requires_grad_(False)
+        for part in trained:
+            part.requires_grad_(True)
+        moving = {id(m) for part in trained for m in part.modules()}
+        holders = {id(m) for m in self.model.modules() if any(id(inner) in moving for inner in m.modules())}
+        self._at_rest = [m for m in self.model.modules() if id(m) not in holders]
         return n
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all that is not frozen."""
+        super().train(mode)
+        for module in self._at_rest:
+            module.training = False
+        return self
+
+    def _after(self, parts: Sequence[nn.Module]) -> list[nn.Module]:
+        """Return what images pass behind the last part."""
+        children = list(self.model.children())
+        last = max(i for i, c in enumerate(children) if any(m is parts[-1] for m in c.modules()))
+        return children[last + 1 :]
 
     def _pooled(self, x: Tensor) -> Tensor:
         found = self.model.forward_features(x)  # type: ignore[operator]  # timm's models all have it
