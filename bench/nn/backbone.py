@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Literal, Self
 
 import timm
 import torch
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from bench.interfaces import DataError
@@ -159,7 +161,7 @@ def build(a: Architecture, shape: tuple[int, int, int], seed: int, **options: An
     if side % patch[0] or side % patch[1]:
         raise DataError(f"image_size: {side} px does not divide into {patch[0]} px patches of {a.model}")
     if a.weights_file is not None:
-        load_strictly(model, _of_model(a.weights_file), f"weights_file: {a.weights_file}")
+        load_strictly(model, _of_file(a.weights_file, model), f"weights_file: {a.weights_file}")
     if a.pool != "model" and not hasattr(model, "num_prefix_tokens"):
         raise DataError(f"pool: {a.model} has no tokens; use pool: model")
     if a.pool == "token" and not model.num_prefix_tokens:
@@ -173,11 +175,31 @@ def origin(model: Any) -> str | None:
     return config.get("hf_hub_id") or config.get("url") or None
 
 
-def _of_model(file: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file by their names in timm; what a fit here wrote has them one level down."""
+def _of_file(file: Path, model: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a weights file under their names in timm, fit for the size of the images.
+
+    A training of DINO or of pairs kept the backbone beside its heads, and what a fit here wrote has the
+    model one level down. Position embeddings are resampled, as those of pretrained weights are.
+    """
     state = dict(read_tensors(file, "weights_file"))
-    own = all(name.startswith("model.") for name in state)
-    return {name.removeprefix("model."): t for name, t in state.items()} if own else state
+    for level in ("backbone.", "model."):
+        inner = {k.removeprefix(level): t for k, t in state.items() if k.startswith(level)}
+        state = inner or state
+    theirs, own = state.get("pos_embed"), getattr(model, "pos_embed", None)
+    if isinstance(own, Tensor) and theirs is not None and theirs.ndim == own.ndim == 3:
+        state["pos_embed"] = _resampled(theirs, own, model)
+    return state
+
+
+def _resampled(theirs: Tensor, own: Tensor, model: Any) -> Tensor:
+    """Return position embeddings for another number of patches; unchanged if they are of another kind."""
+    prefix = 0 if getattr(model, "no_embed_class", False) else int(model.num_prefix_tokens)
+    side = math.isqrt(max(0, theirs.shape[1] - prefix))
+    if theirs.shape == own.shape or not side or side**2 + prefix != theirs.shape[1]:
+        return theirs
+    grid = list(model.patch_embed.grid_size)
+    resampled: Tensor = resample_abs_pos_embed(theirs, grid, num_prefix_tokens=prefix)
+    return resampled
 
 
 def _statistics(model: Any, a: Architecture, channels: int) -> tuple[Tensor, Tensor]:
