@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import timm
 import torch
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from bench.interfaces import DataError
@@ -17,6 +20,8 @@ from bench.nn.inputs import resized, with_channels
 from bench.nn.training import seeded
 from bench.nn.weights import load_strictly, read_tensors
 
+_STAGE = re.compile(r"(layer|s)\d+")
+"""Names of the stages of ResNets and RegNets."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -50,6 +55,7 @@ class Backbone(nn.Module):
         self.size = size
         self._pool = architecture.pool
         self._channels = 3 if architecture.channels == "rgb" else channels
+        self._at_rest: list[nn.Module] = []
         mean, deviation = _statistics(model, architecture, self._channels)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("deviation", deviation, persistent=False)
@@ -63,12 +69,11 @@ class Backbone(nn.Module):
     @property
     def parts(self) -> Sequence[nn.Module]:
         """The model's blocks in the order in which images pass them, the first ones near the pixels."""
-        blocks = getattr(self.model, "blocks", None)
-        if blocks is not None:
-            return list(blocks)
-        return [
-            m for name, m in self.model.named_children() if name.startswith(("layer", "stages", "features"))
-        ]
+        named = dict(self.model.named_children())
+        for name in ("blocks", "stages", "layers", "features"):
+            if name in named:
+                return list(named[name].children())
+        return [m for name, m in named.items() if _STAGE.fullmatch(name)]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of images of any size that the model takes; see `fitted` for others."""
@@ -81,13 +86,39 @@ class Backbone(nn.Module):
         return resized(x, self.size)
 
     def freeze(self, share: float) -> int:
-        """Stop training of the embedding and of the first `share` of the parts; return how many parts."""
-        n = round(share * len(self.parts))
-        names = {id(p) for part in self.parts[n:] for p in part.parameters()}
-        after = {"norm", "fc_norm"} if n < len(self.parts) or not self.parts else set()
-        for name, parameter in self.model.named_parameters():
-            parameter.requires_grad_(id(parameter) in names or name.partition(".")[0] in after)
+        """Stop training of the embedding and of the first `share` of the parts; return how many parts.
+
+        What follows the parts is trained as long as one of them is. What is frozen also keeps its
+        statistics of batches, and drops nothing. Raises `DataError` for a model whose parts are not known.
+        """
+        parts = self.parts
+        if not parts and share < 1:
+            name = type(self.model).__name__
+            raise DataError(
+                f"frozen: {name} has no blocks in a row; freeze all of it (1), or take a ViT or ResNet"
+            )
+        n = round(share * len(parts))
+        trained = [*parts[n:], *self._after(parts)] if n < len(parts) else []
+        self.model.requires_grad_(False)
+        for part in trained:
+            part.requires_grad_(True)
+        moving = {id(m) for part in trained for m in part.modules()}
+        holders = {id(m) for m in self.model.modules() if any(id(inner) in moving for inner in m.modules())}
+        self._at_rest = [m for m in self.model.modules() if id(m) not in holders]
         return n
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all that is not frozen."""
+        super().train(mode)
+        for module in self._at_rest:
+            module.training = False
+        return self
+
+    def _after(self, parts: Sequence[nn.Module]) -> list[nn.Module]:
+        """Return what images pass behind the last part."""
+        children = list(self.model.children())
+        last = max(i for i, c in enumerate(children) if any(m is parts[-1] for m in c.modules()))
+        return children[last + 1 :]
 
     def _pooled(self, x: Tensor) -> Tensor:
         found = self.model.forward_features(x)  # type: ignore[operator]  # timm's models all have it
@@ -130,7 +161,7 @@ def build(a: Architecture, shape: tuple[int, int, int], seed: int, **options: An
     if side % patch[0] or side % patch[1]:
         raise DataError(f"image_size: {side} px does not divide into {patch[0]} px patches of {a.model}")
     if a.weights_file is not None:
-        load_strictly(model, _of_model(a.weights_file), f"weights_file: {a.weights_file}")
+        load_strictly(model, _of_file(a.weights_file, model), f"weights_file: {a.weights_file}")
     if a.pool != "model" and not hasattr(model, "num_prefix_tokens"):
         raise DataError(f"pool: {a.model} has no tokens; use pool: model")
     if a.pool == "token" and not model.num_prefix_tokens:
@@ -144,11 +175,31 @@ def origin(model: Any) -> str | None:
     return config.get("hf_hub_id") or config.get("url") or None
 
 
-def _of_model(file: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file by their names in timm; what a fit here wrote has them one level down."""
+def _of_file(file: Path, model: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors of a weights file under their names in timm, fit for the size of the images.
+
+    A training of DINO or of pairs kept the backbone beside its heads, and what a fit here wrote has the
+    model one level down. Position embeddings are resampled, as those of pretrained weights are.
+    """
     state = dict(read_tensors(file, "weights_file"))
-    own = all(name.startswith("model.") for name in state)
-    return {name.removeprefix("model."): t for name, t in state.items()} if own else state
+    for level in ("backbone.", "model."):
+        inner = {k.removeprefix(level): t for k, t in state.items() if k.startswith(level)}
+        state = inner or state
+    theirs, own = state.get("pos_embed"), getattr(model, "pos_embed", None)
+    if isinstance(own, Tensor) and theirs is not None and theirs.ndim == own.ndim == 3:
+        state["pos_embed"] = _resampled(theirs, own, model)
+    return state
+
+
+def _resampled(theirs: Tensor, own: Tensor, model: Any) -> Tensor:
+    """Return position embeddings for another number of patches; unchanged if they are of another kind."""
+    prefix = 0 if getattr(model, "no_embed_class", False) else int(model.num_prefix_tokens)
+    side = math.isqrt(max(0, theirs.shape[1] - prefix))
+    if theirs.shape == own.shape or not side or side**2 + prefix != theirs.shape[1]:
+        return theirs
+    grid = list(model.patch_embed.grid_size)
+    resampled: Tensor = resample_abs_pos_embed(theirs, grid, num_prefix_tokens=prefix)
+    return resampled
 
 
 def _statistics(model: Any, a: Architecture, channels: int) -> tuple[Tensor, Tensor]:

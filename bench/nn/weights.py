@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
+import re
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,12 @@ def read_tensors(path: Path, what: str) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load(path.read_bytes())
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals([Namespace]):  # the settings beside many a checkpoint
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise DataError(f"{what}: {path} does not exist") from None
-    except (OSError, RuntimeError, EOFError, ValueError, SafetensorError, pickle.UnpicklingError) as error:
-        raise DataError(f"{what}: cannot read {path} as tensors only: {str(error)[:200]}") from error
+    except Exception as error:  # damaged bytes may mean anything to an unpickler
+        raise DataError(f"{what}: cannot read {path} as tensors only: {_why(error)}") from error
     for wrapping in _WRAPPINGS:
         if isinstance(state, dict) and isinstance(state.get(wrapping), dict):
             state = state[wrapping]
@@ -86,3 +88,13 @@ def fingerprint(model: Any) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _why(error: Exception) -> str:
+    """Say what is wrong with a file; torch's own words advise to run what is in it."""
+    if isinstance(error, (OSError, SafetensorError)):
+        return str(error)[:200]
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if found:
+        return f"it holds {found[1]}, which is never run; save model.state_dict() alone"
+    return f"it is cut off, damaged or no file of torch.save ({type(error).__name__})"

@@ -31,7 +31,8 @@ class Timm(Encoder):
     weights: Literal["hub", "random", "file"] = "hub"
     """Pretrained weights from the hub (downloaded once), random ones by the seed, or `weights_file`."""
     weights_file: InputFile | None = None
-    """A safetensors file or a torch state dict of this very architecture; with `weights: file`."""
+    """A safetensors file or a torch state dict of this very architecture, also a checkpoint of the public
+    code of DINO, at any image size (position embeddings are resampled); with `weights: file`."""
     image_size: Annotated[int, Field(ge=8, le=4096), Unit("px")] | None = None
     """Side images are resized to; the prepared size unless given."""
     channels: Literal["rgb", "native"] = "rgb"

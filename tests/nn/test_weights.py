@@ -1,6 +1,8 @@
 import pickle
+from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -69,3 +71,28 @@ def test_torn_and_missing_files_end_with_a_sentence(tmp_path: Path, name: str) -
         path.write_bytes(data[:cut])
         with pytest.raises(DataError, match="weights: cannot read"):
             read_tensors(path, "weights")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_no_damage_to_a_torch_file_is_anything_but_a_sentence(tmp_path: Path, zipped: bool) -> None:
+    path, rng = tmp_path / "w.pt", np.random.default_rng(0)
+    torch.save(net().state_dict(), path, _use_new_zipfile_serialization=zipped)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    refused = 0
+    for _ in range(200):
+        data = whole.copy()
+        data[rng.integers(0, min(data.size, 700), 3)] = rng.integers(0, 256, 3)
+        path.write_bytes(data.tobytes())
+        try:
+            read_tensors(path, "weights")
+        except DataError:
+            refused += 1
+    assert refused > 50
+
+
+def test_what_else_a_file_holds_is_named_and_settings_beside_the_weights_do_no_harm(tmp_path: Path) -> None:
+    torch.save({"a": Hostile()}, tmp_path / "hostile.pt")
+    with pytest.raises(DataError, match=r"it holds \S*print, which is never run"):
+        read_tensors(tmp_path / "hostile.pt", "weights")
+    torch.save({"teacher": net().state_dict(), "args": Namespace(arch="vit")}, tmp_path / "w.pt")
+    assert read_tensors(tmp_path / "w.pt", "weights").keys() == net().state_dict().keys()

@@ -60,7 +60,7 @@ def draw(cell: Cell, options: Options) -> Drawing:
         picture = cell.picture(int(row))
         grid[y, 0].imshow(picture)
         name = cell.classes[cell.truth[row]] if cell.truth[row] >= 0 else str(cell.images.ids[row])
-        grid[y, 0].set_title(short(name, 17), fontsize=7, loc="left", pad=2)
+        grid[y, 0].set_title(short(name, 21), fontsize=7, loc="left", pad=2)
         x = 1
         for n, m in zip(heads, maps, strict=True):
             for head in range(n):

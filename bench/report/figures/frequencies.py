@@ -47,8 +47,8 @@ def draw(cell: Cell, options: Options) -> Drawing:
     if not clusters.groups:
         raise DataError("all images were called noise: there are no clusters to count")
     kept = np.arange(min(len(clusters.groups), _MOST_CLUSTERS))
-    first = shares(clusters, shown[0])[:, kept]
-    kept = kept[np.argsort(np.arange(len(first)) @ first, kind="stable")]
+    share = shares(clusters, shown[0])[:, kept]
+    kept = kept[np.argsort(np.arange(len(share)) @ share, kind="stable")]
     rows = [max(2, len(c.groups)) for c in shown]
     figure = new(max(5.5, 1.6 + 0.5 * len(kept)), min(14, 2.0 + 0.42 * sum(rows)) + 0.5 * len(shown))
     axes = figure.subplots(len(shown), 1, squeeze=False, height_ratios=rows)[:, 0]
@@ -61,7 +61,9 @@ def draw(cell: Cell, options: Options) -> Drawing:
         ax.tick_params(axis="x", labelsize=7 if len(kept) > 12 else 8)
     axes[-1].set_xlabel(f"{clusters.name}, and its number of images")
     figure.colorbar(image, ax=list(axes), label="share of the cluster's images", shrink=0.8)
-    notes = [f"Each column sums to 1 (numbers: percent); clusters stand by their mean {shown[0].name}."]
+    first = shown[0]
+    order = f"mean {first.name}" if first.ordered else f"mean place among the values of {first.name}"
+    notes = [f"Each column sums to 1 (numbers: percent); clusters are ordered by their {order}."]
     if (clusters.codes < 0).any():
         notes.append(f"Without {plural(int((clusters.codes < 0).sum()), 'image')} of noise.")
     if len(kept) < len(clusters.groups):

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bench.report.figures import columns, plane
@@ -106,7 +107,8 @@ def _scaled(ax: Axes, found: Plane, column: Column, flat: dict[str, Any], *, leg
     scale = colormaps[SCALE]
     drawn = ax.scatter(*_xy(found, np.flatnonzero(~missing)[order]), c=values[order], cmap=scale, **flat)
     if legend:
-        ax.figure.colorbar(drawn, cax=ax.inset_axes((1.03, 0.1, 0.03, 0.8)), label=column.name)
+        ticks = MaxNLocator(integer=True) if (values % 1 == 0).all() else None  # there is no day 1.25
+        ax.figure.colorbar(drawn, cax=ax.inset_axes((1.03, 0.1, 0.03, 0.8)), label=column.name, ticks=ticks)
 
 
 def _xy(found: Plane, members: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

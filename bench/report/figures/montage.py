@@ -45,7 +45,8 @@ def draw(cell: Cell, _: Options) -> Drawing:
         ax.imshow(_block(cell, rows, side))
         head = f"{name} · {plural(len(rows), 'image')}"
         ax.set_title(f"{head}\n{_class_of(cell, rows)}".rstrip(), fontsize=8, loc="left")
-    notes = [f"Up to {_SIDE**2} images of each cluster, evenly spread over it, with its most frequent class."]
+    named = ", with its most frequent class" if (cell.truth >= 0).any() else ""
+    notes = [f"Up to {_SIDE**2} images of each cluster, evenly spread over it{named}."]
     if hidden:
         notes.append(f"The {_MOST_CLUSTERS} largest of {len(found.groups)} clusters.")
     headed(figure, "Images of each cluster", cell, notes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,14 +40,18 @@ def draw(cell: Cell, options: Options) -> Drawing:
     upper.set_ylim(-0.03, 1.03)
     upper.set_ylabel("share of pairs of one class")
     upper.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
-    _tidy(lower)
+    _tidy(lower, [n for curve in found.values() for n in curve["pairs"]])
     note = "Pairs in ten bins of predicted probability; error: their mean distance from the diagonal."
     headed(figure, "Reliability of join probabilities", cell, [note], options.against)
     return Drawing(figure)
 
 
-def _tidy(lower: Axes) -> None:
+def _tidy(lower: Axes, pairs: Sequence[int]) -> None:
     lower.set_yscale("log")
+    low, high = math.floor(math.log10(min(pairs))), math.ceil(math.log10(max(pairs)))
+    lower.set_ylim(
+        10**low / 1.2, 10 ** max(high, low + 1) * 1.2
+    )  # a scale with less than two numbers says nothing
     lower.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     lower.yaxis.set_minor_formatter(NullFormatter())
     lower.set_xlim(-0.03, 1.03)

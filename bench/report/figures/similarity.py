@@ -37,7 +37,7 @@ def draw(cell: Cell, _: Options) -> Drawing:
         shown.setdefault(what, ([], image))[0].append(ax)
         within, between = contrast(m, groups[rows])
         ax.set_title(name, loc="left")
-        ax.set_xlabel(f"within {within:.3g}, between {between:.3g}", fontsize=8)
+        ax.set_xlabel(f"within {within:.4f}, between {between:.4f}", fontsize=8)
         ax.set_xticks([])
         ax.set_yticks([])
         _borders(ax, groups[rows])

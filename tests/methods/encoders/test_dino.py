@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from timm.layers import resample_abs_pos_embed
 
 from bench.interfaces import DataError
 from tests.methods import adapter, make_run, prepared
@@ -210,3 +212,24 @@ def test_a_trained_backbone_is_a_weights_file(tmp_path: Path) -> None:
     }
     again, _ = fitted(tmp_path / "again", pixels(), steps=None, **kept)
     np.testing.assert_array_equal(again, features)
+
+
+def test_a_checkpoint_of_the_public_code_starts_a_training_at_any_image_size(tmp_path: Path) -> None:
+    """It holds student and teacher, each with a head beside the backbone, and the settings."""
+    first = adapter("encoders", "dino", **TINY).network((1, 32, 32), None, make_run(5))
+    own = first.model.state_dict()
+    head = {
+        "module.head.mlp.0.weight": torch.zeros(3, 24),
+        "module.head.last_layer.weight_v": torch.zeros(4, 3),
+    }
+    both = {f"module.backbone.{k}": t for k, t in own.items()} | head
+    torch.save({"student": both, "teacher": both, "epoch": 1, "args": Namespace(lr=0.1)}, tmp_path / "w.pth")
+    start: dict[str, Any] = {"weights": "file", "weights_file": tmp_path / "w.pth"}
+    encoder = adapter("encoders", "dino", **TINY, **start)
+    same = encoder.network((1, 32, 32), None, make_run(9)).model.state_dict()
+    assert all(torch.equal(same[k], own[k]) for k in own)
+    small = encoder.network((1, 16, 16), None, make_run(9)).model.state_dict()
+    different = {k for k in own if not torch.equal(small[k].flatten(), own[k].flatten())}
+    assert different == {"pos_embed"}
+    wanted = resample_abs_pos_embed(own["pos_embed"], [4, 4], num_prefix_tokens=1)
+    torch.testing.assert_close(small["pos_embed"], wanted)

@@ -12,6 +12,7 @@ from bench.images import Prepared
 from bench.interfaces import DataError
 from bench.nn.pairs import pair_features
 from bench.nn.twin import Pairs
+from bench.nn.weights import read_tensors, write_tensors
 from tests.methods import adapter, make_run
 
 SMALL: dict[str, Any] = {"arch": "test_resnet", "embedding": 16, "batch": 16, "steps": 30, "rate": 0.002}
@@ -104,7 +105,6 @@ def test_the_frozen_part_of_an_encoder_stays_as_it_was_trained(tmp_path: Path) -
     data = images()
     encoder = adapter("encoders", "dino", **DINO)
     start = encoder.network(data.shape, None, make_run(4))
-    from bench.nn.weights import read_tensors, write_tensors
 
     (tmp_path / "dino").mkdir()
     write_tensors(tmp_path / "dino" / "backbone.safetensors", start)
@@ -173,3 +173,27 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path: Path) -> None
             adapter("pair_models", "twin", **bad)
     with pytest.raises(DataError, match=r"encoder: .* has no network"):
         fitted(tmp_path, images(), encoder=adapter("encoders", "pixels"))
+
+
+@pytest.mark.parametrize(("model", "first"), [("test_resnet", "layer1"), ("test_convnext", "stages.0")])
+def test_what_is_frozen_of_a_convolutional_network_keeps_its_statistics_too(
+    tmp_path: Path, model: str, first: str
+) -> None:
+    data = images(side=32)
+    encoder = adapter("encoders", "timm", model=model, weights="random")
+    start = encoder.network(data.shape, None, make_run(0)).state_dict()
+    changed = {}
+    for share in (0.5, 1.0):
+        fitted(tmp_path / str(share), data, encoder=encoder, frozen=share, embedding=None, steps=2)
+        after = read_tensors(tmp_path / str(share) / "w" / "twin.safetensors", "weights")
+        changed[share] = {k for k, v in start.items() if not torch.equal(v, after[f"backbone.{k}"])}
+    assert not changed[1.0]
+    assert any(name.startswith(f"model.{first[:-1]}{int(first[-1]) + 3}") for name in changed[0.5])
+    assert not any(name.startswith((f"model.{first}", "model.conv1", "model.stem")) for name in changed[0.5])
+
+
+def test_a_network_whose_blocks_are_not_known_can_only_be_frozen_as_a_whole(tmp_path: Path) -> None:
+    encoder = adapter("encoders", "timm", model="inception_v3", weights="random")
+    model = adapter("pair_models", "twin", **{**SMALL, "frozen": 0.5}, encoder=encoder)
+    with pytest.raises(DataError, match=r"frozen: InceptionV3 has no blocks in a row"):
+        model._network((1, 96, 96), None, make_run())
