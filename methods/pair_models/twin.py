@@ -29,6 +29,7 @@ class Twin(PairModel):
     dino, ...}`, `embedding: null`, fusion optimal or simplified, batch 32, steps 30000, rate 0.002.
     """
 
+    version: ClassVar[int] = 2  # frozen blocks keep their statistics of batches
     source: ClassVar[str] = "Presberger et al., GCPR 2024, arXiv 2403.13376, and its public code"
     libraries: ClassVar[tuple[str, ...]] = (
         "torch",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 
 from bench.interfaces import DataError
 from tests.methods import adapter, make_run, prepared
