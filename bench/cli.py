@@ -66,7 +66,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     json: JsonOpt = False,
 ) -> None:
-    """Run a suite: every planned cell ends as one record; running again continues.
+    """Run a suite. Every planned cell ends as one record; running again continues.
 
     Exit codes: 0 all cells have scores; 1 some failed; 2 the suite or command
     line is wrong and nothing ran; 130 interrupted.
@@ -89,7 +89,7 @@ def plan(
     store: StoreOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Show what a run would do: cells that are cached, to do or blocked. Changes nothing."""
+    """Show what a run would do. Counts cells that are cached, to do or blocked; changes nothing."""
     from bench.commands.plan import show_plan
 
     show_plan(suite, profile, data, results, _store(store), as_json=json)
@@ -106,7 +106,7 @@ def check(
     ] = True,
     json: JsonOpt = False,
 ) -> None:
-    """Check a suite before running it: file, libraries, data, copies of images, disk space."""
+    """Check a suite before running it. Looks at file, libraries, data, copies of images, disk space."""
     from bench.commands.check import check_suite
 
     raise typer.Exit(check_suite(suite, profile, data, _store(store), duplicates=duplicates, as_json=json))
@@ -116,7 +116,7 @@ def check(
 def status(
     suite: SuiteArg, profile: ProfileOpt = None, results: ResultsOpt = DEFAULT_RESULTS, json: JsonOpt = False
 ) -> None:
-    """Count the cells of the last run by status and list those that failed, with the reason."""
+    """Count the cells of the last run by status. Lists those that failed, with the reason."""
     from bench.commands.inspect import show_status
 
     raise typer.Exit(show_status(suite, profile, results, as_json=json))
@@ -144,7 +144,7 @@ def table(
     store: StoreOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Draw the leaderboard, or a table of the suite, from the records; or beside what was published."""
+    """Draw the leaderboard or a table of the suite. From the records; also beside what was published."""
     format = "json" if json else format
     if against is not None:
         from bench.commands.against import show_against
@@ -173,7 +173,7 @@ def tables(
     store: StoreOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Write every table that suites declare, and each beside the published one that it names.
+    """Write every table that suites declare. Each also beside the published one that it names.
 
     Exit code 1 if a table is missing or not whole; what and why is said.
     """
@@ -215,7 +215,7 @@ def figure(
     store: StoreOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Draw figures of one cell from its record and the store, as PNG and SVG; animations as GIF."""
+    """Draw figures of one cell. From its record and the store, as PNG and SVG; animations as GIF."""
     from bench.commands.figure import Wish, draw_figures
 
     wish = Wish(dataset, method, seed, against, by)
@@ -241,7 +241,7 @@ def site(
     store: StoreOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Write a web page that opens from disk: leaderboards, and for each method maps, images, provenance."""
+    """Write a web page that opens from disk. Leaderboards, and for each method maps, images, provenance."""
     from bench.commands.site import write_site
 
     write_site(suites, profile, results, _store(store), out, map, max_points, as_json=json)
@@ -255,7 +255,7 @@ def show(
     results: ResultsOpt = DEFAULT_RESULTS,
     json: JsonOpt = False,
 ) -> None:
-    """Show one record: scores with intervals, parameters, stages, provenance."""
+    """Show one record: scores, parameters, stages, provenance."""
     from bench.commands.inspect import show_cell
 
     show_cell(cell, results, as_json=json)
@@ -285,7 +285,7 @@ def describe(
     ] = None,
     json: JsonOpt = False,
 ) -> None:
-    """Describe an adapter (parameters, types, units, defaults, source), its network, or a metric."""
+    """Describe an adapter, its network, or a metric. Parameters with types, units, defaults; source."""
     if layers is not None:
         from bench.commands.layers import show_layers
 
@@ -298,7 +298,7 @@ def describe(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of suite files, adapters included, for editors."""
+    """Print the JSON Schema of suite files, for editors."""
     from bench.commands.describe import print_schema
 
     print_schema()
@@ -336,7 +336,7 @@ def verify(
     ] = False,
     json: JsonOpt = False,
 ) -> None:
-    """Read every byte of all records and artefacts and name what is damaged. Exit code 1 if anything is."""
+    """Name damaged records and artefacts. Reads every byte; exit code 1 if anything is damaged."""
     from bench.commands.upkeep import verify_all
 
     raise typer.Exit(verify_all(suites or [], results, _store(store), quarantine=quarantine, as_json=json))
@@ -392,7 +392,7 @@ def multicut(
     certificate: Annotated[Path | None, typer.Option(help="Write the proof of the bound here, .npz.")] = None,
     json: JsonOpt = False,
 ) -> None:
-    """Solve a multicut, greedily or with proof; or verify such a proof.
+    """Solve a multicut, or verify the proof of a solution.
 
     Positive costs want a join. The objective, to be maximised, is the sum of
     the costs of all pairs within clusters.

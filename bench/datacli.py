@@ -25,7 +25,7 @@ SetOpt = Annotated[
 
 @app.command(name="list")
 def list_(data: DataOpt = None, json: JsonOpt = False) -> None:
-    """List the datasets: what is here, licence, size of the download, whether stand-ins can be generated."""
+    """List the datasets. What is here, licence, size of the download, whether stand-ins can be generated."""
     from bench.commands.data import list_datasets
 
     list_datasets(data, as_json=json)
@@ -33,7 +33,7 @@ def list_(data: DataOpt = None, json: JsonOpt = False) -> None:
 
 @app.command()
 def describe(name: NameArg, data: DataOpt = None, json: JsonOpt = False) -> None:
-    """Describe a dataset: layout, parameters, where it comes from, what is here."""
+    """Describe a dataset. Layout, parameters, where it comes from, what is here."""
     from bench.commands.data import describe_dataset
 
     describe_dataset(name, data, as_json=json)
@@ -55,7 +55,7 @@ def download(
     data: DataOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Fetch a dataset from its official source: continues, checks sums, unpacks inside the target folder.
+    """Fetch a dataset from its official source. Continues, checks sums, unpacks inside the target folder.
 
     Exit code 2 where no public source exists; it then says what to put where.
     """
@@ -68,7 +68,7 @@ def download(
 def verify(
     name: NameArg, root: RootArg = None, set_: SetOpt = None, data: DataOpt = None, json: JsonOpt = False
 ) -> None:
-    """Decode every image, count everything and compare with the known numbers of the real data.
+    """Decode and count everything. Compares with the known numbers of the real data.
 
     Exit codes: 0 all is well; 1 a number differs or an image is bad; 2 the layout is not there.
     """
@@ -89,7 +89,7 @@ def synthesize(
     ] = None,
     json: JsonOpt = False,
 ) -> None:
-    """Generate a stand-in in the dataset's layout, marked as such by a file SYNTHETIC.json."""
+    """Generate a stand-in in the dataset's layout. A file SYNTHETIC.json marks it as such."""
     from bench.commands.data import synthesize_stand_in
 
     synthesize_stand_in(name, out, images, seed, set_ or [], as_json=json)
@@ -113,7 +113,7 @@ def show(
     data: DataOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Draw contact sheets: a row per class with its name, its count and images spread over it."""
+    """Draw contact sheets. A row per class with its name, its count and images spread over it."""
     from bench.commands.show import show_dataset
 
     show_dataset(name, root, out, by, per, size, set_ or [], data, as_json=json)
@@ -131,7 +131,7 @@ def duplicates(
     data: DataOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Find images that are copies of each other, turned or nearly so, and those with two labels."""
+    """Find copies of images. Turned or nearly so as well, and those with two labels."""
     from bench.commands.duplicates import show_duplicates
     from bench.commands.settings import data_folder
 

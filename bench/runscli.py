@@ -49,7 +49,7 @@ def regress(
     format: Annotated[str, typer.Option("--format", "-f", help="terminal, md or json.")] = "terminal",
     json: JsonOpt = False,
 ) -> None:
-    """Judge the newest night by those before it: scores, and seconds and memory of stages.
+    """Judge the newest night by those before it. Scores, and seconds and memory of stages.
 
     Exit codes: 0 nothing got worse; 3 something did; 2 wrong usage.
     """
@@ -66,7 +66,7 @@ def merge(
     results: ResultsOpt = DEFAULT_RESULTS,
     json: JsonOpt = False,
 ) -> None:
-    """Join results of several machines into one folder, in any order, and name what contradicts.
+    """Join results of several machines into one folder. In any order; names what contradicts.
 
     Exit codes: 0 all agree; 1 records contradict or are damaged; 2 wrong usage.
     """

@@ -85,3 +85,10 @@ def test_the_version_is_that_of_the_installed_package():
 
     result = CliRunner().invoke(cli.app, ["--version"])
     assert (result.exit_code, result.output) == (0, f"cutjoin {version('cutjoin')}\n")
+
+
+@pytest.mark.parametrize("group", [[], ["data"]])
+def test_the_list_of_commands_says_what_each_is_for_in_whole_words(group: list[str]):
+    result = CliRunner().invoke(cli.app, [*group, "--help"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0
+    assert "..." not in result.output.partition("Commands:")[2]
