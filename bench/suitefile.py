@@ -281,7 +281,7 @@ class _Loader:
                     self._add(("tables", t, "datasets", i), text)
         for name, at in wanted:
             part, _, metric = str(name).rpartition(".")
-            known = [*METRICS, *LABEL_FREE] if part else [*METRICS, *CLASSIFICATION]
+            known = [*METRICS, *CLASSIFICATION, *(LABEL_FREE if part else ())]
             if metric not in known:
                 self._add(at, f"no metric named {metric!r}; {suggest(metric, known)}")
 

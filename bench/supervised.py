@@ -88,13 +88,13 @@ def judged(
 
     Returns
     -------
-    The scores, and `recall` by class; `precision_recall`, the curve, of two classes with probabilities;
-    `collapsed`, a sentence if all images were predicted as one class though they are of several, else None.
+    The scores, and `precision_recall`, the curve, of two classes with probabilities; `collapsed`, a
+    sentence if all images were predicted as one class though they are of several, else None.
     """
     assert images.labels is not None
     truth, classes = images.labels, images.classes
     found = score_classes(truth, pred, probabilities, replicates=replicates, level=level, rng=rng)
-    facts: dict[str, Any] = {"recall": {classes[k]: round(v, 6) for k, v in found.recalls.items()}}
+    facts: dict[str, Any] = {}
     known = np.flatnonzero(truth >= 0)
     present, given = np.unique(truth[known]), np.unique(pred[known])
     if probabilities is not None and present.size == 2:

@@ -54,7 +54,7 @@ def judge(truth, pred, p=None):
 def test_a_collapse_is_told_and_only_where_there_are_classes_to_tell():
     found, facts = judge([0, 1, 1, 1, -1], [1, 1, 1, 1, 0])
     assert facts["collapsed"] == "collapsed: all 4 images are predicted as 'b' (balanced accuracy 0.5)"
-    assert facts["recall"] == {"a": 0.0, "b": 1.0}
+    assert found.recalls == {0: 0.0, 1: 1.0}
     assert found.values["accuracy"] == 0.75
     assert judge([1, 1, 1], [1, 1, 1])[1]["collapsed"] is None
     assert judge([0, 1, 1], [0, 1, 1])[1]["collapsed"] is None

@@ -210,11 +210,12 @@ LABEL_FREE: dict[str, Metric] = {
 def find(column: str) -> Metric:
     """Return what a table's column means: a metric, or `part.metric` for one of a part of the record.
 
-    Parts are those of `CellRecord.parts`: `pairs.f1_joins`, `seen-unseen.ri`, `day.cramers_v`...
+    Parts are those of `CellRecord.parts`: `pairs.f1_joins`, `seen-unseen.ri`, `day.cramers_v`, `class
+    control.accuracy`...
     Raises `KeyError` with the name that is not known.
     """
     part, _, name = column.rpartition(".")
     if not part:
         return METRICS[name] if name in METRICS else CLASSIFICATION[name]
-    metric = METRICS.get(name) or LABEL_FREE[name]
+    metric = {**LABEL_FREE, **CLASSIFICATION, **METRICS}[name]
     return replace(metric, name=column, title=f"{metric.title} {part}")

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bench.interfaces import DataError
 from bench.nn.inputs import resized, take, tensor, with_channels
@@ -32,6 +33,8 @@ _CELLS = ((0, 1), (2, 1), (1, 0), (1, 2))
 _POOL = 3
 _HIDDEN = 16
 _LEAST_FILTERS = 4
+_SETTLING = 4096
+"""Pairs that statistics of normalisations are taken from after a training."""
 
 
 class Form(NamedTuple):
@@ -180,11 +183,7 @@ class Positions(Task):
     def batch(self, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
         """Return middle patches, neighbours, and where these lie."""
         chosen = self._epochs.batch(draw.step).reshape(draw.world, -1)[draw.rank]
-        rows, places = np.divmod(chosen, len(POSITIONS))
-        device = self.counts.device
-        x = self.network.fitted(tensor(take(self._images, self._rows[rows]), device))
-        target = torch.from_numpy(places).to(device)
-        return *pairs(x, target, self.network.shape.patch), target
+        return _numbered(self.network, self._images, self._rows, chosen)
 
     def forward(self, batch: tuple[Tensor, Tensor, Tensor], draw: Draw) -> Tensor:
         """Return the cross-entropy, and count right answers."""
@@ -204,6 +203,26 @@ class Positions(Task):
         right, seen = self.counts.tolist()
         self.counts.zero_()
         return {"accuracy": right / max(1, seen)}
+
+
+def settle(network: Siamese, images: Prepared, rows: NDArray[np.int64], seed: int, batch: int = 64) -> None:
+    """Take the statistics of all normalisations anew, without dropout, from at most 4,096 pairs.
+
+    Those that a training leaves are of values with dropout, whose variances are larger and whose maxima, in
+    the pooling, are higher (Li et al., CVPR 2019, arXiv 1801.05134): a network that tells positions while
+    it is trained may tell none with them. No weight changes.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(rows) * len(POSITIONS))[:_SETTLING]
+    network.eval()
+    for norm in (m for m in network.modules() if isinstance(m, _BatchNorm)):
+        norm.reset_running_stats()
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    with torch.no_grad():
+        for part in np.array_split(chosen, -(-len(chosen) // batch)):
+            middle, neighbour, _ = _numbered(network, images, rows, part)
+            network(middle, neighbour)
+    network.eval()
 
 
 def confusion(
@@ -228,6 +247,17 @@ def confusion(
                 answers = network(*pairs(x, target, network.shape.patch)).argmax(1)
                 counts[place] += torch.bincount(answers.cpu(), minlength=len(POSITIONS))
     return np.asarray(counts.numpy())
+
+
+def _numbered(
+    network: Siamese, images: Prepared, rows: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return some of the pairs of the images `rows`, four of each, and where their neighbours lie."""
+    device = next(network.parameters()).device
+    image, place = np.divmod(numbers, len(POSITIONS))
+    x = network.fitted(tensor(take(images, rows[image]), device))
+    target = torch.from_numpy(place).to(device)
+    return *pairs(x, target, network.shape.patch), target
 
 
 def _convolved(patch: int) -> int:

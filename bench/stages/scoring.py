@@ -19,25 +19,22 @@ def score_labels(c: Context) -> dict[str, Any]:
     pred = c.array("labels", "labels.npy")
     p = c.job["params"]
     rng = np.random.default_rng(int(c.job["inputs"]["labels"][:16], 16))
-    about: dict[str, Any] = {"degenerate": _degenerate(truth, pred)}
+    about: dict[str, Any] = {"degenerate": _degenerate(truth, pred), "parts": {}}
     if (truth >= 0).any() or not (p.get("label_free") or p.get("groups")):
         scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
         about["scores"] = scores.to_json()
         if p.get("supervised"):
-            about["scores"], collapsed = _as_classes(c, images, pred, about["scores"], rng)
-            about["degenerate"] = collapsed or about["degenerate"]
+            _as_classes(c, images, pred, about, rng)
     else:
         about["degenerate"] = _degenerate(np.zeros_like(truth), pred)
         about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
-    about["parts"] = _parts(c, images, pred, rng)
+    about["parts"] |= _parts(c, images, pred, rng)
     (c.folder / "scores.json").write_text(json.dumps(about, indent=1))
     return about
 
 
-def _as_classes(
-    c: Context, images: Any, pred: Any, scores: dict[str, Any], rng: np.random.Generator
-) -> tuple[dict[str, Any], str | None]:
-    """Add the scores of classes by name to those of a partition; say whether all went to one class."""
+def _as_classes(c: Context, images: Any, pred: Any, about: dict[str, Any], rng: np.random.Generator) -> None:
+    """Add to what is said of a partition the scores of classes by name; and whether all went to one class."""
     from bench.supervised import judged, overlap
 
     p = c.job["params"]
@@ -45,7 +42,10 @@ def _as_classes(
     probabilities = np.load(file, allow_pickle=False) if file.exists() else None
     found, facts = judged(images, pred, probabilities, p["replicates"], p["level"], rng)
     c.run.facts.update(facts, fitted_on=overlap(c.rows("fit"), images))
-    return scores | found.values | {"intervals": scores["intervals"] | found.intervals}, facts["collapsed"]
+    intervals = about["scores"]["intervals"] | found.intervals
+    about["scores"] |= found.values | {"intervals": intervals}
+    about["parts"] = {f"class {images.classes[k]}": {"accuracy": v} for k, v in found.recalls.items()}
+    about["degenerate"] = facts["collapsed"] or about["degenerate"]
 
 
 def _parts(c: Context, images: Any, pred: Any, rng: np.random.Generator) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.metrics.names import CLASSIFICATION
@@ -36,7 +37,7 @@ methods:
   - {{name: nearest, classifier: {{use: knn_probe, encoder: {SIMCLR}}}}}
   - {{name: clustered, encoder: {SIMCLR}, clusterer: {{use: kmeans, k: classes}}}}
 tables:
-  - {{id: one, datasets: [half], columns: [accuracy, ari]}}
+  - {{id: one, datasets: [half], columns: [accuracy, ari, class control.accuracy]}}
 """
 Records = dict[tuple[str, str], CellRecord]
 
@@ -110,6 +111,10 @@ def test_the_published_pipeline_is_flagged_as_collapsed_and_the_proper_one_is_no
     assert str(published.error).startswith("collapsed: all 55 images are predicted as 'perturbed'")
     assert facts(published, "score")["collapsed"] == published.error
     assert published.metrics["balanced_accuracy"] == 0.5
+    by_class = {"class control": {"accuracy": 0.0}, "class perturbed": {"accuracy": 1.0}}
+    assert published.parts == by_class
+    mean = np.mean([proper.parts[name]["accuracy"] for name in by_class])
+    assert mean == pytest.approx(proper.metrics["balanced_accuracy"])
     assert facts(published, "fit")["collapsed"]
     assert proper.status == "ok"
     assert facts(proper, "score")["collapsed"] is None
@@ -125,6 +130,11 @@ def test_tables_leave_out_what_a_row_does_not_have(place: Bench) -> None:
     assert rows["half", "cnn"]["rank"]
     text = (place.folder("classes") / "leaderboard.md").read_text()
     assert "balanced accuracy" in text
+    done = place.run("table", "classes", "--table", "one", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    by_class = {r["method"]: r["class control.accuracy"] for r in csv.DictReader(done.stdout.splitlines())}
+    assert by_class["majority"] == "0.0"
+    assert by_class["clustered"] == ""
     shown = place.run("show", next(p.stem for p in (place.folder("classes") / "records").iterdir()))
     assert shown.returncode == 0, shown.stderr
 

@@ -1,3 +1,4 @@
+import copy
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,17 @@ from hypothesis import strategies as st
 
 from bench.interfaces import DataError
 from bench.nn.autoencoders import published_count
-from bench.nn.patch_context import POSITIONS, Form, Positions, Siamese, confusion, form, pairs, patches
+from bench.nn.patch_context import (
+    POSITIONS,
+    Form,
+    Positions,
+    Siamese,
+    confusion,
+    form,
+    pairs,
+    patches,
+    settle,
+)
 from bench.nn.training import Draw, Epochs, Steps, seeded, train
 from tests.methods import make_run, prepared
 
@@ -153,6 +164,29 @@ def test_order_is_learnt_where_only_order_tells_but_not_after_add() -> None:
         seen, counts = learnt("add", 60)
     assert seen < 0.75
     assert counts.trace() / counts.sum() < 0.75
+
+
+def test_statistics_are_those_of_the_network_without_dropout() -> None:
+    with seeded(0):
+        images, rows = prepared(ramps(20)), np.arange(20)
+        made = Siamese(Form(2, 93, 31), width=4, dropout=0.5)
+        target = torch.arange(4).repeat(20)
+        x = made.fitted(torch.from_numpy(images.pixels).float() / 255).repeat_interleave(4, 0)
+        seen = pairs(x, target, 31)
+        for _ in range(200):
+            made.train()(*seen)  # the statistics of a training, of values with dropout
+        sharp = made.eval()
+        for module in sharp.modules():
+            module.train(isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d))
+        with torch.no_grad():
+            wanted = copy.deepcopy(sharp)(*seen)
+            before = made.eval()(*seen)
+            weights = copy.deepcopy(list(made.parameters()))
+            settle(made, images, rows, seed=0, batch=80)
+            after = made(*seen)
+    assert (before - wanted).abs().max() > 0.1
+    torch.testing.assert_close(after, wanted, atol=0.05, rtol=0)  # running variances are over n - 1
+    assert all(torch.equal(a, b) for a, b in zip(weights, made.parameters(), strict=True))
 
 
 def test_every_pair_is_seen_once_an_epoch_and_only_of_chosen_images() -> None:
