@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -159,12 +160,7 @@ def read(path: Path) -> CellRecord:
     of the program can read it.
     """
     body = unseal(path.read_bytes(), str(path))
-    written = body.get("schema_version")
-    if isinstance(written, int) and written > SCHEMA:
-        raise Newer(
-            f"{path}: written by a newer version (schema {written}, this program reads up to {SCHEMA}); "
-            "update cutjoin"
-        )
+    refuse_newer(body, str(path))
     try:
         record = CellRecord.model_validate(body)
     except ValidationError as e:
@@ -172,3 +168,13 @@ def read(path: Path) -> CellRecord:
     if record.key != path.stem:
         raise Damaged(f"{path}: holds the record of another cell, {record.key}")
     return record
+
+
+def refuse_newer(body: Mapping[str, Any], name: str) -> None:
+    """Raise `Newer` for the content of a record that only a later version of the program can read."""
+    written = body.get("schema_version")
+    if isinstance(written, int) and written > SCHEMA:
+        raise Newer(
+            f"{name}: written by a newer version (schema {written}, this program reads up to {SCHEMA}); "
+            "update cutjoin"
+        )

@@ -16,6 +16,7 @@ from bench.interfaces import DataError
 from bench.metrics.names import METRICS, find
 from bench.record import CellRecord, Status, read
 from bench.registry import suggest
+from bench.report.escape import printable
 from bench.results import PlanOnDisk, Results
 
 
@@ -44,7 +45,10 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
     for p in problems:
         head = f"{p['status']}  {str(p['key'])[:12]}  {p['dataset']} · {p['method']} · seed {p['seed']}"
         console.print(
-            head, style="yellow" if p["status"] == Status.DEGENERATE else "red", markup=False, soft_wrap=True
+            printable(head),
+            style="yellow" if p["status"] == Status.DEGENERATE else "red",
+            markup=False,
+            soft_wrap=True,
         )
         for line in filter(None, (p["error"], p["log"] and f"log: {p['log']}")):
             console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)

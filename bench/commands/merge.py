@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.commands.run import write_leaderboard
 from bench.durable import Damaged
 from bench.merge import Merged, merge_suite, suites_in
+from bench.report.escape import one_line
 from bench.results import Results
 
 
@@ -40,11 +41,10 @@ def _redraw(results: Results) -> None:
 
 def _tell(merged: Merged, base: Path) -> None:
     for conflict in merged.conflicts:
-        print(
-            f"CONTRADICTION  {conflict.dataset} · {conflict.method} · seed {conflict.seed}: {conflict.said}"
-        )
+        where = f"{conflict.dataset} · {conflict.method} · seed {conflict.seed}"
+        print(f"CONTRADICTION  {one_line(where)}: {conflict.said}")
         for i, provenance in enumerate(conflict.provenances):
-            print(f"    {'stands' if i == 0 else 'beside'}  {provenance}")
+            print(f"    {'stands' if i == 0 else 'beside'}  {one_line(provenance)}")
     for line in merged.problems:
         print(f"NOT MERGED  {line}")
     for line in merged.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.interfaces import DataError
 from bench.regression.finding import Finding, Report, Verdict, ordered
 from bench.regression.reading import Label, Run, least, one_label_per_stage
 from bench.regression.scores import compare_scores, what_differs
@@ -19,11 +20,18 @@ def compare(before: Run, after: Run, ratios: dict[str, float]) -> Report:
     Parameters
     ----------
     ratios : for time, memory and GPU memory: the ratio from which a change counts, above 1.
+
+    Raises `DataError` if they have no dataset and method in common.
     """
+    if not before.groups.keys() & after.groups.keys():
+        raise DataError(
+            f"{before.side.name}, {after.side.name}: no method on a dataset of the same name is in both; "
+            "there is nothing to compare"
+        )
     findings, scores = compare_scores(before.groups, after.groups, list(after.metrics))
-    costs, compared, apart = _costs(before, after, ratios)
+    costs, compared, apart, cached = _costs(before, after, ratios)
     notes = [*differences(before, after), *machines(apart)]
-    if not compared and not apart:
+    if cached and not compared and not apart:
         notes.append("no costs are compared: the later run took all stages from the store of the earlier")
     if before.suite != after.suite:
         notes.insert(0, f"suites differ: {before.suite}, {after.suite}; what has the same names is compared")
@@ -87,7 +95,10 @@ def _named(machine: tuple[str, ...], other: tuple[str, ...]) -> str:
     return ", ".join(m or "no PyTorch" for m, o in zip(machine, other, strict=True) if m != o)
 
 
-def _costs(before: Run, after: Run, ratios: dict[str, float]) -> tuple[list[Finding], dict[str, int], Apart]:
+def _costs(
+    before: Run, after: Run, ratios: dict[str, float]
+) -> tuple[list[Finding], dict[str, int], Apart, bool]:
+    """Return findings, how many costs were compared, those on other machines, and whether any were cached."""
     then, now = least(before.costs), least(after.costs)
     measured = {(c.key, c.started) for c in before.costs}
     cached = {c.label for c in after.costs if (c.key, c.started) in measured}
@@ -109,7 +120,7 @@ def _costs(before: Run, after: Run, ratios: dict[str, float]) -> tuple[list[Find
                 verdict: Verdict = "worse" if new[what] == high else "better"
                 noise = f"up to {100 * (ratios[what] - 1):.0f} %"
                 findings.append(cost_finding(verdict, what, label, shared, old[what], new[what], noise, note))
-    return findings, dict(sorted(compared.items())), apart
+    return findings, dict(sorted(compared.items())), apart, bool(cached)
 
 
 def _what_differs(before: Run, after: Run, label: Label) -> str:

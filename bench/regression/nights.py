@@ -92,8 +92,8 @@ def regress(nights: Sequence[Run]) -> Report:
     good, findings, scores = _scores(nights)
     series, apart, cached = _series(nights)
     costs, notes = _costs(series, len(nights))
-    counts = {"scores": scores}
-    for one in series:
+    counts = {"scores": scores if len(nights) > 1 else 0}
+    for one in series if len(nights) > WINDOW else ():
         counts[one.what] = counts.get(one.what, 0) + 1
     if len(nights) == 1:
         notes = ["this is the first night: there is nothing to compare with"]
@@ -191,9 +191,9 @@ def _steadied(series: list[_Series]) -> list[_Series]:
 
 
 def _costs(series: list[_Series], nights: int) -> tuple[list[Finding], list[str]]:
+    soon = f"costs are judged from {2 * WINDOW} nights on; there are {nights}"
     if not series or nights <= WINDOW:
-        said = f"costs are judged from {2 * WINDOW} nights on; there are {nights}"
-        return [], [said] if series else []
+        return [], [soon] if series else []
     x = np.array([_at_the_end(s.logs) for s in series]).T
     needed = nights_needed(len(series))
     found = walk(x, ALPHA / len(series), max(MEMORY, needed))
@@ -205,7 +205,9 @@ def _costs(series: list[_Series], nights: int) -> tuple[list[Finding], list[str]
             findings.append(_finding(one, verdict, float(found.level[-1, i]), float(after), x[:, i]))
     short = int((found.nights[-1] < needed).sum())
     notes = []
-    if short:
+    if nights < 2 * WINDOW:
+        notes.append(soon)
+    elif short:
         notes.append(
             f"{short} of {len(series)} costs have fewer than {needed} good nights before the last {WINDOW}: "
             "until then only steps of half or more are found"

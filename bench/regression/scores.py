@@ -76,7 +76,9 @@ def differing(before: Any, after: Any, path: str = "") -> Iterator[str]:
 
 
 def what_differs(before: CellFacts, after: CellFacts) -> str:
-    """Say which parameters and whether the data of two cells differ; empty if none."""
+    """Say which parameters and whether the data of two cells differ; empty if none, or not known."""
+    if not (before.params and after.params):
+        return ""
     said = list(differing(before.params, after.params))
     if before.data != after.data:
         said.append("other data")

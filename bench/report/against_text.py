@@ -188,7 +188,7 @@ def _ours(pair: Pair, plus_minus: str) -> str:
     if pair.ours is None:
         return ""
     arm = "" if pair.ours.unsure else f"{plus_minus}{pair.ours.half_width:.3f}"
-    text = f"{pair.ours.mean:.3f}{arm}"
+    text = f"{pair.ours.mean:z.3f}{arm}"
     return f"({text})" if pair.verdict is Verdict.INCOMPLETE else text
 
 

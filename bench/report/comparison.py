@@ -18,8 +18,9 @@ from bench.report.statistics import holm, paired_t, wilcoxon
 
 _MOST_SHOWN = 30
 _T = (
-    "Paired t test over the seeds that both methods have (3 at least), on these images and no others: "
-    "how the order would change with other images is for the intervals above to say."
+    "Paired t test over the seeds that both methods have (3 at least; their differences must vary, as if "
+    "normally), on these images and no others: how the order would change with other images is for the "
+    "intervals above to say."
 )
 _WILCOXON = (
     "Wilcoxon's signed-rank test over the datasets on which both methods are complete "
@@ -38,7 +39,7 @@ class Pair:
     n: int
     """Seeds, or datasets, that both have."""
     p: float | None
-    """Two-sided; None where there is too little to test."""
+    """Two-sided; None where there is too little to test, or nothing that varies."""
     adjusted: float | None
     """After Holm's correction over all pairs tested in this comparison."""
 
@@ -62,7 +63,7 @@ class Comparison:
     def verdict(self, pair: Pair) -> str:
         """Say what the test allows to claim."""
         if pair.adjusted is None:
-            return "too few to test"
+            return "cannot be tested"
         return "better" if pair.adjusted <= 1 - self.level else "no difference shown"
 
 
@@ -96,7 +97,7 @@ def block(comparison: Comparison) -> Block:
     columns += [Column("verdict", left=True)]
     rows = [
         [
-            *(Entry(t) for t in (pair.better, pair.worse, f"{pair.difference:.3f}", str(pair.n))),
+            *(Entry(t) for t in (pair.better, pair.worse, f"{pair.difference:z.3f}", str(pair.n))),
             *(Entry(NOTHING if p is None else _p(p)) for p in (pair.p, pair.adjusted)),
             Entry(c.verdict(pair)),
         ]

@@ -259,7 +259,7 @@ def _numbers(row: Row, metrics: list[str], layout: Layout) -> list[Entry]:
         places = layout.places(m)
         found.append(
             Entry(
-                f"{n.mean:.{places}f}",
+                f"{n.mean:z.{places}f}",
                 f"{n.half_width:.{places}f}" if layout.intervals and not n.unsure else "",
                 best=n.best and "best" in layout.marks,
                 second=n.second and "second" in layout.marks,

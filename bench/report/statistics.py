@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist, fmean
 
+_ROUNDING = 1e-12
+
 
 def mean_interval(
     values: Sequence[float], below: float, above: float, level: float
@@ -91,9 +93,12 @@ def two_sided_p(t: float, freedom: int) -> float:
 
 
 def paired_t(differences: Sequence[float]) -> float | None:
-    """Return the two-sided p of the paired t test, or None below 3 pairs or where all differ equally."""
+    """Return the two-sided p of the paired t test, or None below 3 pairs or where all differ equally.
+
+    Differences no further apart than rounding are equal.
+    """
     n = len(differences)
-    if n < 3 or max(differences) == min(differences):
+    if n < 3 or max(differences) - min(differences) <= _ROUNDING:
         return None
     mean = fmean(differences)
     return two_sided_p(mean / math.sqrt(_variance(differences, mean) / n), n - 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bench.durable import Damaged, unseal
-from bench.record import Status
+from bench.record import Status, refuse_newer
 
 
 class Scored(Protocol):
@@ -64,7 +64,7 @@ def read_summary(path: str) -> Summary | None:
     """Read the summary of a record; None if there is no such file.
 
     Every byte is checked, but only what tables need is parsed and validated. Raises `Damaged` for a file that
-    is not what was written, or holds something else.
+    is not what was written, or holds something else, and `Newer` as `bench.record.read` does.
     """
     try:
         with open(path, "rb", buffering=0) as f:  # noqa: PTH123  # pathlib would cost as much as the rest
@@ -72,6 +72,7 @@ def read_summary(path: str) -> Summary | None:
     except FileNotFoundError:
         return None
     body = unseal(data, path, until="stages")
+    refuse_newer(body, path)
     try:
         summary = Summary(**{k: body[k] for k in _FIELDS if k in body})
         summary.status = _STATUSES[body["status"]]

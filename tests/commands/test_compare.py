@@ -80,10 +80,11 @@ def test_merge_of_real_results_gives_the_same_table(finished: Finished, tmp_path
 
 
 def test_merge_ends_with_1_where_records_contradict(tmp_path: Path):
-    a = write_run(tmp_path / "a" / "made", [Made(host="left")])
-    b = write_run(tmp_path / "b" / "made", [Made(host="right", scores={"ami": 0.1})])
+    two_lines = "d\ne"
+    a = write_run(tmp_path / "a" / "made", [Made(host="left", dataset=two_lines)])
+    b = write_run(tmp_path / "b" / "made", [Made(host="right", dataset=two_lines, scores={"ami": 0.1})])
     code, out, _ = run(tmp_path, "merge", str(a), str(b))
     assert code == 1
-    assert out.splitlines()[0].startswith("CONTRADICTION  d · m · seed 0: 2 records of")
+    assert out.splitlines()[0].startswith("CONTRADICTION  d e · m · seed 0: 2 records of")
     assert "left" in out
     assert "right" in out

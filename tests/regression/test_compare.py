@@ -188,6 +188,26 @@ def test_costs_that_were_not_measured_again_are_not_compared(tmp_path: Path):
     assert "took all stages from the store" in report.notes[0]
 
 
+def test_runs_without_anything_in_common_are_not_compared(tmp_path: Path):
+    with pytest.raises(DataError, match="no method on a dataset of the same name is in both"):
+        compared(tmp_path, [Made("m")], later([Made("n")]))
+
+
+def test_without_costs_in_common_nothing_is_said_of_the_store(tmp_path: Path):
+    before = [Made("m"), Made("n")]
+    report = compared(tmp_path, before, later([replace(before[1], status="error", scores={})]))
+    assert not any("store" in n for n in report.notes)
+
+
+def test_a_damaged_record_says_nothing_of_parameters(tmp_path: Path):
+    run = write_run(tmp_path / "a" / "made", [Made(params={"encoder": {"x": 1}})])
+    after = write_run(tmp_path / "b" / "made", later([Made(params={"encoder": {"x": 1}})]))
+    (record,) = (after / "records").glob("*.json")
+    record.write_bytes(record.read_bytes()[:-5])
+    (found,) = compare(read_run(run), read_run(after), RATIOS).findings
+    assert (found.verdict, found.after, found.note) == ("worse", "damaged", "its record is damaged")
+
+
 def test_where_a_run_is_found(tmp_path: Path):
     suite = write_run(tmp_path / "r" / "made", [Made()])
     assert find_run(suite) == find_run(tmp_path / "r") == suite

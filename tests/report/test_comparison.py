@@ -57,8 +57,8 @@ def test_where_less_is_better_the_smaller_one_is() -> None:
 def test_too_little_to_test_is_no_verdict(values: list[object]) -> None:
     (found,) = compare(leaderboard({"A": values, "B": [0.1] * len(values)}))
     assert found.tested == 0
-    assert [found.verdict(p) for p in found.pairs] == ["too few to test"]
-    assert block(found).rows[0][-1].text == "too few to test"
+    assert [found.verdict(p) for p in found.pairs] == ["cannot be tested"]
+    assert block(found).rows[0][-1].text == "cannot be tested"
 
 
 def test_over_six_datasets_by_signed_ranks() -> None:

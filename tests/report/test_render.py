@@ -144,9 +144,7 @@ def test_no_name_breaks_out_of_csv_or_becomes_a_formula(name: str):
     rows = list(csv.reader(io.StringIO(comma_separated(hostile(name)), newline="")))
     assert len({len(r) for r in rows}) == 1
     assert len(rows) == 4
-    assert not any(
-        cell[:1] in ("=", "+", "-", "@", "\t", "\r") for r in rows for cell in r if not _number(cell)
-    )
+    assert not any(cell.lstrip()[:1] in ("=", "+", "-", "@") for r in rows for cell in r if not _number(cell))
     assert not name.isprintable() or name in {rows[1][3], rows[1][3].removeprefix("'")}
     assert all(cell.isprintable() for r in rows for cell in r)
 

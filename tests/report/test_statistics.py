@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -141,6 +142,16 @@ def test_the_paired_t_test_is_that_of_scipy_and_refuses_too_few() -> None:
     assert paired_t(values.tolist()) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
     assert paired_t([0.1, 0.2]) is None
     assert paired_t([0.1, 0.1, 0.1]) is None
+    assert paired_t([0.3 - 0.1, 0.5 - 0.3, 0.4 - 0.2]) is None  # 0.2 but for rounding
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
+    """A hypothesis is rejected when Bonferroni rejects every set of hypotheses that holds it."""
+    sets = [s for n in range(1, len(p) + 1) for s in combinations(range(len(p)), n)]
+    for i, found in enumerate(holm(p)):
+        wanted = max(min(1.0, len(s) * min(p[j] for j in s)) for s in sets if i in s)
+        assert found == pytest.approx(wanted, abs=1e-12)
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))

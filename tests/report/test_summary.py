@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.durable import Damaged, seal
-from bench.record import CellRecord, put, read
+from bench.record import CellRecord, Newer, put, read
 from bench.report.summary import _FIELDS, read_summary
 from tests.conftest import Finished
 from tests.test_record import record
@@ -37,6 +37,14 @@ def test_every_flipped_bit_of_300_is_noticed(tmp_path: Path) -> None:
         path.write_bytes(flipped)
         with pytest.raises(Damaged, match=path.name):
             read_summary(str(path))
+
+
+def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = put(tmp_path / "records", record())
+    path.write_bytes(seal({**record().model_dump(mode="json"), "schema_version": 2, "further": 1}))
+    for reader in read_summary, lambda p: read(Path(p)):
+        with pytest.raises(Newer, match=r"written by a newer version \(schema 2, .*\); update cutjoin"):
+            reader(str(path))
 
 
 @pytest.mark.parametrize(

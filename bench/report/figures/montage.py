@@ -14,6 +14,8 @@ from bench.report.figures.style import Drawing, Options, headed, new, percent, p
 _SIDE = 4
 """Most images in a row of a cluster's block, and most rows."""
 _MOST_CLUSTERS = 24
+_SHORT = 14
+"""Letters of a name that has room for the number of images beside it."""
 _GAP = 2
 
 
@@ -43,7 +45,8 @@ def draw(cell: Cell, _: Options) -> Drawing:
         ax.set_axis_off()
     for ax, (name, rows) in zip(axes, blocks, strict=False):
         ax.imshow(_block(cell, rows, side))
-        head = f"{name} · {plural(len(rows), 'image')}"
+        between = " · " if len(name) <= _SHORT else "\n"
+        head = f"{name}{between}{plural(len(rows), 'image')}"
         ax.set_title(f"{head}\n{_class_of(cell, rows)}".rstrip(), fontsize=8, loc="left")
     named = ", with its most frequent class" if (cell.truth >= 0).any() else ""
     notes = [f"Up to {_SIDE**2} images of each cluster, evenly spread over it{named}."]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import TypeAlias
@@ -53,13 +53,12 @@ def join(children: Child) -> Html:
 def text(value: str) -> Html:
     """Return text on one line; what cannot be seen, such as controls and marks that turn the reading
     direction, shows as a replacement character."""
-    seen = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in value)
-    return Html(escape(seen))
+    return Html(escape(_seen(value)))
 
 
 def data(name: str, value: Json) -> Html:
-    """Return a block of JSON for scripts; no text in it can end the block."""
-    body = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    """Return a block of JSON for scripts; texts are as `text` shows them, and none can end the block."""
+    body = json.dumps(_all_seen(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return Html(f'<script type="application/json" id="{name}">{body}</script>')
 
 
@@ -126,6 +125,20 @@ def page(title: str, body: Child, *, scripts: Iterable[str], home: str | None = 
 def asset(name: str) -> str:
     """Return a file of `static/`."""
     return files("bench.report.site").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _seen(value: str) -> str:
+    if value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in value)
+
+
+def _all_seen(value: Json) -> Json:
+    if isinstance(value, str):
+        return _seen(value)
+    if isinstance(value, Mapping):
+        return {_seen(k): _all_seen(v) for k, v in value.items()}
+    return [_all_seen(v) for v in value] if isinstance(value, Sequence) else value
 
 
 def _quoted(code: Iterable[str]) -> list[str]:

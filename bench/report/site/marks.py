@@ -10,7 +10,7 @@ def number(value: Number | None, row: Row) -> Html:
     """Return a mean with its interval: bold is best, underlined second; ° and parentheses as in the notes."""
     if value is None:
         return Html("—")
-    shown: list[Html | str] = [f"{value.mean:.3f}"]
+    shown: list[Html | str] = [f"{value.mean:z.3f}"]
     if not value.unsure:
         shown.append(tag("small", f" ±{value.half_width:.3f}"))
     if not row.complete:

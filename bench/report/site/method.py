@@ -27,8 +27,8 @@ from bench.store import Store
 
 _TO_DECIDE = ("cluster", "predict")
 _TO_SEE = ("prepare", *_TO_DECIDE)
-_MOST_DOTS = 150_000
-"""On the maps of one page, all seeds together: 1.2 MB."""
+_MOST_DOTS = 100_000
+"""On the maps of one page, all seeds together: 0.8 MB."""
 
 
 @dataclass
