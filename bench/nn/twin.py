@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
 from bench.interfaces import DataError
@@ -157,9 +158,8 @@ class Twin(Task):
 
     def _judge(self) -> None:
         """Halve the rate once the mean loss of an epoch has not improved by .01 % for long enough."""
-        if distributed.is_initialized():  # one loss for all processes, or their rates would part
-            distributed.all_reduce(self.plateau)
-            self.plateau /= distributed.get_world_size()
+        if dist.is_available() and dist.is_initialized():  # all processes must come to one rate
+            dist.all_reduce(self.plateau[3:])
         factor, best, bad, total, count = self.plateau.tolist()
         loss = total / count
         if loss < best * (1 - 1e-4):

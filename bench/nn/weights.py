@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 from argparse import Namespace
 from collections.abc import Mapping
@@ -31,12 +32,16 @@ def read_tensors(path: Path, what: str) -> Mapping[str, Tensor]:
     DataError : not there, cut off, or something else than tensors (a pickle is never run).
     """
     try:
-        if path.suffix == ".safetensors":
-            return load(path.read_bytes())
-        with torch.serialization.safe_globals([Namespace]):  # the settings beside many a checkpoint
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{what}: {path} does not exist") from None
+    except OSError as error:
+        raise DataError(f"{what}: cannot read {path}: {error.strerror}") from error
+    try:
+        if path.suffix == ".safetensors":
+            return load(data)
+        with torch.serialization.safe_globals([Namespace]):  # the settings beside many a checkpoint
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes may mean anything to an unpickler
         raise DataError(f"{what}: cannot read {path} as tensors only: {_why(error)}") from error
     for wrapping in _WRAPPINGS:
@@ -92,7 +97,7 @@ def fingerprint(model: Any) -> str:
 
 def _why(error: Exception) -> str:
     """Say what is wrong with a file; torch's own words advise to run what is in it."""
-    if isinstance(error, (OSError, SafetensorError)):
+    if isinstance(error, SafetensorError):
         return str(error)[:200]
     found = re.search(r"GLOBAL ([\w.]+)", str(error))
     if found:

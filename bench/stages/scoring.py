@@ -26,7 +26,7 @@ def score_labels(c: Context) -> dict[str, Any]:
         if p.get("supervised"):
             _as_classes(c, images, pred, about, rng)
     else:
-        about["degenerate"] = _degenerate(np.zeros_like(truth), pred)
+        about["degenerate"] = _degenerate(np.arange(truth.size), pred)  # as if of several classes
         about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
     about["parts"] |= _parts(c, images, pred, rng)
     (c.folder / "scores.json").write_text(json.dumps(about, indent=1))
@@ -63,8 +63,9 @@ def _parts(c: Context, images: Any, pred: Any, rng: np.random.Generator) -> dict
         probabilities = c.array("join_probabilities", "join_probabilities.npy")
         found = score_pairs(images.labels, probabilities, subsets)
         parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in found.items()}
-    if p.get("label_free"):
+    if p.get("label_free") or not known:  # a record without any number is none
         parts["clusters"] = {"noise_share": float((pred == -1).mean())}
+    if p.get("label_free"):
         for role, where in (("features", ""), ("reduced", " reduced")):
             if role in c.job["inputs"]:
                 features = c.array(role, "features.npy")

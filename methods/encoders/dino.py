@@ -26,7 +26,8 @@ class Dino(SelfTrained):
     """Features of the class token of a vision transformer after training by DINO.
 
     Shares (warm-up, freezing) are of all steps, so settings serve one epoch and a hundred. With
-    `epochs: 0` the weights are used as they come.
+    `epochs: 0` the weights are used as they come. Unlike the public code: crops are rotated and mirrored
+    both ways, not shifted in hue or solarised; no blocks are dropped; `clip` is of all gradients together.
     """
 
     source: ClassVar[str] = "Caron et al., ICCV 2021, arXiv 2104.14294; defaults of its public code"
@@ -111,7 +112,7 @@ class Dino(SelfTrained):
     freeze_last: Share = 0.01
     """Share of the steps in which the prototypes rest."""
     clip: Annotated[float, Field(gt=0)] | None = 3.0
-    """Largest norm of the gradients."""
+    """Largest norm of all gradients together; the public code clips each tensor on its own."""
     snapshots: tuple[Share, ...] = ()
     """Shares of the training, in whole percent, after which the teacher's backbone is kept too, to see in
     figures how it learned: [0, 0.2, 1]."""

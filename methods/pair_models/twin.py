@@ -88,8 +88,8 @@ class Twin(PairModel):
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
         """Train, calibrate if wanted, and write network and calibration.
 
-        Raises `DataError` for fewer than two classes, a class with fewer than two images, an encoder
-        that is no backbone, or a loss that is not finite.
+        Raises `DataError` for fewer than two classes, a class with fewer than two images, too few images
+        held out to calibrate with, an encoder that is no backbone, or a loss that is not finite.
         """
         import numpy as np
 
@@ -104,6 +104,11 @@ class Twin(PairModel):
         run.facts["parameters"] = sum(p.numel() for p in network.parameters())
         run.facts["trained_parameters"] = sum(p.numel() for p in network.parameters() if p.requires_grad)
         kept_out = _held_out(images.labels, self.held_out, run.rng())
+        if self.calibrate != "none" and not _both_kinds(images.labels[kept_out]):
+            raise DataError(
+                f"calibrate: the {int(kept_out.sum())} images held out make no pairs of both kinds; "
+                "give a larger held_out, or more images"
+            )
         labels = np.where(kept_out, -1, images.labels)
         settings = Settings(self.steps, self.batch, self.rate, self.weight_decay, self.schedule, self.augment)
         with seeded(run.seed):
@@ -203,3 +208,11 @@ def _held_out(labels: NDArray[np.int64], share: float, rng: np.random.Generator)
         members = rng.permutation(np.flatnonzero(labels == c))
         chosen[members[: min(round(share * members.size), max(0, members.size - 2))]] = True
     return chosen
+
+
+def _both_kinds(labels: NDArray[np.int64]) -> bool:
+    """Tell whether some pairs of images are of one class and some of two."""
+    import numpy as np
+
+    counts = np.unique(labels, return_counts=True)[1]
+    return counts.size > 1 and bool(counts.max() > 1)

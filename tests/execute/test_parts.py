@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -151,3 +153,32 @@ def test_generated_data_is_marked_also_where_a_suite_reads_it_from_a_folder(tmp_
     assert bench.run("run", str(tmp_path / "small.yaml")).returncode == 0
     assert sorted(r.synthetic for r in bench.all_records()) == [False, True]
     assert len({r.data_fingerprint for r in bench.all_records()}) == 1
+
+
+UNLABELLED = """
+seeds: [0]
+metrics: [split.nmi]
+bootstrap: {replicates: 0}
+datasets:
+  - name: unlabelled
+    use: organoids
+    size: 16
+    synthetic: {images: 400}
+    score: {split: test-unlabeled}
+    groups: [split]
+    baselines: false
+methods:
+  - {name: one, encoder: pixels, clusterer: {use: kmeans, k: 1}}
+  - {name: two, encoder: pixels, clusterer: {use: kmeans, k: 2}}
+"""
+
+
+def test_what_groups_say_nothing_of_is_recorded_all_the_same(tmp_path: Path) -> None:
+    """All images are of one split, so no cluster goes with it; one cluster for all is no answer either."""
+    bench = Bench(tmp_path)
+    done = bench.run("run", bench.suite(UNLABELLED, "unlabelled"), "--jobs", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {r.method: r for r in bench.all_records("unlabelled")}
+    assert [found[name].parts for name in ("one", "two")] == [{"clusters": {"noise_share": 0.0}}] * 2
+    assert (found["one"].status, found["two"].status) == (Status.DEGENERATE, Status.OK)
+    assert "in one cluster" in str(found["one"].error)

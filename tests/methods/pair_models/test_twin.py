@@ -161,6 +161,12 @@ def test_calibration_is_fitted_on_images_that_were_held_out(tmp_path: Path) -> N
     np.testing.assert_allclose(p[off], wanted[off], atol=1e-4)
 
 
+def test_too_few_images_to_calibrate_with_are_refused_before_the_training(tmp_path: Path) -> None:
+    for i, share in enumerate((0.04, 0.1)):  # none, then one of each class
+        with pytest.raises(DataError, match=r"calibrate: the [03] images held out make no pairs"):
+            fitted(tmp_path / str(i), images(), calibrate="platt", held_out=share)
+
+
 def test_the_seed_decides(tmp_path: Path) -> None:
     a, b, c = (fitted(tmp_path / str(i), images(), seed=s, augment=0.2)[0] for i, s in enumerate((0, 0, 1)))
     np.testing.assert_array_equal(a, b)
