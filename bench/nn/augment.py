@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
+from bench.nn.inputs import resized
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -59,10 +61,14 @@ def geometry(x: Tensor, g: Geometry, generator: torch.Generator, size: int | Non
     """Crop, rotate, mirror and shift; return images of side `size`, by default the side they have.
 
     All of it is one bilinear sampling, so that nothing is blurred twice. Pixels from beyond the border
-    are those of the border: a background stays a background.
+    are those of the border: a background stays a background. Images of which even the smallest crop has
+    more pixels than are wanted are shrunk first, with antialiasing, as they are when they are encoded.
     """
     b = len(x)
     size = size or x.shape[-1]
+    enough = math.ceil(size / math.sqrt(g.area[0]))
+    if x.shape[-1] > enough:
+        x = resized(x, enough)
     draw = _Draw(b, x, generator)
     keep = draw.uniform(0, 1) >= g.probability
     area, ratio = draw.uniform(*g.area), draw.uniform(*map(math.log, g.aspect)).exp()

@@ -30,6 +30,7 @@ class Dino(SelfTrained):
     both ways, not shifted in hue or solarised; no blocks are dropped; `clip` is of all gradients together.
     """
 
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "Caron et al., ICCV 2021, arXiv 2104.14294; defaults of its public code"
     libraries: ClassVar[tuple[str, ...]] = (
         "torch",

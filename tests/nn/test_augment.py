@@ -57,6 +57,16 @@ def test_crops_show_the_wanted_share_of_a_ramp(side: int) -> None:
     assert float(middles.max()) > 0.7
 
 
+def test_small_views_of_large_images_do_not_alias() -> None:
+    board = (torch.arange(128)[:, None] + torch.arange(128)).remainder(2).float()  # grey from afar
+    views = geometry(board.expand(16, 1, 128, 128), Geometry(area=(0.4, 1.0), degrees=180), chance(), 16)
+    assert views.shape == (16, 1, 16, 16)
+    torch.testing.assert_close(views, torch.full_like(views, 0.5), atol=0.02, rtol=0)
+    near = geometry(images(side=32), Geometry(area=(0.25, 0.5)), chance(), 16)  # 1 pixel for 1: as it is
+    coarse = geometry(images(side=64), Geometry(area=(0.25, 0.5)), chance(), 16)
+    torch.testing.assert_close(near, coarse, atol=0.05, rtol=0)
+
+
 def test_equal_seeds_give_equal_images_and_others_others() -> None:
     g = Geometry(area=(0.3, 1), degrees=90, flip=True)
     i = Intensity(brightness=0.4, contrast=0.4, gamma=0.3, blur=(0.1, 2), noise=0.05, per_channel=True)
