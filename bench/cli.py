@@ -193,7 +193,7 @@ def figure(
         typer.Argument(
             metavar="KIND",
             help="attention, similarity, map, montage, frequencies, reliability, clusters, curves, "
-            "feature_maps, critical_difference; or all.",
+            "precision_recall, feature_maps, critical_difference; or all.",
         ),
     ],
     suite: SuiteArg,
@@ -202,7 +202,10 @@ def figure(
     method: Annotated[str | None, typer.Option(help="Unless given, the best that allows the figure.")] = None,
     seed: Annotated[int | None, typer.Option(help="Unless given, the first with scores.")] = None,
     against: Annotated[
-        str | None, typer.Option(help="Another method to stand beside: attention, reliability, curves.")
+        str | None,
+        typer.Option(
+            help="Another method to stand beside: attention, reliability, curves, precision_recall."
+        ),
     ] = None,
     by: Annotated[
         str | None,

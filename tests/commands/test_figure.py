@@ -30,6 +30,7 @@ def test_all_that_can_be_drawn_is_and_the_rest_is_named(drawn: Bench, tmp_path: 
     assert [f["kind"] for f in said["figures"]] == kinds
     assert said["left_out"] == {
         "reliability": "dino has no pair model",
+        "precision_recall": "dino has no probabilities of two classes",
         "feature_maps": "dino has no classifier",
         "critical_difference": "ranks over datasets need 3 datasets or more, not 1",
     }

@@ -20,6 +20,7 @@ KINDS = {
     "reliability": "how far join probabilities can be taken at their word",
     "clusters": "images grouped by cluster, wrong joins and cuts marked",
     "curves": "losses of the trainings",
+    "precision_recall": "precision against recall of a classifier of two classes",
     "feature_maps": "what the convolutions of simple_cnn and seg_cnn see",
 }
 """Those of one cell."""

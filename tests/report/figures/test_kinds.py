@@ -19,7 +19,15 @@ DRAWN_OF = {"attention": "dino", "similarity": "dino", "map": "dino", "frequenci
 DRAWN_OF |= {"montage": "pixels", "reliability": "twin", "clusters": "twin", "feature_maps": "cnn"}
 
 
-@pytest.mark.parametrize("name", KINDS)
+OF_TWO_CLASSES = {"precision_recall"}
+"""Drawn in its own tests."""
+
+
+def test_no_kind_is_forgotten() -> None:
+    assert DRAWN_OF.keys() | OF_TWO_CLASSES == KINDS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(DRAWN_OF))
 def test_each_kind_is_drawn_and_drawn_the_same_again(
     by_method: dict[str, Cell], name: str, tmp_path: Path
 ) -> None:
