@@ -123,12 +123,19 @@ def test_weights_from_file(tmp_path, kind):
 
 def test_weights_that_do_not_fit(tmp_path):
     file = tmp_path / "w.pt"
-    torch.save(timm.create_model("test_vit", img_size=64).state_dict(), file)
-    with pytest.raises(DataError, match=r"pos_embed is \(1, \d+, \d+\)"):
+    torch.save(timm.create_model("test_vit", embed_dim=32).state_dict(), file)
+    with pytest.raises(DataError, match=r"\w+ is \(1, 1, 32\)"):
         encode(weights="file", weights_file=file)
     torch.save({"a": torch.zeros(1)}, file)
     with pytest.raises(DataError, match="missing"):
         encode(weights="file", weights_file=file)
+
+
+def test_weights_of_another_image_size_have_their_positions_resampled(tmp_path):
+    file = tmp_path / "w.pt"
+    torch.save(timm.create_model("test_vit", img_size=64).state_dict(), file)
+    features, _ = encode(weights="file", weights_file=file)
+    assert np.isfinite(features).all()
 
 
 def test_files_that_hold_no_tensors(tmp_path):
