@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +45,8 @@ def show_table(
     kept = Kept(folder, wish)
     text = kept.read()
     if text is None:
-        text, lasting = _drawn(name, profile, base, table, format, store, width, pairs=pairs)
+        with _uncollected():
+            text, lasting = _drawn(name, profile, base, table, format, store, width, pairs=pairs)
         if lasting:
             kept.write(text)
     sys.stdout.write(text)
@@ -53,6 +56,18 @@ def folder_name(name: str, profile: str | None) -> str:
     """Return the name of a suite's folder of results, from its own name or file."""
     stem = Path(name).stem if name.endswith((".yaml", ".yml")) else name
     return f"{stem}-{profile}" if profile else stem
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage: what thousands of records become lives until it is printed, which is soon."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 def _drawn(
