@@ -90,7 +90,8 @@ def test_csv_and_json_have_every_pair() -> None:
     assert rows[0]["better"].startswith("'=")
     shown = block(found[0])
     assert len(shown.rows) == 30
-    assert "6 more pairs" in shown.notes[-1]
+    differ = sum(found[0].verdict(pair) == "better" for pair in found[0].pairs[30:])
+    assert f"6 more pairs, of which {differ} differ" in shown.notes[-1]
 
 
 # Ranks over datasets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,39 @@ def test_a_pair_models_parts_are_scored_again_too(drawn: Bench) -> None:
     assert "pairs" in record.parts
     aged = record.model_copy(update={"parts": {"pairs": {"f1_joins": 0.0}}, "metrics_version": VERSION - 1})
     assert rescored(aged, Store(drawn.root / "store")) == record
+
+
+OTHER = """
+title: What else is scored
+seeds: [0]
+baselines: false
+label_free: true
+bootstrap: {replicates: 20}
+datasets:
+  - name: plate
+    use: cpjump1
+    size: 16
+    synthetic: {images: 60, side: 32, effect: 3}
+    score: {fraction: 0.5}
+methods:
+  - {name: reduced, encoder: pixels, clusterer: {use: kmeans, k: 2, reduce: {use: pca, dims: 3}}}
+  - {name: classified, classifier: {use: linear_probe, encoder: pixels}}
+"""
+
+
+def test_features_and_classes_are_scored_again_too(tmp_path: Path) -> None:
+    place = Bench(tmp_path)
+    done = place.run("run", place.suite(OTHER, "other"), "--quiet", "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    parts = {}
+    for record in place.all_records("other"):
+        aged = record.model_copy(
+            update={"metrics": {"acc": 0.1}, "parts": {}, "metrics_version": VERSION - 1}
+        )
+        assert rescored(aged, Store(place.root / "store")) == record
+        parts[record.method] = set(record.parts)
+    assert {"clusters reduced", "classes"} <= parts["reduced"]
+    assert {"class control", "class perturbed"} <= parts["classified"]
 
 
 def test_the_table_is_as_before_and_nothing_is_written(own_run: Finished) -> None:
