@@ -159,7 +159,8 @@ def _conclude(
     for part in terminal(board, console.width):
         console.print(part)
     said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
-    console.print(f"\n{sum(counts.values())} cells: {said}", highlight=False)
+    n = sum(counts.values())
+    console.print(f"\n{n} {'cell' if n == 1 else 'cells'}: {said}", highlight=False)
     if interrupted:
         console.print("Interrupted. What is finished is kept; the same command continues.", style="yellow")
     elif any(Status(s).failed for s in counts if s != "missing"):
