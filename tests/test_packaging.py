@@ -13,6 +13,7 @@ import pytest
 
 CHECKOUT = Path(__file__).parent.parent
 PARTS = ("bench", "datasets", "methods", "suites", "results/reference")
+WHEEL = CHECKOUT / "tests" / "golden" / "wheel.txt"
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 
 
@@ -43,6 +44,13 @@ def test_every_module_suite_and_table_is_in_the_wheel(installed: Path) -> None:
             if path.suffix in (".py", ".yaml", ".csv", ".css", ".js") and "__pycache__" not in path.parts:
                 inside = installed / homes.get(part, part) / path.relative_to(CHECKOUT / part)
                 assert inside.is_file(), f"{path} is not in the wheel"
+
+
+def test_the_wheel_holds_what_the_list_says(installed: Path) -> None:
+    """A module that moves, appears or goes shows in the list: it is what users can import."""
+    files = (p for p in (installed / "bench").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    inside = sorted(p.relative_to(installed).as_posix() for p in files)
+    assert inside == WHEEL.read_text(encoding="utf-8").splitlines()
 
 
 def test_the_unpacked_wheel_runs_a_suite_from_a_foreign_folder(installed: Path, tmp_path: Path) -> None:
