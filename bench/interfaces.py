@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bench.adapters.origin import Check, Origin
     from bench.images import ImageSet, Prepared
-    from bench.origin import Check, Origin
 
     Features: TypeAlias = NDArray[np.float32]  # (n, d)
     JoinProbabilities: TypeAlias = NDArray[np.float32]  # (n, n), symmetric, diagonal 1

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from bench.adapters.origin import Check, Download, Origin
+from bench.imaging.selection import Names, match_names
 from bench.interfaces import Count, DataError, Dataset
 from bench.layouts.loaddata import CHANNEL_FILE
 from bench.layouts.platemap import DMSO, Treatment
-from bench.origin import Check, Download, Origin
-from bench.selection import Names, match_names
-from bench.tablefile import TextTable, read_table
+from bench.layouts.tablefile import TextTable, read_table
 
 if TYPE_CHECKING:
     from bench.images import ImageSet

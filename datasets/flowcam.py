@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bench.folders import within
+from bench.adapters.origin import Check, Origin
 from bench.interfaces import DataError, Dataset, InputFile, Json
+from bench.layouts.folders import within
 from bench.layouts.runtables import Findings, Groups, groups_by_pattern, groups_by_table, read_labels
-from bench.origin import Check, Origin
 
 if TYPE_CHECKING:
     import numpy as np

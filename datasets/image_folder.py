@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.folders import Listing, list_images
 from bench.interfaces import DataError, Dataset, Unit
+from bench.layouts.folders import Listing, list_images
 
 if TYPE_CHECKING:
     from bench.images import ImageSet
@@ -44,7 +44,7 @@ class ImageFolder(Dataset):
         """Read the names of the images and their folders."""
         import numpy as np
 
-        from bench.fileset import FileSet
+        from bench.layouts.fileset import FileSet
 
         found = self._list(root)
         ids, labels = zip(*found.files, strict=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.folders import Listing, class_names, identical_files, list_images, within
+from bench.adapters.origin import Check, Download, Origin
+from bench.imaging.selection import match_names
 from bench.interfaces import DataError, Dataset, Json
-from bench.origin import Check, Download, Origin
-from bench.selection import match_names
+from bench.layouts.folders import Listing, class_names, identical_files, list_images, within
 
 if TYPE_CHECKING:
     from bench.images import ImageSet
@@ -71,7 +71,7 @@ class KagglePlankton(Dataset):
         parquet, leading_out = _parquet_files(root)
         if parquet:
             return self._open_parquet(parquet, leading_out)
-        from bench.fileset import FileSet
+        from bench.layouts.fileset import FileSet
 
         found = self._list(root)
         names, labels = zip(*found.files, strict=True)

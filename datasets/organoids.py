@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.folders import identical_files, list_images
+from bench.adapters.origin import Check, Origin
 from bench.interfaces import DataError, Dataset, Json, Unit
-from bench.origin import Check, Origin
+from bench.layouts.folders import identical_files, list_images
 
 if TYPE_CHECKING:
     from bench.images import ImageSet

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, get_
 
 from pydantic import Field
 
+from bench.adapters.origin import Check, Download, Origin
+from bench.imaging.selection import Names, match_names
 from bench.interfaces import DataError, Dataset, Json
-from bench.origin import Check, Download, Origin
-from bench.selection import Names, match_names
-from bench.tablefile import TextTable, read_table
+from bench.layouts.tablefile import TextTable, read_table
 
 if TYPE_CHECKING:
     from bench.images import ImageSet
@@ -102,8 +102,8 @@ class Rxrx1(Dataset):
         import numpy as np
         import pandas as pd
 
-        from bench.fileset import FileSet
         from bench.layouts.channelset import ChannelSet
+        from bench.layouts.fileset import FileSet
 
         found = self._find(root)
         columns = {name: [getattr(s, name) for s in found.sites] for name in _Site._fields if name != "site"}

@@ -7,11 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+from bench.datasets.synthetic.drawing.sprites import KINDS, draw
 from numpy.typing import NDArray
 
-from bench.duplicates import find_duplicates
 from bench.images import ImageSet
-from bench.sprites import KINDS, draw
+from bench.imaging.duplicates import find_duplicates
 
 
 class _InMemory(ImageSet):

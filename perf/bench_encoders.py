@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from bench.adapters.registry import load
 from bench.images import Prepared
 from bench.interfaces import Run
-from bench.registry import load
 
 N, SIDE = 256, 64
 

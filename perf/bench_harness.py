@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.execute.process import Running, Workers
-from bench.fingerprint import Fingerprints
-from bench.plan import make_plan
-from bench.store import Store
-from bench.suitefile import load
+from bench.planning.fingerprint import Fingerprints
+from bench.planning.plan import make_plan
+from bench.records.store import Store
+from bench.suite.suitefile import load
 
 _SUITE = """
 seeds: [{seeds}]
@@ -101,6 +101,7 @@ class Stages:
             "run": "perf",
             "threads": 1,
             "device": "cpu",
+            "gpus": (),
             "precision": "float32",
             "place": {},
         }

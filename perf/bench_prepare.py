@@ -20,13 +20,13 @@ import pandas as pd
 import tifffile
 from numpy.typing import NDArray
 
-from bench.decode import decode
-from bench.fileset import FileSet
+from bench.adapters.registry import load
 from bench.images import ImageSet
+from bench.imaging.decode import decode
+from bench.imaging.prepare import prepare
+from bench.imaging.resize import to_square
 from bench.interfaces import Dataset, Generator, Run
-from bench.prepare import prepare
-from bench.registry import load
-from bench.resize import to_square
+from bench.layouts.fileset import FileSet
 
 JPEGS, CROPS, TIFFS = 1000, 5000, 12
 

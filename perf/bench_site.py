@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 
 try:
+    from bench.records.results import Results
+    from bench.records.store import Store
     from bench.report.site.build import build_site
     from bench.report.site.suite import ShownSuite
-    from bench.results import Results
-    from bench.store import Store
 except ImportError:  # commits from before there was a page; asv skips what raises NotImplementedError
     build_site = None  # type: ignore[assignment]
 

@@ -11,13 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.durable import seal
 from bench.metrics.names import METRICS
-from bench.record import CellRecord
-from bench.report.comparison import compare
-from bench.report.leaderboard import build
-from bench.report.summary import read_summary
-from bench.results import Results
+from bench.records.record import CellRecord
+from bench.records.results import Results
+from bench.records.summary import read_summary
+from bench.report.tables.comparison import compare
+from bench.report.tables.leaderboard import build
+from bench.util.durable import seal
 
 DATASETS, METHODS, SEEDS = 10, 100, 10
 COLUMNS = ["acc", "f1", "nmi", "ari", "ami"]

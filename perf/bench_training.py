@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.adapters.registry import load
 from bench.images import Prepared
-from bench.registry import load
 from perf.bench_encoders import run_on_cpu
 
 N, SIDE, BATCH, STEPS = 128, 32, 32, 12

@@ -14,7 +14,7 @@ import pytest
 CHECKOUT = Path(__file__).parent.parent
 PARTS = ("bench", "datasets", "methods", "suites", "results/reference")
 WHEEL = CHECKOUT / "tests" / "golden" / "wheel.txt"
-FILES = ("pyproject.toml", "README.md", "LICENSE")
+FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")

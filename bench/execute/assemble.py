@@ -6,11 +6,11 @@ from typing import Any
 
 from bench.execute.process import Running
 from bench.metrics.names import CLASSIFICATION, METRICS
-from bench.plan import Cell, Plan, Stage
-from bench.record import CellRecord, Place, StageRecord, Status
+from bench.planning.plan import Cell, Plan, Stage
+from bench.records.record import CellRecord, Place, StageRecord, Status
 
 About = dict[str, Any]
-"""What a manifest says of an artefact; made by `bench.stages`."""
+"""What a manifest says of an artefact; made by `bench.stages.run`."""
 
 
 def scored_record(plan: Plan, cell: Cell, abouts: dict[str, About], place: dict[str, Any]) -> CellRecord:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from bench.execute.linux import die_with_parent
+from bench.util.linux import die_with_parent
 
 _REPORT_EVERY_S = 0.1
 
@@ -40,7 +40,7 @@ def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
     if job["gpus"]:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(job["gpus"])
 
-    from bench.stages import execute
+    from bench.stages.run import execute
 
     for library in ("torch", "cv2"):  # these do not listen to the environment
         _set_threads(library, job["threads"])

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from bench.execute.local import State
 from bench.execute.process import Running
-from bench.plan import Cell
-from bench.record import CellRecord, Status
+from bench.planning.plan import Cell
+from bench.records.record import CellRecord, Status
 
 _REFRESH_S = 0.2
 _SAY_ALIVE_S = 60.0

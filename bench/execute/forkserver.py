@@ -25,17 +25,17 @@ import sys
 import traceback
 from typing import Any
 
-from bench import registry
-from bench.execute.linux import die_with_parent
+from bench.adapters import registry
+from bench.util.linux import die_with_parent
 
 BASE_LIBRARIES = (
     "pandas",
     "pyarrow.parquet",
     "scipy.optimize",
-    "bench.prepare",
-    "bench.selection",
+    "bench.imaging.prepare",
+    "bench.imaging.selection",
     "bench.metrics.score",
-    "bench.stages",
+    "bench.stages.run",
     "bench.execute.child",
     "threadpoolctl",
 )

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 
 from bench.interfaces import DataError
-from bench.plan import Stage
+from bench.planning.plan import Stage
 
 _ROUNDING = 1e-6
 

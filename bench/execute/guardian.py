@@ -17,7 +17,7 @@ import sys
 
 import psutil
 
-from bench.execute.linux import adopt_orphans
+from bench.util.linux import adopt_orphans
 
 _LOOK_EVERY_S = 0.25
 

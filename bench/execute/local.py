@@ -10,15 +10,15 @@ from typing import IO, Any, Protocol
 
 import psutil
 
-from bench import registry
+from bench.adapters import registry
 from bench.execute.assemble import blocked_record, failed_record, scored_record
 from bench.execute.gpus import Gpus, wants_gpu
 from bench.execute.process import Running, ServerLost, Workers, verdict
 from bench.interfaces import DataError
-from bench.plan import Cell, Plan, Stage, packed
-from bench.record import CellRecord, Status
-from bench.results import Results
-from bench.store import Store
+from bench.planning.plan import Cell, Plan, Stage, packed
+from bench.records.record import CellRecord, Status
+from bench.records.results import Results
+from bench.records.store import Store
 
 _TICK_S = 0.05
 _LOOK_ELSEWHERE_S = 0.3

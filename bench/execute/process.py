@@ -15,8 +15,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.execute.linux import kernel_oom_kills, memory_of, send, send_group, tree
-from bench.record import Status
+from bench.records.record import Status
+from bench.util.linux import kernel_oom_kills, memory_of, send, send_group, tree
 
 _LOG_HEAD = 256 * 1024
 _LOG_TAIL = 256 * 1024

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.decode import MAX_PIXELS, decode
-from bench.folders import within
 from bench.images import BadImage, ImageSet
+from bench.imaging.decode import MAX_PIXELS, decode
 from bench.interfaces import DataError, Json
+from bench.layouts.folders import within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ class ChannelSet(ImageSet):
         self._mix = mix
 
     def read(self, row: int) -> NDArray[Any]:
-        """Decode the channels of one image; see `bench.decode.decode`."""
+        """Decode the channels of one image; see `bench.imaging.decode.decode`."""
         folder, names = self._files[row]
         limit = MAX_PIXELS // len(names)
         channels: list[NDArray[Any]] = []

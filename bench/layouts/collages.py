@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.decode import decode
 from bench.images import BadImage, ImageSet
+from bench.imaging.decode import decode
 from bench.interfaces import Json
 
 CACHE_BYTES = 256 << 20

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bench.interfaces import DataError
 from bench.layouts.runtables import Findings
-from bench.tablefile import read_table
+from bench.layouts.tablefile import read_table
 
 MAX_LST_BYTES = 1 << 28
 """Larger `.lst` files (490,000 particles) are refused. Reading takes three times the size in memory."""

@@ -15,7 +15,7 @@ from bench.interfaces import DataError, Json
 from bench.layouts.channelset import Files, Tree, examples
 from bench.layouts.loaddata import CHANNEL_FILE, channels_of_index, channels_of_table, sites, suffixes
 from bench.layouts.platemap import PlateMap, Treatment, join
-from bench.tablefile import TextTable, read_table
+from bench.layouts.tablefile import TextTable, read_table
 
 PLACES = tuple(f"{a}{b}" for a in ("", "cpjump1/") for b in ("", "cpg0000-jump-pilot/source_4/", "source_4/"))
 """Where below a root a source of the gallery may begin."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.interfaces import DataError
 from bench.layouts.platemap import well_name
-from bench.tablefile import TextTable
+from bench.layouts.tablefile import TextTable
 
 CHANNEL_FILE = re.compile(r"r(\d\d)c(\d\d)f(\d\d)p(\d\d)-ch(\d+)sk\d+fk\d+fl\d+\.tiff", re.IGNORECASE)
 """Row, column, field, plane and channel in the names that Harmony (Opera Phenix) gives."""

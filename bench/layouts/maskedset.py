@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.decode import decode
-from bench.fileset import FileSet
 from bench.images import BadImage
+from bench.imaging.decode import decode
 from bench.interfaces import Json
+from bench.layouts.fileset import FileSet
 
 
 class MaskedSet(FileSet):

@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-from bench.decode import decode
 from bench.images import BadImage, ImageSet
+from bench.imaging.decode import decode
 from bench.interfaces import DataError
 from bench.layouts.parquetindex import DAMAGE, Group, ParquetIndex, open_file, reason
 
@@ -47,7 +47,7 @@ class ParquetSet(ImageSet):
         self._lock = threading.Lock()
 
     def read(self, row: int) -> NDArray[Any]:
-        """Decode one image; see `bench.decode.decode`. An unreadable row group makes all its images bad."""
+        """Decode one image; see `bench.imaging.decode`. An unreadable row group makes all its images bad."""
         name, data = self.where(row), self._bytes(row)
         if data is None:
             raise BadImage(f"{name}: holds no image; a path alone is not followed")

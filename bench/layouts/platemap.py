@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.tablefile import TextTable
+from bench.layouts.tablefile import TextTable
 
 DMSO = "DMSO"
 _UNNAMED = frozenset({"", "NA"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.interfaces import DataError, Json
-from bench.tablefile import TextTable, read_table
+from bench.layouts.tablefile import TextTable, read_table
 
 Groups = dict[str, dict[str, str | int | None]]
 """Column -> run -> value; whole numbers for the column "day"."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import xxhash
 
-from bench.durable import write_whole
+from bench.util.durable import write_whole
 
 _NAME = re.compile(r"step-(\d{10})\.([0-9a-f]{32})\.pt")
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from bench.images import Prepared
     from bench.interfaces import ClassProbabilities, Run
+    from bench.learning.supervised import Labelled
     from bench.nn.simple_cnn import Shown, SimpleCnn, View
-    from bench.supervised import Labelled
 
 _WEIGHTS, _CLASSES = "network.safetensors", "classes.json"
 EIGHT_BITS = 255
@@ -70,11 +70,11 @@ class CnnClassifier(Classifier):
 
         import numpy as np
 
-        from bench.durable import seal, write_whole
+        from bench.learning.supervised import balanced, labelled
         from bench.nn.simple_cnn import Classifying, Settings
         from bench.nn.training import Steps, train
         from bench.nn.weights import write_tensors
-        from bench.supervised import balanced, labelled
+        from bench.util.durable import seal, write_whole
 
         known = labelled(images, self._name())
         k = len(known.classes)
@@ -106,8 +106,8 @@ class CnnClassifier(Classifier):
 
     def predict(self, images: Prepared, weights: Path, run: Run) -> ClassProbabilities:
         """Return the mean probabilities over the parts of each image, shape (n, classes)."""
+        from bench.learning.supervised import by_class
         from bench.nn.simple_cnn import predict
-        from bench.supervised import by_class
 
         network, view, classes = self.network(images, weights, run)
         return by_class(
@@ -116,8 +116,8 @@ class CnnClassifier(Classifier):
 
     def network(self, images: Prepared, weights: Path, run: Run) -> tuple[SimpleCnn, View, list[str]]:
         """Return the trained network, what it sees of images like these, and its classes; for figures too."""
-        from bench.durable import unseal
         from bench.nn.weights import load_strictly, read_tensors
+        from bench.util.durable import unseal
 
         file = weights / _CLASSES
         classes = [str(c) for c in unseal(file.read_bytes(), str(file))["classes"]]

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from bench.durable import write_whole
 from bench.interfaces import DataError
+from bench.util.durable import write_whole
 
 _WRAPPINGS = ("state_dict", "model", "teacher")
 _PREFIXES = ("module.", "backbone.")

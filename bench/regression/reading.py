@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.durable import Damaged
 from bench.interfaces import DataError
-from bench.record import CellRecord, StageRecord, read
+from bench.records.record import CellRecord, StageRecord, read
+from bench.records.results import PlannedCell, Results
 from bench.regression.finding import Side
-from bench.results import PlannedCell, Results
+from bench.util.durable import Damaged
 
 Group = tuple[str, str]
 """Dataset and method."""

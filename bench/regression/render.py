@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.regression.finding import Finding, Report
-from bench.report.escape import markdown as escaped
-from bench.report.escape import one_line
+from bench.report.tables.escape import markdown as escaped
+from bench.report.tables.escape import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

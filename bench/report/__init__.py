@@ -1,1 +1,1 @@
-"""Records to tables."""
+"""Records to tables, figures and web pages."""

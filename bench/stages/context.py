@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.interfaces import Adapter, DataError, Run
-from bench.store import Artefact, Store
+from bench.records.store import Artefact, Store
 
 Job = dict[str, Any]
 """JSON that describes one stage to its process; made by `bench.execute.local`."""
@@ -41,13 +41,13 @@ class Context:
 
     def images(self, part: Literal["fit", "score"], *, labels: bool) -> Any:
         """Open the prepared images that `fit` or `score` selects."""
-        from bench.prepare import load
+        from bench.imaging.prepare import load
 
         return load(self.artefact("images").folder, self.rows(part), labels=labels)
 
     def rows(self, part: Literal["fit", "score"]) -> Any:
         """Return the rows of the prepared images that `fit` or `score` selects; None for all."""
-        from bench.selection import Selection, rows
+        from bench.imaging.selection import Selection, rows
 
         chosen = dict(self.job["params"].get(part) or {})
         seed = chosen.pop("split_seed", 0)

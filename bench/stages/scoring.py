@@ -35,7 +35,7 @@ def score_labels(c: Context) -> dict[str, Any]:
 
 def _as_classes(c: Context, images: Any, pred: Any, about: dict[str, Any], rng: np.random.Generator) -> None:
     """Add to what is said of a partition the scores of classes by name; and whether all went to one class."""
-    from bench.supervised import judged, overlap
+    from bench.learning.supervised import judged, overlap
 
     p = c.job["params"]
     file = c.artefact("labels").folder / "probabilities.npy"
@@ -83,7 +83,7 @@ def _clusters(pred: Any) -> int:
 
 def _subsets(c: Context, images: Any, wanted: str | dict[str, list[str]]) -> list[str | None]:
     """Return the name of each image's subset: by a column, or by classes; those in none are left out."""
-    from bench.selection import match_names
+    from bench.imaging.selection import match_names
 
     if isinstance(wanted, str):
         return c.column(images, wanted)

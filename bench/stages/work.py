@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bench.fingerprint import Fingerprints
 from bench.interfaces import (
     Classifier,
     Clusterer,
@@ -21,6 +20,7 @@ from bench.interfaces import (
     Reducer,
     ToCluster,
 )
+from bench.planning.fingerprint import Fingerprints
 from bench.stages.context import Context
 from bench.stages.outputs import as_class_probabilities, as_features, as_join_probabilities, as_labels
 
@@ -34,7 +34,7 @@ def synthesize(c: Context) -> dict[str, Any]:
 
 
 def prepare(c: Context) -> dict[str, Any]:
-    from bench.prepare import prepare
+    from bench.imaging.prepare import prepare
 
     assert isinstance(c.adapter, Dataset)
     root = c.artefact("data").folder / "data" if "data" in c.job["inputs"] else Path(c.job["root"])

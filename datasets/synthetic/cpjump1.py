@@ -62,7 +62,7 @@ class Cpjump1(Generator):
         import cv2
         import numpy as np
 
-        from bench.cell_drawing import CELL_TYPES, Batch, draw
+        from .drawing.cells import CELL_TYPES, Batch, draw
 
         seed = self.seed % 2**64
         source = root / "cpg0000-jump-pilot" / "source_4"

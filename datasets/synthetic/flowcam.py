@@ -74,7 +74,7 @@ class Flowcam(Generator):
         """Draw one particle, and say where the camera saw it and when."""
         import numpy as np
 
-        from bench.sprites import KINDS
+        from .drawing.sprites import KINDS
 
         kinds = list(KINDS)
         seeds = [self.seed % 2**64, bag, day]
@@ -110,7 +110,7 @@ def _drawn(
     import cv2
     import numpy as np
 
-    from bench.sprites import draw
+    from .drawing.sprites import draw
 
     sprite = draw(kind, rng).astype(np.float32)
     scale = rng.uniform(0.4, 0.8)

@@ -29,7 +29,7 @@ class Organoids(Generator):
         import numpy as np
         import tifffile
 
-        from bench.organoid_drawing import LOOKS, draw
+        from .drawing.organoids import LOOKS, draw
 
         for split in ("train-100", "test-100", "test-30", "test-unlabeled"):
             (root / split).mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ class Plankton(Generator):
         import cv2
         import numpy as np
 
-        from bench.sprites import KINDS, draw
+        from .drawing.sprites import KINDS, draw
 
         kinds = list(KINDS)
         ends = np.cumsum(np.linspace(1, self.balance, len(kinds)))

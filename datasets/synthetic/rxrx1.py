@@ -51,7 +51,7 @@ class Rxrx1(Generator):
         import cv2
         import numpy as np
 
-        from bench.cell_drawing import CELL_TYPES, Batch, draw
+        from .drawing.cells import CELL_TYPES, Batch, draw
 
         root = root / "rxrx1"
         root.mkdir(exist_ok=True)

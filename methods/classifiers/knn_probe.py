@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from bench.interfaces import Count
-from bench.probing import Probe
+from bench.learning.probing import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from bench.interfaces import Count
-from bench.probing import Probe
+from bench.learning.probing import Probe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ class LinearProbe(Probe):
         from safetensors.numpy import save
         from sklearn.linear_model import LogisticRegression
 
-        from bench.durable import write_whole
+        from bench.util.durable import write_whole
 
         x = features.astype(np.float64)
         mean, scale = x.mean(axis=0), x.std(axis=0)

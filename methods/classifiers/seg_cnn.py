@@ -11,8 +11,8 @@ from bench.nn.classifying import EIGHT_BITS, CnnClassifier
 
 if TYPE_CHECKING:
     from bench.images import Prepared
+    from bench.imaging.segmentation import Cells
     from bench.interfaces import Run
-    from bench.segmentation import Cells
 
 
 class SegCnn(CnnClassifier):
@@ -45,7 +45,7 @@ class SegCnn(CnnClassifier):
 
         Raises `DataError` for a channel that the images do not have, or Cellpose that is not installed.
         """
-        from bench.segmentation import segment
+        from bench.imaging.segmentation import segment
 
         cells = segment(
             images,

@@ -43,7 +43,7 @@ class Spectral(Clusterer):
         import numpy as np
         from sklearn.cluster import KMeans
 
-        from bench.neighbours import join_components, neighbour_graph
+        from bench.learning.neighbours import join_components, neighbour_graph
 
         assert data.features is not None
         k = data.k(self.k)

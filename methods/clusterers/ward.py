@@ -32,7 +32,7 @@ class Ward(Clusterer):
         import numpy as np
         from sklearn.cluster import AgglomerativeClustering
 
-        from bench.neighbours import join_components, neighbour_graph
+        from bench.learning.neighbours import join_components, neighbour_graph
 
         assert data.features is not None
         k = data.k(self.k)

@@ -181,10 +181,10 @@ class Dino(SelfTrained):
     def _learned(self, task: Task, curve: Curve, weights: Path, run: Run) -> Backbone:
         import warnings
 
-        from bench.durable import write_whole
         from bench.nn.backbone import Backbone
         from bench.nn.dino import Dino as Training
         from bench.nn.dino import collapsed
+        from bench.util.durable import write_whole
 
         assert isinstance(task, Training)
         run.facts["collapsed"] = collapsed(curve.watched)

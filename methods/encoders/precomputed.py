@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.arrayfile import file_ending, h5_datasets, ids_as_text, load_npy, match_rows, read_ids, read_table
 from bench.interfaces import DataError, Encoder, InputFile
+from bench.layouts.arrayfile import (
+    file_ending,
+    h5_datasets,
+    ids_as_text,
+    load_npy,
+    match_rows,
+    read_ids,
+    read_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from bench.arrayfile import (
+from bench.interfaces import DataError, InputFile, PairModel
+from bench.layouts.arrayfile import (
     csv_header,
     file_ending,
     gaps_but_in,
@@ -16,7 +17,6 @@ from bench.arrayfile import (
     read_ids,
     read_table,
 )
-from bench.interfaces import DataError, InputFile, PairModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -93,11 +93,11 @@ class Twin(PairModel):
         """
         import numpy as np
 
-        from bench.durable import seal, write_whole
         from bench.nn.training import Steps, seeded, train
         from bench.nn.twin import Pairs, Settings
         from bench.nn.twin import Twin as Training
         from bench.nn.weights import write_tensors
+        from bench.util.durable import seal, write_whole
 
         assert images.labels is not None
         network = self._network(images.shape, run.encoder_weights, run)
@@ -120,9 +120,9 @@ class Twin(PairModel):
 
     def join_probabilities(self, images: Prepared, weights: Path | None, run: Run) -> JoinProbabilities:
         """Return the mean probability of both directions, for all pairs."""
-        from bench.durable import unseal
         from bench.nn.reliability import recalibrated, reliability
         from bench.nn.weights import load_strictly, read_tensors
+        from bench.util.durable import unseal
 
         assert weights is not None
         network = self._network(images.shape, None, run)

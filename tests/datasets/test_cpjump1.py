@@ -15,11 +15,11 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.adapters.registry import load as load_adapter
+from bench.imaging.prepare import prepare
 from bench.interfaces import DataError, Dataset, Generator, Run
 from bench.layouts.platemap import join
-from bench.prepare import prepare
-from bench.registry import load as load_adapter
-from bench.tablefile import read_table
+from bench.layouts.tablefile import read_table
 
 SAMPLES = Path(os.environ.get("CUTJOIN_SAMPLES") or Path(__file__).parents[3] / "shared/samples") / "cpjump1"
 real = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"no real images: {SAMPLES} is absent")

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bench.decode import decode
+from bench.adapters.registry import load as load_adapter
 from bench.images import BadImage
+from bench.imaging.decode import decode
+from bench.imaging.prepare import load, prepare
 from bench.interfaces import DataError, Dataset, Generator, Run
 from bench.layouts.collages import Collages
-from bench.prepare import load, prepare
-from bench.registry import load as load_adapter
 from tests.conftest import snapshot
 
 NITRATE = "7-Pygsuia-SF-SW-NITRATE-day5-sample3-replicate3-08April2024"

@@ -9,9 +9,9 @@ import pytest
 import tifffile
 from pydantic import ValidationError
 
+from bench.adapters.registry import load as load_adapter
 from bench.images import BadImage
 from bench.interfaces import DataError, Dataset
-from bench.registry import load as load_adapter
 
 
 def image_folder(**parameters: Any) -> Dataset:

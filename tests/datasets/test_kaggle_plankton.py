@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench.adapters.registry import load as load_adapter
 from bench.images import ImageSet
+from bench.imaging.prepare import load, prepare
+from bench.imaging.selection import Selection, rows
 from bench.interfaces import DataError, Dataset, Run
-from bench.prepare import load, prepare
-from bench.registry import load as load_adapter
-from bench.selection import Selection, rows
 from tests.execute.runs import Bench
 
 SAMPLES = (

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from bench.adapters.registry import load as load_adapter
 from bench.images import BadImage
+from bench.imaging.prepare import load, prepare
+from bench.imaging.selection import Selection, rows
 from bench.interfaces import DataError, Dataset, Run
-from bench.prepare import load, prepare
-from bench.registry import load as load_adapter
-from bench.selection import Selection, rows
 
 SEEN = range(1, 11)
 UNSEEN = range(11, 14)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.adapters.registry import load as load_adapter
+from bench.imaging.prepare import prepare
 from bench.interfaces import DataError, Dataset, Generator, Run
-from bench.prepare import prepare
-from bench.registry import load as load_adapter
 
 COLUMNS = "site_id,well_id,cell_type,dataset,experiment,plate,well,site,well_type,sirna,sirna_id"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from bench.record import CellRecord, read
+from bench.records.record import CellRecord, read
 
 HOSTILE = Path(__file__).parent / "hostile"
 

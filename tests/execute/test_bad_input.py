@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from tests.execute.runs import Bench
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from tests.execute.runs import Bench
 
 LEARNING = Path(__file__).parent / "learning"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.metrics.names import CLASSIFICATION
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from tests.execute.runs import Bench
 
 SIMCLR = "{use: simclr, arch: conv5, width: 4, channels: native, epochs: 1, batch: 16}"

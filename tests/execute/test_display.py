@@ -9,7 +9,7 @@ from rich.console import Console
 from bench.execute.display import Display
 from bench.execute.local import State
 from bench.execute.process import Running
-from bench.plan import Stage
+from bench.planning.plan import Stage
 
 
 class Clock:

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import suitefile
 from bench.execute import gpus
 from bench.execute.gpus import Gpus, visible_gpus
 from bench.execute.local import Options, State, run
-from bench.fingerprint import Fingerprints
 from bench.interfaces import DataError
-from bench.place import place
-from bench.plan import Cell, make_plan
-from bench.record import CellRecord
-from bench.results import Results
-from bench.store import Store
+from bench.planning.fingerprint import Fingerprints
+from bench.planning.plan import Cell, make_plan
+from bench.records.record import CellRecord
+from bench.records.results import Results
+from bench.records.store import Store
+from bench.suite import suitefile
+from bench.util.environment import place
 
 PARALLEL = Path(__file__).parent / "parallel"
 

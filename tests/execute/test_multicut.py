@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from tests.execute.runs import Bench, json_of
 
 PER_CLASS = 12

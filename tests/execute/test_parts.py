@@ -9,7 +9,7 @@ import pytest
 
 from bench.metrics.score import score
 from bench.metrics.subsets import score_subsets
-from bench.record import CellRecord, Status
+from bench.records.record import CellRecord, Status
 from tests.execute.runs import Bench
 
 ORGANOIDS = """

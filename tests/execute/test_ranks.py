@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from tests.execute.runs import Bench
 
 pytestmark = pytest.mark.slow

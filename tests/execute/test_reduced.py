@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bench.metrics.label_free import score_features
-from bench.record import CellRecord
-from bench.store import Store
+from bench.records.record import CellRecord
+from bench.records.store import Store
 from tests.execute.runs import Bench
 
 SUITE = """

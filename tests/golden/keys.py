@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench import suitefile
-from bench.fingerprint import Fingerprints
+from bench.adapters.registry import load
 from bench.interfaces import Generator
-from bench.plan import make_plan
-from bench.registry import load
-from bench.suite import DatasetEntry, Suite
+from bench.planning.fingerprint import Fingerprints
+from bench.planning.plan import make_plan
+from bench.suite import suitefile
+from bench.suite.schema import DatasetEntry, Suite
 
 USERS_ENCODER = """\
 from bench.interfaces import Encoder
@@ -61,7 +61,7 @@ def _planned(suite: Suite, folder: Path) -> Iterator[str]:
 
 
 def _profiles(file: Path) -> list[str]:
-    from bench.yamlfile import read
+    from bench.util.yamlfile import read
 
     return list(read(file).value.get("profiles") or {})
 

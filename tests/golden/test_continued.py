@@ -1,7 +1,7 @@
 """Stores and results that version 0.1 wrote are continued: no stage runs again, and no record changes.
 
-`continued/NAME.tar.xz` holds both folders of `bench run NAME --profile smoke`, made by version 0.1. The weights
-of one method of the twins are left out for their size; its cell is never asked to be made anew.
+`continued/NAME.tar.xz` holds both folders of `bench run NAME --profile smoke`, made by version 0.1. The
+weights of one method of the twins are left out for their size; its cell is never asked to be made anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import read
+from bench.records.record import read
 from tests.conftest import bench, snapshot
 
 ARCHIVES = sorted(Path(__file__).parent.glob("continued/*.tar.xz"))

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from bench import suitefile
-from bench.durable import seal
-from bench.record import SCHEMA, CellRecord, Newer, StageRecord, Status, read
-from bench.report.leaderboard import build
-from bench.results import Results
+from bench.records.record import SCHEMA, CellRecord, Newer, StageRecord, Status, read
+from bench.records.results import Results
+from bench.report.tables.leaderboard import build
+from bench.suite import suitefile
+from bench.util.durable import seal
 from tests.conftest import bench
 
 HERE = Path(__file__).parent

@@ -13,8 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 
 import bench.layouts.collages
-from bench.decode import decode
 from bench.images import BadImage
+from bench.imaging.decode import decode
 from bench.layouts.collages import Collages, mask_areas
 
 SHAPE = (60, 80)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.interfaces import DataError
 from bench.layouts.loaddata import channels_of_index, channels_of_table, sites, suffixes
-from bench.tablefile import read_table
+from bench.layouts.tablefile import read_table
 
 SAMPLES = Path(os.environ.get("CUTJOIN_SAMPLES") or Path(__file__).parents[3] / "shared/samples") / "cpjump1"
 real = pytest.mark.skipif(not SAMPLES.is_dir(), reason=f"no real tables: {SAMPLES} is absent")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.layouts.platemap import join, well_name
-from bench.tablefile import TextTable, read_table
+from bench.layouts.tablefile import TextTable, read_table
 
 REAGENTS = (
     "broad_sample\tpert_iname\ttarget_list\tpert_type\tcontrol_type\n"

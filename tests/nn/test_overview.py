@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bench.commands.layers import show_layers
+from bench.cli.commands.layers import show_layers
 from bench.interfaces import DataError
 
 
@@ -43,7 +43,7 @@ def test_the_patch_network(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_parameter_is_counted_once(
     capsys: pytest.CaptureFixture[str], name: str, settings: tuple[str, ...]
 ) -> None:
-    from bench.commands.layers import _network
+    from bench.cli.commands.layers import _network
     from bench.nn.autoencoders import published_count
 
     _, parameters = shown(capsys, name, "3x32x32", *settings)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.durable import seal, write_whole
-from bench.keys import digest
-from bench.record import CellRecord, put
+from bench.adapters.keys import digest
+from bench.records.record import CellRecord, put
+from bench.util.durable import seal, write_whole
 
 PLACE = {
     "host": "h", "platform": "p", "processor": "c", "python": "3.11", "cutjoin": "0", "git_commit": "a" * 40,

@@ -233,8 +233,8 @@ def _ami(value: float) -> Any:
 
 
 def _strip_intervals(folder: Path) -> None:
-    from bench.durable import seal
-    from bench.record import read
+    from bench.records.record import read
+    from bench.util.durable import seal
 
     for path in (folder / "records").glob("*.json"):
         body = read(path).model_dump(mode="json")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.figures.cell import Cell
 from bench.report.figures.columns import Column
 from bench.report.figures.map import MOST_GROUPS, scatter
 from bench.report.figures.plane import plane
 from bench.report.figures.style import NEUTRAL, colour, frame, headed, new, plural, short
+from bench.stages.cell import Cell
 
 
 def animation(cell: Cell, clusters: Column, over: Column) -> list[NDArray[np.uint8]]:

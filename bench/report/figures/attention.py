@@ -10,9 +10,9 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from bench.interfaces import DataError
-from bench.record import CellRecord
-from bench.report.figures.cell import Cell, share_evenly
+from bench.records.record import CellRecord
 from bench.report.figures.style import Drawing, Options, headed, new, short
+from bench.stages.cell import Cell, share_evenly
 
 if TYPE_CHECKING:
     from bench.report.figures.transformer import Stand

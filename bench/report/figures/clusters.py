@@ -13,9 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from bench.report.figures import columns
-from bench.report.figures.cell import Cell, majority, share_evenly
 from bench.report.figures.style import (
     NEUTRAL,
     RIGHT,
@@ -28,6 +27,7 @@ from bench.report.figures.style import (
     plural,
     short,
 )
+from bench.stages.cell import Cell, majority, share_evenly
 
 MOST_IMAGES = 100
 _HEAD = 0.72

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.adapters.registry import suggest
 from bench.interfaces import DataError
-from bench.registry import suggest
-from bench.report.figures.cell import Cell
+from bench.stages.cell import Cell
 
 _USUAL = ("day", "bag", "plate", "experiment", "batch")
 _MOST_VALUES = 100

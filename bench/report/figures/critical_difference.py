@@ -5,8 +5,8 @@ from __future__ import annotations
 from bench.interfaces import DataError
 from bench.metrics.names import find
 from bench.report.figures.style import NEUTRAL, RIGHT, Drawing, captioned, new, short
-from bench.report.leaderboard import Leaderboard
-from bench.report.ranks import Ranking, rank_over_datasets
+from bench.report.tables.leaderboard import Leaderboard
+from bench.report.tables.ranks import Ranking, rank_over_datasets
 
 _LINE = 0.24
 """Inches from name to name."""

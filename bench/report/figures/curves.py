@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bench.interfaces import DataError
-from bench.record import CellRecord
-from bench.report.figures.cell import Cell
+from bench.records.record import CellRecord
 from bench.report.figures.style import Drawing, Options, colour, headed, new, short
+from bench.stages.cell import Cell
 
 
 def unfit(record: CellRecord) -> str | None:

@@ -11,14 +11,14 @@ import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bench import registry
+from bench.adapters import registry
 from bench.images import Prepared
 from bench.interfaces import DataError, Run
 from bench.nn.classifying import CnnClassifier
 from bench.nn.inputs import tensor, threads
-from bench.record import CellRecord
-from bench.report.figures.cell import Cell
+from bench.records.record import CellRecord
 from bench.report.figures.style import Drawing, Options, headed, new, short
+from bench.stages.cell import Cell
 
 _IMAGES = 2
 _ROWS, _COLUMNS = 3, 7

@@ -8,10 +8,9 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from bench.interfaces import DataError
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from bench.report.figures import columns, plane
 from bench.report.figures.animation import animation
-from bench.report.figures.cell import Cell
 from bench.report.figures.columns import Column
 from bench.report.figures.style import (
     SCALE,
@@ -23,6 +22,7 @@ from bench.report.figures.style import (
     plural,
     short,
 )
+from bench.stages.cell import Cell
 
 _MOST_CLUSTERS = 40
 _MOST_WRITTEN = 150

@@ -6,10 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from bench.record import CellRecord
-    from bench.report.figures.cell import Cell
+    from bench.records.record import CellRecord
     from bench.report.figures.style import Drawing, Options
-    from bench.report.leaderboard import Leaderboard
+    from bench.report.tables.leaderboard import Leaderboard
+    from bench.stages.cell import Cell
 
 KINDS = {
     "attention": "what the heads of a vision transformer look at, before and after training",

@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bench.report.figures import columns, plane
-from bench.report.figures.cell import Cell
 from bench.report.figures.columns import Column
 from bench.report.figures.plane import Plane
 from bench.report.figures.style import (
@@ -27,6 +26,7 @@ from bench.report.figures.style import (
     new,
     short,
 )
+from bench.stages.cell import Cell
 
 MOST_GROUPS = 20
 _TURNS = 8

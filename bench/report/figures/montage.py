@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.record import CellRecord
-from bench.report.contact import spread
+from bench.imaging.contact import spread
+from bench.records.record import CellRecord
 from bench.report.figures import columns
-from bench.report.figures.cell import Cell, majority
 from bench.report.figures.style import Drawing, Options, headed, new, percent, plural, short
+from bench.stages.cell import Cell, majority
 
 _SIDE = 4
 """Most images in a row of a cluster's block, and most rows."""

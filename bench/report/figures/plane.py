@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import registry
+from bench.adapters import registry
 from bench.interfaces import Reducer, Run
-from bench.record import CellRecord
-from bench.report.figures.cell import Cell
+from bench.records.record import CellRecord
+from bench.stages.cell import Cell
 
 _MOST = 20_000
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.interfaces import DataError
-from bench.record import CellRecord
-from bench.report.figures.cell import Cell
+from bench.records.record import CellRecord
 from bench.report.figures.style import NEUTRAL, Drawing, Options, colour, headed, new, short
+from bench.stages.cell import Cell
 
 
 def unfit(record: CellRecord) -> str | None:

@@ -12,9 +12,9 @@ from matplotlib.ticker import NullFormatter
 
 from bench.interfaces import DataError
 from bench.nn.reliability import reliability
-from bench.record import CellRecord
-from bench.report.figures.cell import Cell
+from bench.records.record import CellRecord
 from bench.report.figures.style import MARKERS, NEUTRAL, Drawing, Options, colour, headed, new, short
+from bench.stages.cell import Cell
 
 
 def unfit(record: CellRecord) -> str | None:

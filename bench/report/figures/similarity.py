@@ -10,8 +10,8 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from bench.report.figures import plane
-from bench.report.figures.cell import Cell, share_evenly
 from bench.report.figures.style import SCALE, Drawing, Options, headed, new, short
+from bench.stages.cell import Cell, share_evenly
 
 _MOST_IMAGES = 400
 _MOST_NAMES = 20

@@ -17,8 +17,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.durable import write_whole
-from bench.report.figures.cell import Cell
+from bench.stages.cell import Cell
+from bench.util.durable import write_whole
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 """Told apart with any kind of colour vision (Okabe and Ito 2008), without the yellow that white swallows."""

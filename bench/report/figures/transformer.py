@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench import registry
+from bench.adapters import registry
 from bench.interfaces import DataError, Encoder, Run
 from bench.nn.backbone import Backbone
 from bench.nn.inputs import tensor, threads
 from bench.nn.weights import load_strictly, read_tensors
-from bench.record import StageRecord
+from bench.records.record import StageRecord
 from bench.report.figures.attention import described_encoder, unfit
-from bench.report.figures.cell import Cell
+from bench.stages.cell import Cell
 
 _THREADS = min(4, os.cpu_count() or 1)
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.records.store import Store
 from bench.report.site.embedding import Projection
 from bench.report.site.folder import Folder
 from bench.report.site.index import index_page
 from bench.report.site.method import MethodPage
 from bench.report.site.shared import Shared
 from bench.report.site.suite import ShownSuite
-from bench.store import Store
 
 Progress = Callable[[int, int, str], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.record import CellRecord
+from bench.records.record import CellRecord
 from bench.report.site.html import Html, tag
 
 _WIDTH, _HEIGHT = 420, 240

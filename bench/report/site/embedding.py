@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import registry
+from bench.adapters import registry
 from bench.interfaces import Json, Reducer, Run
-from bench.report.figures.cell import Cell
 from bench.report.figures.columns import Column
+from bench.stages.cell import Cell
 
 if TYPE_CHECKING:
     from bench.interfaces import Features

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePosixPath
 
-from bench.durable import Damaged, seal, unseal, write_whole
 from bench.interfaces import DataError
+from bench.util.durable import Damaged, seal, unseal, write_whole
 
 LIST = "site.json"
 

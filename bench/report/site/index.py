@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.metrics.names import METRICS, find
-from bench.report.leaderboard import Board, Row
-from bench.report.render import heading, notes
 from bench.report.site import marks
 from bench.report.site.html import Html, page, scrolling, tag
 from bench.report.site.suite import ShownSuite
+from bench.report.tables.leaderboard import Board, Row
+from bench.report.tables.render import heading, notes
 
 _MANY_DATASETS = 3
 

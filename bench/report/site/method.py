@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 from bench.interfaces import DataError
 from bench.metrics.names import METRICS, find
-from bench.record import CellRecord
+from bench.records.record import CellRecord
+from bench.records.results import PlannedCell
+from bench.records.store import Store
 from bench.report.figures import columns
-from bench.report.figures.cell import Cell
 from bench.report.figures.style import percent, plural
-from bench.report.leaderboard import Board, Row
-from bench.report.render import heading
 from bench.report.site import confusion, embedding, marks, pictures, provenance
 from bench.report.site.curves import curves
 from bench.report.site.embedding import Source
@@ -22,8 +21,9 @@ from bench.report.site.map import markup as map_markup
 from bench.report.site.matrix import markup as matrix_markup
 from bench.report.site.shared import Shared
 from bench.report.site.suite import ShownSuite
-from bench.results import PlannedCell
-from bench.store import Store
+from bench.report.tables.leaderboard import Board, Row
+from bench.report.tables.render import heading
+from bench.stages.cell import Cell
 
 _TO_DECIDE = ("cluster", "predict")
 _TO_SEE = ("prepare", *_TO_DECIDE)

@@ -14,10 +14,10 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.report.contact import spread
-from bench.report.figures.cell import Cell, majority, share_evenly
+from bench.imaging.contact import spread
 from bench.report.figures.columns import Column
 from bench.report.figures.similarity import contrast, cosine
+from bench.stages.cell import Cell, majority, share_evenly
 
 if TYPE_CHECKING:
     from bench.interfaces import Labels

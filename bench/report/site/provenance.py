@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.record import CellRecord, Place, StageRecord
+from bench.records.record import CellRecord, Place, StageRecord
 from bench.report.site.html import Child, Html, table, tag
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.adapters.keys import digest
 from bench.interfaces import Json
-from bench.keys import digest
-from bench.report.figures.cell import Cell
 from bench.report.site import embedding, pictures
 from bench.report.site.embedding import Projection, Source
 from bench.report.site.folder import Folder
 from bench.report.site.pictures import Similarity
+from bench.stages.cell import Cell
 
 
 @dataclass

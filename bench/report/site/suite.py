@@ -7,10 +7,10 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.keys import digest
-from bench.record import CellRecord
-from bench.report.leaderboard import Board, Leaderboard, Row, build
-from bench.results import PlannedCell, PlanOnDisk, Results
+from bench.adapters.keys import digest
+from bench.records.record import CellRecord
+from bench.records.results import PlannedCell, PlanOnDisk, Results
+from bench.report.tables.leaderboard import Board, Leaderboard, Row, build
 
 
 @dataclass(frozen=True)

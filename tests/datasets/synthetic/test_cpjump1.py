@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from bench.adapters.registry import load as load_adapter
 from bench.interfaces import Dataset, Generator, Run
-from bench.registry import load as load_adapter
 
 
 def written(root: Path, **parameters: Any) -> Path:

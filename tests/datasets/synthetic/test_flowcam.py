@@ -8,14 +8,14 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
+from bench.datasets.synthetic.drawing.sprites import KINDS
 from scipy.stats import chi2_contingency
 
-from bench.decode import decode
+from bench.adapters.registry import load as load_adapter
+from bench.imaging.decode import decode
 from bench.interfaces import Dataset, Generator, Run
 from bench.layouts.collages import Collages
 from bench.layouts.flowcam_writing import FIELDS
-from bench.registry import load as load_adapter
-from bench.sprites import KINDS
 
 
 def make_run(folder: Path) -> Run:

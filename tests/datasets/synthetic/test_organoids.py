@@ -14,10 +14,10 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.metrics import confusion_matrix
 
+from bench.adapters.registry import load as load_adapter
 from bench.images import Prepared
+from bench.imaging.prepare import load, prepare
 from bench.interfaces import Dataset, Encoder, Generator, Run
-from bench.prepare import load, prepare
-from bench.registry import load as load_adapter
 
 
 def organoids(**parameters: int) -> Generator:

@@ -7,16 +7,16 @@ from typing import cast
 import cv2
 import numpy as np
 import pytest
+from bench.datasets.synthetic.drawing.sprites import KINDS, draw
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.metrics import confusion_matrix
 
+from bench.adapters.registry import load as load_adapter
 from bench.images import Prepared
+from bench.imaging.prepare import load, prepare
 from bench.interfaces import Dataset, Generator, Run
-from bench.prepare import load, prepare
-from bench.registry import load as load_adapter
-from bench.sprites import KINDS, draw
 
 
 def plankton(**parameters: int | float) -> Generator:

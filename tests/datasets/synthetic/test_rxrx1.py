@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.adapters.registry import load as load_adapter
 from bench.interfaces import Dataset, Generator, Run
-from bench.registry import load as load_adapter
 
 
 def written(root: Path, **parameters: Any) -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.fileset import FileSet
 from bench.images import ImageSet
 from bench.interfaces import Dataset
+from bench.layouts.fileset import FileSet
 
 
 class Changing(Dataset):

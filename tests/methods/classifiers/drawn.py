@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench.datasets.synthetic.drawing.cells import CELL_TYPES, Batch, draw
 from numpy.typing import NDArray
 
-from bench.cell_drawing import CELL_TYPES, Batch, draw
 from bench.images import Prepared
 from tests.methods import adapter, make_run, prepared
 from tests.methods.killed import kill

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import registry
+from bench.adapters import registry
 from bench.interfaces import ToCluster
 from tests.methods import make_run
 

@@ -10,7 +10,7 @@ from sklearn.datasets import make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from bench.interfaces import DataError
-from bench.neighbours import join_components, neighbour_graph
+from bench.learning.neighbours import join_components, neighbour_graph
 from tests.methods import adapter, blobs, make_run, same_partition, to_cluster
 
 

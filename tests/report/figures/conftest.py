@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.report.figures.cell import Cell
+from bench.stages.cell import Cell
 from tests.execute.runs import Bench
 from tests.report.figures.runs import cells, finished
 

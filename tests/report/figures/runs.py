@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from bench.report.figures.cell import Cell
-from bench.store import Store
+from bench.records.store import Store
+from bench.stages.cell import Cell
 from tests.execute.runs import Bench
 
 _DINO = (

@@ -12,10 +12,10 @@ from bench.interfaces import DataError
 from bench.nn.backbone import Architecture, build
 from bench.nn.inputs import tensor
 from bench.report.figures.attention import overlaid
-from bench.report.figures.cell import Cell
 from bench.report.figures.kinds import kind
 from bench.report.figures.style import Options, applied
 from bench.report.figures.transformer import class_attention, snapshots, stands
+from bench.stages.cell import Cell
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 1, 32, 48), np.uint8)
 

@@ -11,8 +11,8 @@ from matplotlib.text import Text
 from bench.interfaces import DataError
 from bench.report.figures.critical_difference import draw
 from bench.report.figures.style import RIGHT, applied, write
-from bench.report.ranks import Ranking, rank_over_datasets
-from tests.report.test_comparison import DEMSAR, over_datasets
+from bench.report.tables.ranks import Ranking, rank_over_datasets
+from tests.report.tables.test_comparison import DEMSAR, over_datasets
 
 CLEAR = [[0.9, 0.5, 0.1 + i / 100, 0.05] for i in range(12)]
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from bench.interfaces import DataError
-from bench.report.figures.cell import Cell
 from bench.report.figures.kinds import KINDS, kind
 from bench.report.figures.style import Options, applied, write
+from bench.stages.cell import Cell
 
 DRAWN_OF = {"attention": "dino", "similarity": "dino", "map": "dino", "frequencies": "dino", "curves": "dino"}
 DRAWN_OF |= {"montage": "pixels", "reliability": "twin", "clusters": "twin", "feature_maps": "cnn"}
@@ -95,7 +95,7 @@ def test_reliability_and_curves_are_those_of_the_record(by_method: dict[str, Cel
 def test_an_artefact_that_was_collected_is_named_with_the_remedy(
     by_method: dict[str, Cell], tmp_path: Path
 ) -> None:
-    from bench.store import Store
+    from bench.records.store import Store
 
     cell = Cell(by_method["pixels"].record, Store(tmp_path))
     with (

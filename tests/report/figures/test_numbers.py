@@ -16,7 +16,6 @@ from PIL import Image
 from bench.interfaces import DataError
 from bench.report.figures import columns
 from bench.report.figures.animation import so_far
-from bench.report.figures.cell import Cell, majority, share_evenly
 from bench.report.figures.clusters import decisions
 from bench.report.figures.columns import Column
 from bench.report.figures.frequencies import shares
@@ -24,6 +23,7 @@ from bench.report.figures.kinds import kind
 from bench.report.figures.plane import plane
 from bench.report.figures.similarity import contrast, cosine
 from bench.report.figures.style import Options, applied, percent, write
+from bench.stages.cell import Cell, majority, share_evenly
 
 CODES = hnp.arrays(np.int64, 30, elements=st.integers(-1, 4))
 

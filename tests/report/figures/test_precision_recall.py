@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bench.interfaces import DataError
-from bench.report.figures.cell import Cell
+from bench.records.store import Store
 from bench.report.figures.kinds import kind
 from bench.report.figures.style import Options, applied, write
-from bench.store import Store
+from bench.stages.cell import Cell
 from tests.execute.runs import Bench
 from tests.report.figures.test_kinds import texts
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.records.results import Results
+from bench.records.store import Store
 from bench.report.site.build import Built, build_site
 from bench.report.site.suite import ShownSuite
-from bench.results import Results
-from bench.store import Store
 from tests.report.site.chromium import NAMES, Chromium, find
 from tests.report.site.made import Made, Wish, make
 

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.durable import seal, write_whole
-from bench.keys import digest
+from bench.adapters.keys import digest
 from bench.metrics.score import score
-from bench.record import CellRecord, Place, StageRecord, put
-from bench.store import Store
+from bench.records.record import CellRecord, Place, StageRecord, put
+from bench.records.store import Store
+from bench.util.durable import seal, write_whole
 
 PLACE = Place(
     host="h",

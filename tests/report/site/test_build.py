@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.durable import seal, unseal, write_whole
-from bench.record import CellRecord, put
-from bench.store import Store
+from bench.records.record import CellRecord, put
+from bench.records.store import Store
+from bench.util.durable import seal, unseal, write_whole
 from tests.conftest import snapshot
 from tests.report.site.conftest import built, page
 from tests.report.site.made import Made, Wish, make

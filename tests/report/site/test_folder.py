@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.durable import seal
 from bench.interfaces import DataError
 from bench.report.site.folder import LIST, Folder
+from bench.util.durable import seal
 
 
 def write(root: Path, *names: str) -> Folder:

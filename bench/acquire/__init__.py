@@ -1,0 +1,1 @@
+"""How data gets onto this machine: downloads and archives."""

@@ -1,0 +1,1 @@
+"""How adapters are found, named and written down."""

@@ -1,0 +1,1 @@
+"""What the commands of `bench` do; `bench.cli.app` declares them."""

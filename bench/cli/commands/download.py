@@ -1,0 +1,203 @@
+"""`bench data download`: fetch a dataset from its official source, or say how."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.acquire.archive import is_archive, unpack
+from bench.acquire.download import Wanted, check_space, fetch
+from bench.adapters.origin import Download, Origin, stand_in_marker
+from bench.adapters.registry import suggest
+from bench.cli.commands.data import origin_facts, total_size
+from bench.cli.progress import Progress, human
+from bench.cli.settings import dataset_class, default_folder
+from bench.interfaces import DataError
+
+_NO_SOURCE = 2
+_INSTALL = {
+    "aws": "pip install awscli",
+    "hf": "pip install huggingface_hub",
+    "kaggle": "pip install kaggle, and put the token of your account where it says",
+}
+_ARCHIVES_IN_ARCHIVES = 3
+_STDERR = 2
+"""File descriptor: what a program says must not get into our JSON."""
+
+
+def download_dataset(
+    name: str, out: Path | None, names: Sequence[str], data: Path | None, *, dry_run: bool, as_json: bool
+) -> int:
+    """Fetch and unpack the parts of a dataset; return the exit code: 2 where there is no public source.
+
+    Raises `DataError` for unknown parts, programs that are not installed, and whatever goes wrong on the way.
+    """
+    origin = dataset_class(name).origin
+    target = out or default_folder(name, data)
+    if origin is None or not origin.parts:
+        return _say_by_hand(name, origin, target, as_json=as_json)
+    parts = _chosen(name, origin, names)
+    if dry_run and target is None:
+        target = Path(name)
+    if target is None:
+        raise DataError(f"{name}: where to? Give --out, or set BENCH_DATA (or --data)")
+    marker = stand_in_marker(target)
+    if marker is not None:
+        raise DataError(f"{target}: holds a generated stand-in ({marker}); get the real data elsewhere")
+    if dry_run:
+        _say_commands(name, origin, parts, target, as_json=as_json)
+        return 0
+    _check_programs(parts)
+    print(f"{name}: {total_size(parts)}, to {target}; licence: {origin.licence}", file=sys.stderr)
+    target.mkdir(parents=True, exist_ok=True)
+    check_space(target, _missing_bytes(parts, target))
+    done = []
+    for part in parts:
+        done.append(_get(part, target))
+        if not as_json:
+            print(_sentence(done[-1]))
+    if as_json:
+        print(json.dumps({"dataset": name, "out": str(target), "licence": origin.licence, "parts": done}))
+    else:
+        print(f"`bench data verify {name} {shlex.quote(str(target))}` reads it all and compares the numbers.")
+    return 0
+
+
+def _say_by_hand(name: str, origin: Origin | None, target: Path | None, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"dataset": name, "origin": origin_facts(origin), "parts": []}))
+    elif origin is None:
+        print(f"{name} is a layout, no particular dataset: `bench data describe {name}` says what it reads.")
+    else:
+        print(f"{name}: there is no public source that a program could fetch. {origin.by_hand}")
+        print(f"Data folder: {target or f'$BENCH_DATA/{name}'}")
+        print(f"Licence: {origin.licence}")
+    return _NO_SOURCE
+
+
+def _chosen(name: str, origin: Origin, names: Sequence[str]) -> list[Download]:
+    known = {p.name: p for p in origin.parts}
+    for wanted in names:
+        if wanted not in known:
+            raise DataError(f"{name} has no part {wanted!r}; {suggest(wanted, list(known))}")
+    return [p for p in origin.parts if (p.name in names if names else not p.optional)]
+
+
+def _say_commands(
+    name: str, origin: Origin, parts: Sequence[Download], target: Path, *, as_json: bool
+) -> None:
+    if as_json:
+        listed = [vars(p) | {"command": _shell(p, target)} for p in parts]
+        print(json.dumps({"dataset": name, "out": str(target), "licence": origin.licence, "parts": listed}))
+        return
+    print(f"# {name}, licence: {origin.licence}")
+    left_out = [p for p in origin.parts if p not in parts]
+    for part in parts:
+        size = f"{human(part.size)} ({part.size} bytes)" if part.size is not None else "size unknown"
+        print(f"# {part.name}: {size}{f'; {part.note}' if part.note else ''}")
+        for command in _shell(part, target):
+            print(command)
+    print(f"# together: {total_size(parts)}")
+    for part in left_out:
+        print(f"# left out: --part {part.name} ({total_size([part])}){f': {part.note}' if part.note else ''}")
+
+
+def _shell(part: Download, target: Path) -> list[str]:
+    """Write what is done for a part as commands for a shell."""
+    if part.command:
+        unpacking = ["# then every archive that it leaves is unpacked there"] if part.unpack else []
+        return [shlex.join(_command(part, target)), *unpacking]
+    file = str(target / _wanted(part).name)
+    lines = [
+        shlex.join(["curl", "--fail", "-L", "-C", "-", "--create-dirs", "-o", file, part.url]),
+    ]
+    if part.md5:
+        lines.append(f"echo {shlex.quote(f'{part.md5}  {file}')} | md5sum -c")
+    if part.unpack and file.endswith(".zip"):
+        lines.append(shlex.join(["unzip", "-n", file, "-d", str(target)]))
+    elif part.unpack:
+        lines.append(shlex.join(["tar", "-x", "-f", file, "-C", str(target)]))
+    return lines
+
+
+def _check_programs(parts: Sequence[Download]) -> None:
+    for part in parts:
+        program = part.command[0] if part.command else ""
+        if program and shutil.which(program) is None:
+            hint = f"; {_INSTALL[program]}" if program in _INSTALL else ""
+            raise DataError(f"part {part.name!r} needs the program {program!r}, which is not installed{hint}")
+
+
+def _missing_bytes(parts: Sequence[Download], target: Path) -> int:
+    files = ((p, target / _wanted(p).name) for p in parts if p.url and p.size is not None)
+    return sum((p.size or 0) for p, file in files if not file.exists())
+
+
+def _get(part: Download, target: Path) -> dict[str, Any]:
+    about: dict[str, Any] = {"part": part.name, "file": None, "bytes": None, "unpacked": None}
+    if part.url:
+        wanted = _wanted(part)
+        with Progress("bytes") as progress:
+            fresh = fetch(wanted, target, progress)
+        file = target / wanted.name
+        about |= {
+            "state": "fetched" if fresh else "was there",
+            "file": str(file),
+            "bytes": file.stat().st_size,
+            "checked": "md5" if part.md5 else "size" if part.size is not None else "nothing was known",
+        }
+        archives = [file]
+    else:
+        _run(_command(part, target))
+        about["state"] = "command ended well"
+        archives = []
+    if part.unpack:
+        with Progress("bytes") as progress:
+            found = _unpack_all(target, archives, progress)
+        about["unpacked"] = found
+        if part.command and not found:
+            raise DataError(f"{part.command[0]} left no archive to unpack in {target}")
+    return about
+
+
+def _unpack_all(target: Path, archives: list[Path], progress: Progress) -> dict[str, int]:
+    """Unpack archives, and those that come out of them; without any given, those directly in `target`."""
+    done: dict[Path, int] = {}
+    todo = archives or [p for p in sorted(target.iterdir()) if is_archive(p)]
+    for _ in range(_ARCHIVES_IN_ARCHIVES):
+        for archive in todo:
+            done[archive] = unpack(archive, target, progress).files
+        todo = (
+            [p for p in sorted(target.iterdir()) if p not in done and is_archive(p)] if not archives else []
+        )
+    return {archive.name: files for archive, files in done.items()}
+
+
+def _run(command: Sequence[str]) -> None:
+    print(f"$ {shlex.join(command)}", file=sys.stderr)
+    code = subprocess.run(command, stdout=_STDERR, check=False).returncode
+    if code:
+        raise DataError(f"`{shlex.join(command)}` ended with exit code {code}; what it says is above")
+
+
+def _command(part: Download, target: Path) -> list[str]:
+    return [word.replace("{out}", str(target)) for word in part.command]
+
+
+def _wanted(part: Download) -> Wanted:
+    return Wanted(part.url, part.size, part.md5)
+
+
+def _sentence(about: dict[str, Any]) -> str:
+    said = f"{about['part']}: {about['state']}"
+    if about["file"]:
+        said += f", {about['file']}, {human(about['bytes'])}, checked: {about['checked']}"
+    for archive, files in (about["unpacked"] or {}).items():
+        said += f"; {archive}: {files} files unpacked, the archive may go"
+    return said

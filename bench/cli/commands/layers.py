@@ -1,0 +1,67 @@
+"""`bench describe encoder NAME --layers CxHxW`: the network that an encoder builds, layer by layer."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.adapters import registry
+from bench.cli.settings import configured
+from bench.interfaces import DataError, Encoder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def show_layers(kind: str, name: str, images: str, settings: Sequence[str], *, as_json: bool) -> None:
+    """Print the layers of an encoder's network for images of a shape, with sizes and parameters.
+
+    Raises `DataError` for a shape that is none, and for what has no network.
+    """
+    from bench.nn.overview import layers
+
+    shape = _shape(images)
+    network = _network(kind, name, shape, settings)
+    found = layers(network, shape)
+    total = sum(layer.parameters for layer in found)
+    if as_json:
+        print(json.dumps({"layers": [dataclasses.asdict(layer) for layer in found], "parameters": total}))
+        return
+    from tabulate import tabulate
+
+    count = [f"{x.parameters:,}" if x.parameters else "" for x in found]
+    size = [" x ".join(map(str, x.output)) for x in found]
+    rows = [(x.part, x.kind, x.kernel, s, n) for x, s, n in zip(found, size, count, strict=True)]
+    header = ("part", "layer", "kernel", "output", "parameters")
+    align = ("left", "left", "left", "left", "right")
+    print(tabulate(rows, header, tablefmt="simple", colalign=align, disable_numparse=True))
+    print(f"\n{total:,} parameters, the running statistics of normalisations included")
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)
+    if found is None or any(int(n) > 4096 for n in found.groups()):
+        raise DataError(f"--layers {text}: channels, height and width are wanted, at most 4096, e.g. 3x64x64")
+    channels, height, width = map(int, found.groups())
+    return channels, height, width
+
+
+def _network(kind: str, name: str, shape: tuple[int, int, int], settings: Sequence[str]) -> nn.Module:
+    import logging
+    from pathlib import Path
+
+    from bench.interfaces import Run
+
+    if kind != "encoder":
+        raise DataError(f"--layers: only encoders have networks to show (got {kind})")
+    cls = registry.load("encoder", name)
+    build: Any = getattr(cls, "network", None)
+    if not issubclass(cls, Encoder) or build is None:
+        raise DataError(f"encoder {name!r} has no network to show")
+    log = logging.getLogger("bench")
+    run = Run(0, 1, "cpu", "float32", log, Path(), lambda done, total, text: None)
+    network: nn.Module = build(configured(cls, settings), shape, None, run)
+    return network

@@ -1,0 +1,85 @@
+"""`bench plan`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench.planning.fingerprint import Fingerprints
+from bench.planning.plan import Cell, Plan, make_plan
+from bench.records.results import Results
+from bench.records.store import Store
+from bench.suite import suitefile as suites
+from bench.util.durable import Damaged
+
+
+def show_plan(
+    name: str, profile: str | None, data: Path | None, base: Path, store_root: Path, *, as_json: bool
+) -> None:
+    """Print what a run would do, without doing or changing any of it."""
+    suite = suites.load(suites.find(name), profile, data)
+    plan = make_plan(suite, Fingerprints(store_root / "fingerprints.sqlite", read_only=True))
+    results, store = Results(base, suite.name), Store(store_root)
+    states = {cell.key: _state(cell, results) for cell in plan.cells}
+    wanted = {key for cell in plan.cells if states[cell.key] == "to do" for key in cell.stages}
+    cached = {key for key in wanted if store.holds(key)}
+    if as_json:
+        print(json.dumps(_as_json(plan, states, wanted, cached)))
+        return
+    console = Console()
+    table = Table(box=None, pad_edge=False)
+    for column in ("dataset", "method", "to do", "cached", "blocked"):
+        table.add_column(column, justify="left" if column in ("dataset", "method") else "right")
+    for (dataset, method), counts in _by_method(plan, states).items():
+        numbers = [str(counts[s]) if counts[s] else "·" for s in ("to do", "cached", "blocked")]
+        table.add_row(Text(dataset), Text(method), *numbers)
+    console.print(table)
+    total = Counter(states.values())
+    console.print(
+        f"\n{len(plan.cells)} cells: {total['to do']} to do, {total['cached']} cached, "
+        f"{total['blocked']} blocked; {len(wanted) - len(cached)} stages to run, {len(cached)} in the store",
+        highlight=False,
+    )
+    for reason in dict.fromkeys(c.blocked for c in plan.cells if c.blocked):
+        console.print(f"blocked: {reason}", style="magenta", markup=False, highlight=False, soft_wrap=True)
+
+
+def _state(cell: Cell, results: Results) -> str:
+    try:
+        if results.get(cell.key) is not None:
+            return "cached"
+    except Damaged:
+        return "to do"
+    return "blocked" if cell.blocked else "to do"
+
+
+def _by_method(plan: Plan, states: dict[str, str]) -> dict[tuple[str, str], Counter[str]]:
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for cell in plan.cells:
+        counts.setdefault((cell.dataset, cell.method), Counter())[states[cell.key]] += 1
+    return counts
+
+
+def _as_json(plan: Plan, states: dict[str, str], wanted: set[str], cached: set[str]) -> dict[str, object]:
+    return {
+        "suite": plan.suite.name,
+        "cells": [
+            {
+                "key": c.key,
+                "dataset": c.dataset,
+                "method": c.method,
+                "seed": c.seed,
+                "state": states[c.key],
+                "blocked": c.blocked,
+                "stages": list(c.stages),
+            }
+            for c in plan.cells
+        ],
+        "stages_to_run": len(wanted) - len(cached),
+        "stages_cached": len(cached),
+    }

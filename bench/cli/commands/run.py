@@ -1,0 +1,172 @@
+"""`bench run`."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from bench.adapters.registry import suggest
+from bench.cli.commands.inspect import wide_console
+from bench.execute.display import Display
+from bench.execute.gpus import visible_gpus
+from bench.execute.local import Interrupted, Options, default_jobs
+from bench.execute.local import run as run_plan
+from bench.interfaces import DataError
+from bench.planning.fingerprint import Fingerprints
+from bench.planning.plan import Cell, Plan, make_plan
+from bench.records.record import CellRecord, Status
+from bench.records.results import Results
+from bench.records.store import Store
+from bench.report.tables.leaderboard import Leaderboard, build
+from bench.report.tables.render import comma_separated, html, latex, markdown, terminal
+from bench.suite import suitefile as suites
+from bench.util.durable import write_whole
+from bench.util.environment import place
+
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+
+
+def run_suite(
+    name: str,
+    profile: str | None,
+    data: Path | None,
+    base: Path,
+    store_root: Path,
+    jobs: int | None,
+    retry: str,
+    only: str | None,
+    device: str,
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Run a suite, or the `only` cell whose key begins so, and write its leaderboard.
+
+    Returns the exit code of the process; it and the counts are of the cells that were to run.
+    """
+    console = wide_console(stderr=as_json)
+    statuses = _statuses(retry)
+    suite = suites.load(suites.find(name), profile, data)
+    whole = make_plan(suite, Fingerprints(store_root / "fingerprints.sqlite"))
+    results = Results(base, suite.name)
+    plan = whole
+    if only is not None:
+        plan = replace(whole, cells=[_cell(whole, only, results)])
+        statuses = frozenset(Status)
+    _refuse_without_any_data(plan)
+    results.write_plan(whole)
+    options = Options(
+        jobs or default_jobs(suite.block.limits.threads), statuses, device, visible_gpus(device)
+    )
+    interrupted = False
+    with _Stop() as stop, Display(console, len(plan.cells), options.jobs, quiet=quiet) as display:
+        try:
+            run_plan(plan, Store(store_root), results, options, display, place(), lambda: stop.asked)
+        except Interrupted:
+            interrupted = True
+    board = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
+    records = {c.key: results.get(c.key) for c in plan.cells}
+    counts = Counter(str(r.status) if r is not None else "missing" for r in records.values())
+    failed = sum(r is None or r.status.failed for r in records.values())
+    code = INTERRUPTED if interrupted else FAILED if failed else 0
+    if as_json:
+        print(json.dumps(_summary(results, counts, code)))
+    elif not quiet:
+        _conclude(console, results, board, counts, interrupted=interrupted)
+    return code
+
+
+def write_leaderboard(results: Results, records: dict[str, CellRecord | None]) -> Leaderboard:
+    """Draw the leaderboard from the records into leaderboard.md, .csv, .tex and .html."""
+    board = build(results.read_plan(), records.get)
+    for suffix, render in (("md", markdown), ("csv", comma_separated), ("tex", latex), ("html", html)):
+        write_whole(results.folder / f"leaderboard.{suffix}", render(board).encode())
+    return board
+
+
+class _Stop:
+    """Turns Ctrl-C, SIGTERM and SIGHUP into a question that the run asks itself now and then."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> _Stop:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, _: int, __: FrameType | None) -> None:
+        self.asked = True
+
+
+def _statuses(text: str) -> frozenset[Status]:
+    words = [w.strip() for w in text.split(",") if w.strip()]
+    if "failed" in words:
+        words = [w for w in words if w != "failed"] + [str(s) for s in Status if s.failed]
+    known = [str(s) for s in Status]
+    for word in words:
+        if word not in known:
+            raise DataError(f"--retry: no status named {word!r}; {suggest(word, [*known, 'failed'])}")
+    return frozenset(Status(w) for w in words)
+
+
+def _cell(plan: Plan, key: str, results: Results) -> Cell:
+    """Return the planned cell whose key begins so."""
+    found = [c for c in plan.cells if key and c.key.startswith(key.lower())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        named = [f"{c.key[:12]} ({c.dataset} · {c.method} · seed {c.seed})" for c in found[:5]]
+        raise DataError(f"--only {key}: {len(found)} cells have keys that begin so: {', '.join(named)}")
+    hint = "`bench plan --json` lists the keys"
+    if key.isalnum() and any(results.records.glob(f"{key.lower()}*.json")):
+        hint = f"there is a record of one, but code, data or parameters have changed since; {hint} of now"
+    raise DataError(f"--only {key}: no cell of {results.suite} has a key that begins so; {hint}")
+
+
+def _refuse_without_any_data(plan: Plan) -> None:
+    reasons = dict.fromkeys(c.blocked for c in plan.cells)
+    if None not in reasons:
+        raise DataError("\n".join(r for r in reasons if r))
+
+
+def _summary(results: Results, counts: Counter[str], code: int) -> dict[str, object]:
+    return {
+        "suite": results.suite,
+        "exit_code": code,
+        "cells": sum(counts.values()),
+        "statuses": dict(sorted(counts.items())),
+        "leaderboard": str(results.folder / "leaderboard.csv"),
+        "records": str(results.records),
+    }
+
+
+def _conclude(
+    console: Console, results: Results, board: Leaderboard, counts: Counter[str], *, interrupted: bool
+) -> None:
+    for part in terminal(board, console.width):
+        console.print(part)
+    said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
+    n = sum(counts.values())
+    console.print(f"\n{n} {'cell' if n == 1 else 'cells'}: {said}", highlight=False)
+    if interrupted:
+        console.print("Interrupted. What is finished is kept; the same command continues.", style="yellow")
+    elif any(Status(s).failed for s in counts if s != "missing"):
+        again = f"bench status {results.suite}"
+        console.print(
+            f"Some cells failed: `{again}` says why; `--retry failed` runs them again.", style="red"
+        )
+    written = f"{results.folder}/leaderboard.{{md,csv,tex,html}}"
+    console.print(f"Written: {written}", highlight=False, soft_wrap=True)

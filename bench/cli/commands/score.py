@@ -1,0 +1,47 @@
+"""`bench score`: labels that were computed elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, get_args
+
+from bench.adapters.registry import suggest
+from bench.interfaces import DataError
+from bench.metrics.names import METRICS
+
+Policy = Literal["own_cluster", "drop"]
+
+
+def score_files(
+    truth: Path, pred: Path, noise: str, replicates: int, level: float, seed: int, *, as_json: bool
+) -> None:
+    """Print all metrics of two label files, with bootstrap intervals."""
+    import numpy as np
+
+    from bench.layouts.labelfile import match, read_labels
+    from bench.metrics.score import score
+
+    policies: dict[str, Policy] = {p: p for p in get_args(Policy)}
+    if noise not in policies:
+        raise DataError(f"--noise: no policy named {noise!r}; {suggest(noise, list(policies))}")
+    t, p = match(read_labels(truth), read_labels(pred))
+    rng = np.random.default_rng(seed)
+    scores = score(t, p, noise=policies[noise], replicates=replicates, level=level, rng=rng)
+    if as_json:
+        print(json.dumps(scores.to_json()))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table("metric", "value", f"{level:.0%} interval", "", box=None, pad_edge=False)
+    for name, metric in METRICS.items():
+        low, high = scores.intervals.get(name, (None, None))
+        interval = f"{low:.4f} to {high:.4f}" if low is not None else ""
+        table.add_row(metric.title, f"{scores.values[name]:.4f}", interval, metric.unit)
+    console.print(table)
+    console.print(
+        f"\n{scores.n} images ({scores.coverage:.1%} of those with a known class), {scores.classes} classes, "
+        f"{scores.clusters} clusters, {scores.noise} images called noise ({noise})"
+    )

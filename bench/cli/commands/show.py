@@ -1,0 +1,84 @@
+"""`bench data show`: contact sheets as PNG files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from bench.adapters.origin import stand_in_marker
+from bench.cli.progress import Progress
+from bench.cli.settings import data_folder, dataset
+from bench.imaging.contact import groups, sheets
+from bench.interfaces import DataError
+
+_FEW_GROUPS = 4
+_PER_GROUP, _PER_GROUP_OF_FEW = 12, 48
+
+
+def show_dataset(
+    name: str,
+    root: Path | None,
+    out: Path | None,
+    by: str | None,
+    per: int | None,
+    size: int,
+    settings: Sequence[str],
+    data: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Write the sheets of a dataset: into a folder as sheet-01.png..., or into one file."""
+    adapter = dataset(name, settings)
+    folder = data_folder(name, root, data)
+    images = adapter.open(folder)
+    if not len(images.table):
+        raise DataError(f"{folder}: holds no images to show")
+    marker = stand_in_marker(folder, adapter.files(folder))
+    column, found = groups(images, by)
+    per = per or (_PER_GROUP if len(found) > _FEW_GROUPS else _PER_GROUP_OF_FEW)
+    title = f"{adapter.use}: {_plural(len(images.table), 'image')}"
+    if column:
+        title += f", {_plural(len(found), 'value')} of {column}"
+    if marker:
+        title = f"GENERATED STAND-IN, no real data. {title}"
+    target = out or Path(f"{Path(name).stem}-sheets")
+    written: list[Path] = []
+    with Progress("images") as progress:
+        for page in sheets(images, found, title, per, size):
+            written.append(_page_file(target, len(written) + 1))
+            written[-1].parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(page).save(written[-1], "PNG")
+            progress(len(written), None, "pages drawn")
+    _remove_older(target, len(written))
+    sizes = {group.name: len(group.rows) for group in found}
+    if as_json:
+        facts = {"dataset": name, "root": str(folder), "stand_in": bool(marker), "by": column}
+        print(json.dumps({**facts, "counts": sizes, "files": [str(p) for p in written]}))
+        return
+    if marker:
+        print(f"GENERATED STAND-IN ({marker}): this is not the data.")
+    for path in written:
+        print(path)
+
+
+def _page_file(target: Path, number: int) -> Path:
+    if target.suffix.lower() != ".png":
+        return target / f"sheet-{number:02d}.png"
+    return target if number == 1 else target.with_name(f"{target.stem}-{number:02d}.png")
+
+
+def _remove_older(target: Path, pages: int) -> None:
+    """Remove the pages of an earlier, longer set of sheets: they would be taken for part of this one."""
+    folder, stem = (target, "sheet") if target.suffix.lower() != ".png" else (target.parent, target.stem)
+    for path in folder.glob("*.png"):
+        match = re.fullmatch(rf"{re.escape(stem)}-(\d\d+)\.png", path.name)
+        if match and int(match[1]) > pages:
+            path.unlink()
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

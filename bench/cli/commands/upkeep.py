@@ -1,0 +1,63 @@
+"""`bench verify` and `bench gc`: the state of what is on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from bench.interfaces import DataError
+from bench.records.record import read
+from bench.records.results import Results
+from bench.records.store import Store, check
+from bench.util.durable import Damaged
+
+
+def verify_all(names: list[str], base: Path, store_root: Path, *, quarantine: bool, as_json: bool) -> int:
+    """Read every record of the suites and every artefact of the store; return 1 if any is damaged."""
+    console = Console(stderr=True)
+    known = sorted(p.parent.name for p in base.glob("*/records") if p.is_dir())
+    for name in names:
+        if name not in known:
+            raise DataError(f"no results of {name!r} in {base}; known: {', '.join(known) or 'none'}")
+    damaged: list[str] = []
+    records = 0
+    for suite in names or known:
+        results = Results(base, suite)
+        for key in track(results.keys(), f"records of {suite}", console=console, transient=True):
+            records += 1
+            try:
+                read(results.records / f"{key}.json")
+            except Damaged as e:
+                damaged.append(str(e))
+                if quarantine:
+                    results.get(key, mend=True)
+    store = Store(store_root)
+    keys = store.keys()
+    for key in track(keys, "artefacts", console=console, transient=True):
+        try:
+            check(store.folder(key))
+        except (Damaged, FileNotFoundError) as e:
+            damaged.append(str(e))
+            if quarantine:
+                store.quarantine(key)
+    if as_json:
+        print(json.dumps({"records": records, "artefacts": len(keys), "damaged": damaged}))
+    else:
+        for line in damaged:
+            print(line)
+        done = ", moved to quarantine" if quarantine and damaged else ""
+        print(f"{records} records and {len(keys)} artefacts read: {len(damaged)} damaged{done}")
+    return 1 if damaged else 0
+
+
+def collect(store_root: Path, unused_days: float, *, dry_run: bool, as_json: bool) -> None:
+    """Remove artefacts that nothing used for so many days."""
+    count, size = Store(store_root).collect(unused_days * 86400, dry_run=dry_run)
+    if as_json:
+        print(json.dumps({"removed": count, "bytes": size, "dry_run": dry_run}))
+    else:
+        done = "would remove" if dry_run else "removed"
+        print(f"{done} {count} artefacts, {size / 2**20:.1f} MiB, from {store_root}")

@@ -1,1 +1,0 @@
-"""What the commands of `bench` do; `bench.cli` declares them."""

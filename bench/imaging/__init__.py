@@ -1,0 +1,1 @@
+"""Pixels: from image files to prepared arrays, and back to pictures for people."""

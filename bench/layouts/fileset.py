@@ -1,0 +1,45 @@
+"""Image sets of one file per image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bench.images import ImageSet
+from bench.imaging.decode import decode
+from bench.interfaces import Json
+
+
+class FileSet(ImageSet):
+    """Images that are one file each, all grey or all RGB."""
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        labels: Sequence[str | None],
+        paths: Sequence[Path],
+        *,
+        grey: bool,
+        fill: int,
+        dtype: type[np.uint8] | type[np.uint16] = np.uint8,
+        notes: Mapping[str, Json],
+    ) -> None:
+        self.table = pd.DataFrame({"id": pd.array(ids, dtype="str"), "label": pd.array(labels, dtype="str")})
+        self.channels = 1 if grey else 3
+        self.dtype = dtype
+        self.fill = fill
+        self.notes = notes
+        self._paths = paths
+
+    def read(self, row: int) -> NDArray[Any]:
+        """Decode one image; see `bench.imaging.decode.decode`."""
+        return decode(self._paths[row], grey=self.channels == 1)
+
+    def where(self, row: int) -> str:
+        """Return the path of the image."""
+        return str(self._paths[row])

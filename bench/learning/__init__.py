@@ -1,0 +1,1 @@
+"""What learners that need no network share."""

@@ -1,0 +1,1 @@
+"""From a suite to its cells and their stages, each with a key."""

@@ -1,0 +1,180 @@
+"""What a cell leaves behind: one immutable, sealed JSON file. A failed cell leaves a record too."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bench.interfaces import DataError
+from bench.util.durable import Damaged, seal, unseal, write_whole
+
+SCHEMA = 1
+
+
+class Newer(DataError):
+    """A record that only a later version of the program can read. It is whole: never set aside."""
+
+
+class Status(StrEnum):
+    """How a cell, or the stage that decided it, ended."""
+
+    OK = "ok"
+    DEGENERATE = "degenerate"  # ran, but put all images in one cluster or each alone
+    ERROR = "error"  # an adapter raised, or broke its contract
+    TIMEOUT = "timeout"  # ended by us at the wall-time limit
+    OOM_HOST = "oom-host"  # ended by us at the memory limit, or by the kernel
+    OOM_GPU = "oom-gpu"
+    CRASH = "crash"  # its process died of something that nobody here sent
+    BLOCKED = "blocked"  # an input of it failed or is missing
+
+    @property
+    def failed(self) -> bool:
+        """Whether the cell has no scores."""
+        return self not in (Status.OK, Status.DEGENERATE)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Place(_Frozen):
+    """Where and with what something was computed."""
+
+    host: str
+    platform: str
+    processor: str
+    python: str
+    cutjoin: str
+    git_commit: str | None
+    git_dirty: bool | None
+    versions: dict[str, str] = {}
+    """Version of every library the stage's adapter declares, and of numpy."""
+
+
+class StageRecord(_Frozen):
+    """What one stage of the cell cost, and what it said of itself."""
+
+    stage: str
+    key: str
+    adapter: str
+    wall_s: float = Field(ge=0)
+    host_peak_bytes: int = Field(ge=0)
+    gpu_peak_bytes: int | None = None
+    device: str
+    threads: int
+    seed: int | None
+    """Seed the adapter was given; None where the result does not depend on one."""
+    started: str
+    """UTC, ISO 8601."""
+    facts: dict[str, Any] = {}
+    warnings: list[str] = []
+    place: Place
+
+
+class CellRecord(_Frozen):
+    """One dataset, one method, one seed."""
+
+    schema_version: int = SCHEMA
+    key: str
+    suite: str
+    dataset: str
+    method: str
+    seed: int
+    status: Status
+    error: str | None = None
+    """One sentence on why there are no scores, or why they are degenerate."""
+    failed_stage: str | None = None
+    log: str | None = None
+    """What the failed stage printed: a file in the suite's results folder."""
+    trivial: bool = False
+    synthetic: bool = False
+    """Whether the images were generated."""
+    uses_labels: bool = False
+    """Whether any part of the method may see true labels."""
+    params: dict[str, Any]
+    """Every parameter of every part, defaults written out."""
+    data_fingerprint: str | None
+    metrics: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    """Bootstrap over images, level as in `params.score`."""
+    parts: dict[str, dict[str, float]] = {}
+    """Metrics of a part of the pairs of images: within and between subsets ("seen-unseen"), and of a pair
+    model's decisions before clustering ("pairs", "pairs seen-unseen"); of "clusters" and "classes" in the
+    features, and after a reducer ("classes reduced"); and of what goes with clusters ("day"). Undefined ones
+    are left out."""
+    metrics_version: int | None = None
+    n_scored: int = Field(0, ge=0)
+    coverage: float | None = None
+    """Share of the labelled images that were scored; below 1 if noise is dropped."""
+    classes: int | None = None
+    clusters: int | None = None
+    noise: int | None = None
+    """Images that the clusterer called noise."""
+    bad_images: list[dict[str, str]] = []
+    dataset_notes: dict[str, Any] = {}
+    wall_s: float = Field(0.0, ge=0)
+    """Sum over its stages, those shared with other cells included."""
+    host_peak_bytes: int = Field(0, ge=0)
+    gpu_peak_bytes: int | None = None
+    stages: list[StageRecord] = []
+    place: Place
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CellRecord:
+        if self.status.failed == bool(self.metrics or self.parts):
+            raise ValueError(f"a cell has metrics exactly when it did not fail; this one is {self.status}")
+        if self.status is not Status.OK and self.error is None:
+            raise ValueError(f"a cell that is {self.status} says why in `error`")
+        return self
+
+    def essence(self) -> dict[str, Any]:
+        """Return the record without what may differ between two equal runs: times, memory and hosts."""
+        body = self.model_dump(mode="json")
+        for part in [body, *body["stages"]]:
+            for volatile in ("wall_s", "host_peak_bytes", "gpu_peak_bytes", "started", "place", "device"):
+                part.pop(volatile, None)
+        for stage in body["stages"]:
+            stage["facts"].pop("speed", None)
+        return body
+
+
+def put(folder: Path, record: CellRecord) -> Path:
+    """Write a record whole or not at all; an earlier one of the same cell moves to `superseded/`."""
+    path = folder / f"{record.key}.json"
+    if path.exists():
+        old = folder.parent / "superseded" / f"{record.key}.{secrets.token_hex(4)}.json"
+        write_whole(old, path.read_bytes())
+    write_whole(path, seal(record.model_dump(mode="json")))
+    return path
+
+
+def read(path: Path) -> CellRecord:
+    """Read one record.
+
+    Raises `Damaged` if it is not, bit for bit, what was written, and `Newer` if only a later version
+    of the program can read it.
+    """
+    body = unseal(path.read_bytes(), str(path))
+    refuse_newer(body, str(path))
+    try:
+        record = CellRecord.model_validate(body)
+    except ValidationError as e:
+        raise Damaged(f"{path}: not a record of schema {SCHEMA}: {e.errors()[0]['msg']}") from None
+    if record.key != path.stem:
+        raise Damaged(f"{path}: holds the record of another cell, {record.key}")
+    return record
+
+
+def refuse_newer(body: Mapping[str, Any], name: str) -> None:
+    """Raise `Newer` for the content of a record that only a later version of the program can read."""
+    written = body.get("schema_version")
+    if isinstance(written, int) and written > SCHEMA:
+        raise Newer(
+            f"{name}: written by a newer version (schema {written}, this program reads up to {SCHEMA}); "
+            "update cutjoin"
+        )

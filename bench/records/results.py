@@ -1,0 +1,123 @@
+"""The results folder of one suite: its plan, records, logs, and the tables drawn from them.
+
+results/<suite>/plan.json         the cells of the last run, in the suite's order
+results/<suite>/records/<key>.json
+results/<suite>/superseded/       records that a retry replaced
+results/<suite>/quarantine/       records in which a bit flipped; their cells run again
+results/<suite>/logs/<key>.log    what a stage printed
+results/<suite>/leaderboard.*
+results/<suite>/kept/             printed tables of many records, to be printed again; may be deleted
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.records.record import CellRecord, put, read
+from bench.util.durable import Damaged, seal, unseal, write_whole
+
+if TYPE_CHECKING:
+    from bench.planning.plan import Plan
+
+_ABANDONED_S = 60.0
+"""No write takes that long; a temporary file older than this has no writer."""
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell as the plan on disk names it."""
+
+    key: str
+    dataset: str
+    method: str
+    seed: int
+    trivial: bool
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class PlanOnDisk:
+    """What tables need to know of the suite besides the records, so that missing cells show."""
+
+    suite: str
+    title: str
+    metrics: list[str]
+    noise: str
+    level: float
+    tables: list[dict[str, Any]]
+    cells: list[PlannedCell]
+
+
+class Results:
+    """Reads and writes the results of one suite."""
+
+    def __init__(self, base: Path, suite: str) -> None:
+        self.suite = suite
+        self.folder = base / suite
+        self.records = self.folder / "records"
+
+    def write_plan(self, plan: Plan) -> None:
+        """Keep the list of planned cells beside the records; remove what killed runs left half written."""
+        for leftover in self.folder.rglob(".*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+                    leftover.unlink()
+        block = plan.suite.block
+        body = {
+            "suite": plan.suite.name,
+            "title": block.title,
+            "metrics": block.metrics,
+            "noise": block.noise,
+            "level": block.bootstrap.level,
+            "tables": [t.model_dump(mode="json") for t in block.tables],
+            "cells": [[c.key, c.dataset, c.method, c.seed, c.trivial, c.synthetic] for c in plan.cells],
+        }
+        write_whole(self.folder / "plan.json", seal(body))
+
+    def read_plan(self) -> PlanOnDisk:
+        """Read the plan of the last run. Raises `FileNotFoundError` or `Damaged`."""
+        body = unseal((self.folder / "plan.json").read_bytes(), str(self.folder / "plan.json"))
+        try:
+            return PlanOnDisk(**{**body, "cells": [PlannedCell(*c) for c in body["cells"]]})
+        except (TypeError, KeyError):
+            raise Damaged(
+                f"{self.folder / 'plan.json'}: written by another version; run the suite again"
+            ) from None
+
+    def get(self, key: str, *, mend: bool = False) -> CellRecord | None:
+        """Return the record of a cell if there is one.
+
+        A damaged one raises `Damaged`; with `mend` it is moved to `quarantine/` and counts as absent.
+        """
+        path = self.records / f"{key}.json"
+        try:
+            return read(path)
+        except FileNotFoundError:
+            return None
+        except Damaged:
+            if not mend:
+                raise
+            target = self.folder / "quarantine" / f"{key}.{secrets.token_hex(4)}.json"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another run was first to move it
+                path.rename(target)
+            return None
+
+    def put(self, record: CellRecord) -> Path:
+        """Write a record; an earlier one of the same cell moves to `superseded/`."""
+        return put(self.records, record)
+
+    def log(self, key: str, text: bytes) -> str:
+        """Keep what a stage printed; return where, relative to the suite's results folder."""
+        name = f"logs/{key}.log"
+        write_whole(self.folder / name, text)
+        return name
+
+    def keys(self) -> list[str]:
+        """List the keys of all records, those of earlier plans included."""
+        return sorted(p.stem for p in self.records.glob("*.json"))

@@ -1,0 +1,76 @@
+"""Scores of records that were made with another version of the metrics, anew from the stored labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bench.metrics.names import VERSION
+from bench.records.record import CellRecord
+from bench.records.results import Results
+from bench.records.store import Store
+from bench.records.summary import Scored, read_summary
+
+
+def up_to_date(results: Results, store: Store | None) -> Callable[[str], Scored | None]:
+    """Return a reader of records, by key, whose scores are of the present version of the metrics.
+
+    Older ones are scored again if the store still has their labels. Else they come back as they are:
+    `metrics_version` says so, and tables leave them out with a note. Nothing is written.
+    """
+
+    folder = str(results.records)
+
+    def read(key: str) -> Scored | None:
+        found = read_summary(f"{folder}/{key}.json")
+        if found is None or found.status.failed or found.metrics_version in (None, VERSION) or store is None:
+            return found
+        record = results.get(key)
+        return (record and rescored(record, store)) or found
+
+    return read
+
+
+def rescored(record: CellRecord, store: Store) -> CellRecord | None:
+    """Return a record with the scores of its labels by the present metrics; None if the store lacks them."""
+    from bench.interfaces import DataError
+    from bench.stages.run import InputGone, score_again
+
+    try:
+        about = score_again(_inputs(record), _params(record), store)
+    except (InputGone, DataError, KeyError):
+        return None
+    scores = about.get("scores", {})
+    counts = scores or about["counts"]
+    other = {"n", "coverage", "classes", "clusters", "noise", "intervals"}
+    return record.model_copy(
+        update={
+            "metrics": {name: value for name, value in scores.items() if name not in other},
+            "intervals": {name: (low, high) for name, (low, high) in scores.get("intervals", {}).items()},
+            "parts": about["parts"],
+            "metrics_version": VERSION,
+            "n_scored": counts["n"],
+            "coverage": scores.get("coverage"),
+            "classes": scores.get("classes"),
+            "clusters": counts["clusters"],
+            "noise": counts["noise"],
+        }
+    )
+
+
+def _inputs(record: CellRecord) -> dict[str, str]:
+    """Return what the score stage of a cell reads, as `bench.planning.plan` gives it."""
+    last = {stage.stage: stage.key for stage in record.stages}
+    found = {"images": last["prepare"], "labels": last.get("cluster") or last["predict"]}
+    if "pair" in last:
+        found["join_probabilities"] = last["pair"]
+    if record.params["metrics"].get("label_free"):
+        found |= {role: last[s] for s, role in (("encode", "features"), ("reduce", "reduced")) if s in last}
+    return found
+
+
+def _params(record: CellRecord) -> dict[str, object]:
+    params = {"score": record.params["score"], **record.params["metrics"], "version": VERSION}
+    if "classifier" in record.params:
+        fit = record.params["fit"]
+        params |= {"supervised": True, "fit": fit, **({} if fit else {"held_out": True})}
+    return params

@@ -1,0 +1,1 @@
+"""The suite file: its schema, and how it is read and checked."""

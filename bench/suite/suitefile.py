@@ -1,0 +1,386 @@
+"""Reads a suite file and finds all that is wrong with it at once, each with line, value and likely fix."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from bench.adapters import registry
+from bench.adapters.registry import AdapterError, suggest
+from bench.imaging.selection import match_names
+from bench.interfaces import Adapter, Classifier, Clusterer, DataError, Dataset, Generator
+from bench.metrics.names import CLASSIFICATION, LABEL_FREE, METRICS
+from bench.records import reference
+from bench.suite.grid import PARTS, Concrete, GridError, expand
+from bench.suite.schema import (
+    DatasetBlock,
+    DatasetEntry,
+    Limits,
+    Method,
+    MethodBlock,
+    Suite,
+    SuiteBlock,
+    Table,
+)
+from bench.util.validation import show, validated
+from bench.util.yamlfile import FileError, Problem, Tree, Where, override, read
+
+
+def find(name: str) -> Path:
+    """Return the suite file that `name` means: a path, or a suite that ships with the package.
+
+    Raises `FileError` with the nearest names if there is none.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if path.is_file():
+            return path.resolve()
+        raise FileError([Problem(path, 1, "there is no such file")])
+    known = shipped()
+    if name in known:
+        return known[name]
+    raise FileError([Problem(path, 1, f"no suite of this name; {suggest(name, sorted(known))}")])
+
+
+def shipped() -> dict[str, Path]:
+    """Return the suites that ship with the package, by name."""
+    spec = importlib.util.find_spec("bench.suites")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    return {p.stem: p for folder in folders for p in sorted(Path(folder).glob("*.yaml"))}
+
+
+def called(name: str, profile: str | None = None) -> tuple[str, ...]:
+    """Return how `bench run` is told of a suite, from its name or that of its results, `suite-profile`."""
+    if profile is not None:
+        return (*called(name), "--profile", profile)
+    known = shipped()
+    if name in known or name.endswith((".yaml", ".yml")):
+        return (name,)
+    for stem in sorted(known, key=len, reverse=True):
+        if name.startswith(f"{stem}-"):
+            return (stem, "--profile", name.removeprefix(f"{stem}-"))
+    return (f"{name}.yaml",)
+
+
+def load(file: Path, profile: str | None = None, data: Path | None = None) -> Suite:
+    """Read and check a suite file.
+
+    Parameters
+    ----------
+    file : the YAML file.
+    profile : name of a profile to lay over it.
+    data : folder that holds one folder per dataset, for datasets without a `root`.
+
+    Raises
+    ------
+    FileError : all problems of the file at once, each with its line and value.
+    """
+    tree = read(file)
+    if not isinstance(tree.value, dict):
+        raise FileError([Problem(file, 1, "a suite file is a mapping with `datasets` and `methods`")])
+    if profile is not None:
+        _apply_profile(tree, profile)
+    return _Loader(tree, profile, data).load()
+
+
+def _apply_profile(tree: Tree, profile: str) -> None:
+    profiles = tree.value.get("profiles")
+    known = sorted(p for p in profiles if isinstance(p, str)) if isinstance(profiles, dict) else []
+    if profile not in known:
+        text = f"profiles: no profile named {profile!r}; {suggest(profile, known)}"
+        raise FileError([Problem(tree.file, tree.line(("profiles",)), text)])
+    if isinstance(profiles[profile], dict):  # anything else is refused with the rest of the file
+        override(tree, (), ("profiles", profile))
+
+
+@dataclass
+class _Loader:
+    """Collects problems while it turns the tree into a suite."""
+
+    tree: Tree
+    profile: str | None
+    data: Path | None
+    problems: list[Problem] = field(default_factory=list)
+    wrong: list[Where] = field(default_factory=list)
+
+    def load(self) -> Suite:
+        block = self._validated(SuiteBlock, self.tree.value, lambda where: where)
+        if block is None:  # go on with the parts that have the right form, to find all problems at once
+            block = self._sound_parts()
+        datasets = [e for i, b in enumerate(block.datasets) if (e := self._dataset(b, ("datasets", i)))]
+        methods = [m for i, b in enumerate(block.methods) for m in self._methods(b, ("methods", i))]
+        self._names(block)
+        for i, wanted in enumerate(block.datasets):
+            try:
+                match_names(wanted.methods or (), {m.name for m, _ in methods}, "method")
+            except DataError as e:
+                self._add(("datasets", i, "methods"), str(e))
+        self._unique([(e.name, ("datasets", i)) for i, e in enumerate(block.datasets)], "dataset")
+        self._unique([(m.name, w) for m, w in methods], "method")
+        self._unique([(s, ("seeds", i)) for i, s in enumerate(block.seeds)], "seed")
+        trivial = _trivial_methods([m for m, _ in methods]) if block.baselines else []
+        for method, where in methods:
+            if method.name in [t.name for t in trivial]:
+                self._add(where, f"method {method.name!r}: a trivial baseline has this name; choose another")
+        if self.problems:
+            raise FileError(self.problems)
+        stem = self.tree.file.stem
+        name = f"{stem}-{self.profile}" if self.profile else stem
+        found = [m for m, _ in methods] + trivial
+        return Suite(name, self.tree.file, self.profile, block, datasets, found)
+
+    def _sound_parts(self) -> SuiteBlock:
+        """Return what a wrong file has that is right; the rest is left out or has its default."""
+        context = {"folder": self.tree.file.parent}
+        parts: dict[str, Any] = {}
+        models: dict[str, type[BaseModel]] = {
+            "datasets": DatasetBlock,
+            "methods": MethodBlock,
+            "tables": Table,
+        }
+        for key, model in models.items():
+            items = self.tree.value.get(key)
+            parts[key] = [_sound(model, x, context) for x in items] if isinstance(items, list) else []
+        for key, kind in (("metrics", str), ("seeds", int)):
+            items = self.tree.value.get(key)
+            if isinstance(items, list) and all(isinstance(x, kind) for x in items):
+                parts[key] = items
+        return SuiteBlock.model_construct(None, **parts)
+
+    # One block of the file
+
+    def _dataset(self, block: DatasetBlock, where: Where) -> DatasetEntry | None:
+        if not block.use and self._is_wrong(where):
+            return None
+        params = block.model_extra or {}
+        adapter = self._adapter("dataset", {"use": block.use, **params}, where, own=DatasetBlock)
+        if not isinstance(adapter, Dataset):
+            return None
+        generator = None
+        if block.synthetic is not None:
+            inner = {"use": type(adapter).generator, **block.synthetic}
+            if inner["use"]:
+                generator = self._adapter("generator", inner, (*where, "synthetic"))
+            else:
+                self._add((*where, "synthetic"), f"dataset {block.use!r} has no generator of stand-ins")
+        root = self._root(block, where)
+        entry_generator = generator if isinstance(generator, Generator) else None
+        return DatasetEntry(
+            block.name,
+            adapter,
+            root,
+            block.fit,
+            block.score,
+            block.split_seed,
+            entry_generator,
+            block.subsets,
+            block.groups,
+            block.pretrain,
+            block.baselines,
+            block.methods,
+        )
+
+    def _root(self, block: DatasetBlock, where: Where) -> Path | None:
+        if block.root is None:
+            return self.data / Path(block.use).stem if self.data else None
+        try:
+            return self.tree.file.parent / Path(block.root).expanduser()
+        except RuntimeError as e:
+            self._add((*where, "root"), f"{e} (got {show(block.root)})")
+            return None
+
+    def _methods(self, block: MethodBlock, where: Where) -> list[tuple[Method, Where]]:
+        raw = block.model_dump(include={"name", *PARTS, "grid"}, exclude_none=True)
+        sound = not self._is_wrong(where)
+        if not block.model_fields_set and not sound:
+            return []
+        try:
+            concretes = expand(raw)
+        except GridError as e:
+            self._add((*where, *e.where), str(e))
+            return []
+        methods = [self._method(c, block.limits, where, sound=sound) for c in concretes]
+        return [(m, where) for m in methods if m is not None]
+
+    def _method(
+        self, concrete: Concrete, limits: Limits | None, where: Where, *, sound: bool
+    ) -> Method | None:
+        parts: dict[str, Adapter] = {}
+        before = len(self.problems)
+        for kind, value in concrete.block.items():
+            if kind == "name":
+                continue
+            body = {"use": value} if isinstance(value, str) else value
+            inside = _Inside(where, kind, concrete)
+            adapter = self._adapter(kind, body, inside.place(()), place=inside.place)
+            if adapter is not None:
+                parts[kind] = adapter
+        if len(self.problems) > before:
+            return None
+        problem = _chain_problem(parts)
+        if problem and not sound:  # a part may be absent only because it was wrong
+            return None
+        if problem:
+            self._add(where, f"method {concrete.name!r}: {problem}")
+            return None
+        return Method(name=concrete.name, limits=limits, **parts)  # type: ignore[arg-type]  # kinds fit by lookup
+
+    # One adapter
+
+    def _adapter(
+        self,
+        kind: str,
+        body: Any,
+        where: Where,
+        own: type[BaseModel] | None = None,
+        place: Callable[[Where], Where] | None = None,
+    ) -> Adapter | None:
+        at = place or (lambda inner: (*where, *inner))
+        if not isinstance(body, dict) or not isinstance(body.get("use"), str):
+            self._add(where, f"{kind}: a name, or a mapping with `use`, is wanted (got {show(body)})")
+            return None
+        try:
+            cls = registry.load(kind, body["use"], self.tree.file.parent)
+        except AdapterError as e:
+            self._add(at(("use",)), str(e))
+            return None
+        params = {k: v for k, v in body.items() if k != "use"}
+        nested = 0
+        for name, inner_kind in _nested(cls).items():
+            if params.get(name) is not None:
+                inner = params[name] if isinstance(params[name], dict) else {"use": params[name]}
+                params[name] = self._adapter(
+                    inner_kind, inner, at((name,)), place=functools.partial(_deeper, at, name)
+                )
+                nested += params[name] is None
+        for name in (own.model_fields if own else {}).keys() & cls.model_fields.keys():
+            self._add(where, f"{kind} {body['use']!r}: its parameter {name!r} is a word of the suite file")
+        known = [*cls.model_fields, *(own.model_fields if own else {})]
+        made = self._validated(cls, params, at, known)
+        return None if nested else made
+
+    def _validated(
+        self, model: type[BaseModel], value: Any, at: Callable[[Where], Where], known: Sequence[str] = ()
+    ) -> Any:
+        made, wrong = validated(model, value, {"folder": self.tree.file.parent}, known)
+        for where, message in wrong:
+            self._add(at(where), message)
+        return made
+
+    # Checks across blocks
+
+    def _names(self, block: SuiteBlock) -> None:
+        wanted: list[tuple[str, Where]] = [(m, ("metrics", i)) for i, m in enumerate(block.metrics)]
+        for t, table in enumerate(block.tables):
+            wanted += [(m, ("tables", t, "columns", i)) for i, m in enumerate(table.columns)]
+            wanted += [(table.sort, ("tables", t, "sort"))] if table.sort not in (None, "suite") else []
+            if table.reference is not None and table.reference not in reference.tables():
+                text = f"no table {table.reference!r}; {suggest(table.reference, list(reference.tables()))}"
+                self._add(("tables", t, "reference"), text)
+            for i, name in enumerate(table.datasets):
+                known = [d.name for d in block.datasets if d.name]
+                if name not in known and name not in self.tree.left_out:
+                    text = f"no dataset named {name!r}; {suggest(name, known)}"
+                    self._add(("tables", t, "datasets", i), text)
+        for name, at in wanted:
+            part, _, metric = str(name).rpartition(".")
+            known = [*METRICS, *CLASSIFICATION, *(LABEL_FREE if part else ())]
+            if metric not in known:
+                self._add(at, f"no metric named {metric!r}; {suggest(metric, known)}")
+
+    def _unique(self, named: list[tuple[Any, Where]], what: str) -> None:
+        seen: dict[Any, Where] = {}
+        for name, where in named:
+            if name is None:
+                continue
+            if name in seen:
+                first = self.tree.line(seen[name])
+                text = f"{what} {name!r} is there already, from line {first}; each needs a name of its own"
+                self._add(where, text)
+            seen.setdefault(name, where)
+
+    def _is_wrong(self, where: Where) -> bool:
+        """Say whether something at `where` or inside it was found wrong."""
+        return any(w[: len(where)] == where for w in self.wrong)
+
+    def _add(self, where: Where, message: str) -> None:
+        self.wrong.append(where)
+        dotted = ".".join(map(str, where))
+        text = f"{dotted}: {message}" if dotted else message
+        self.problems.append(Problem(self.tree.file, self.tree.line(where), text))
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """Finds where in the file something inside one part of a concrete method was written."""
+
+    method: Where
+    kind: str
+    concrete: Concrete
+
+    def place(self, inner: Where) -> Where:
+        return (*self.method, *self.concrete.written((self.kind, *inner)))
+
+
+def _deeper(at: Callable[[Where], Where], name: str, inner: Where) -> Where:
+    return at((name, *inner))
+
+
+def _chain_problem(parts: dict[str, Adapter]) -> str | None:
+    kinds = set(parts)
+    if kinds not in ({"encoder", "clusterer"}, {"pair_model", "clusterer"}, {"classifier"}):
+        got = " + ".join(sorted(kinds)) or "nothing"
+        return f"encoder + clusterer, pair_model + clusterer, or classifier is wanted (got {got})"
+    clusterer = parts.get("clusterer")
+    if isinstance(clusterer, Clusterer):
+        gives = "features" if "encoder" in parts else "join_probabilities"
+        if gives not in type(clusterer).takes:
+            return (
+                f"clusterer {clusterer.use!r} takes {' or '.join(type(clusterer).takes)}, "
+                f"but {'the encoder' if 'encoder' in parts else 'the pair model'} gives {gives}"
+            )
+        if clusterer.reduce is not None and gives != "features":
+            return "`reduce` works on features, but a pair model gives join_probabilities"
+    return None
+
+
+def _trivial_methods(methods: Sequence[Method]) -> list[Method]:
+    found = [_trivial_method("clusterer", n) for n in ("all_in_one", "each_alone", "random_sizes")]
+    if any(m.classifier for m in methods):
+        found.append(_trivial_method("classifier", "majority"))
+    return found
+
+
+def _trivial_method(kind: str, use: str) -> Method:
+    part = registry.load(kind, use)()
+    title = use.replace("_", " ")
+    if isinstance(part, Classifier):
+        return Method(title, classifier=part, trivial=True)
+    assert isinstance(part, Clusterer)
+    return Method(title, clusterer=part, trivial=True)
+
+
+@functools.cache
+def _nested(cls: type[Adapter]) -> dict[str, str]:
+    """Fields of an adapter that hold another adapter, with the kind of that one."""
+    found = {}
+    for name, info in cls.model_fields.items():
+        for option in (info.annotation, *get_args(info.annotation)):
+            if isinstance(option, type) and issubclass(option, Adapter):
+                found[name] = registry.kind_of(option)
+    return found
+
+
+def _sound(model: type[BaseModel], item: Any, context: dict[str, Any]) -> Any:
+    """Validate a block without its wrong fields; if even that fails, return one that stands for nothing."""
+    made, wrong = validated(model, item, context)
+    if made is None and isinstance(item, dict):
+        bad = {where[0] for where, _ in wrong if where}
+        made, _ = validated(model, {k: v for k, v in item.items() if k not in bad}, context)
+    return made if made is not None else model.model_construct(set(), **{"name": None, "use": "", "grid": {}})

@@ -1,0 +1,1 @@
+"""What the standard library lacks. Knows nothing of datasets, methods or suites."""

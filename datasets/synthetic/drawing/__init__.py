@@ -1,0 +1,1 @@
+"""What stand-ins look like: drawn particles, cells and organoids."""

@@ -1,0 +1,166 @@
+"""One file = one adapter = one name; a user's file is run as it is now."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from bench.adapters import registry
+from bench.adapters.registry import (
+    KINDS,
+    AdapterError,
+    entries,
+    identity,
+    is_built_in,
+    kind_of,
+    load,
+    names,
+    suggest,
+)
+from bench.interfaces import Encoder
+
+OWN = "from bench.interfaces import Encoder\nclass Own(Encoder):\n    'Mine.'\n    power: int = {}\n"
+
+
+class Foreign(Encoder):
+    """An adapter as another package would have it."""
+
+    use: ClassVar[str] = "foreign"
+
+
+@pytest.fixture
+def entry_point(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Pretend that packages declare adapters."""
+    group = "cutjoin.encoders"
+    declared = [
+        importlib.metadata.EntryPoint("foreign", "tests.adapters.test_registry:Foreign", group),
+        importlib.metadata.EntryPoint("broken", "no.such.module:X", group),
+        importlib.metadata.EntryPoint("wrong", "pathlib:Path", group),
+    ]
+    real = importlib.metadata.entry_points
+    monkeypatch.setattr(
+        importlib.metadata, "entry_points", lambda **kw: declared if kw.get("group") == group else real(**kw)
+    )
+    caches = (registry._entry_points, registry._load_name)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    monkeypatch.undo()
+    for cache in caches:
+        cache.cache_clear()
+
+
+@pytest.mark.parametrize(("kind", "name"), [(k, n) for k in KINDS for n in names(k)])
+def test_built_in_adapters(kind: str, name: str):
+    cls = load(kind, name)
+    assert (cls.use, kind_of(cls), is_built_in(cls)) == (name, kind, True)
+    assert identity(cls) == f"{name}@{cls.version}"
+    (entry,) = [e for e in entries(kind) if e.name == name]
+    assert entry.origin == "built in"
+    assert entry.summary.endswith(".")
+
+
+def test_there_are_adapters_of_the_kinds_that_suites_need():
+    assert {"pixels", "polar_fft", "timm", "precomputed"} <= set(names("encoder"))
+    assert {"kmeans", "ward", "hdbscan", "spectral", "gmm", "birch"} <= set(names("clusterer"))
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(AdapterError, match=r"no encoder named 'polarfft'; did you mean 'polar_fft'\?"):
+        load("encoder", "polarfft")
+    with pytest.raises(AdapterError, match=r"known: .*pixels"):
+        load("encoder", "qqq")
+    assert suggest("x", []) == "none is known"
+
+
+@pytest.mark.parametrize("use", ["__init__", "../encoders/pixels", "os", "", "pixels.x", "pixels\n"])
+def test_a_name_is_no_path_into_other_code(use: str):
+    with pytest.raises(AdapterError, match="no encoder named"):
+        load("encoder", use)
+
+
+@pytest.fixture
+def byte_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Python cache byte code, whatever the environment says."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+
+@pytest.mark.usefixtures("byte_code")
+def test_a_users_file(tmp_path: Path):
+    (tmp_path / "own.py").write_text(OWN.format(1))
+    cls = load("encoder", "./own.py", tmp_path)
+    assert (cls.use, cls.__doc__, is_built_in(cls)) == ("./own.py", "Mine.", False)
+    assert load("encoder", str(tmp_path / "own.py")) is cls
+    assert identity(cls).startswith("file:")
+    assert [p.name for p in tmp_path.iterdir()] == ["own.py"]  # no byte code is left beside it
+
+
+@pytest.mark.usefixtures("byte_code")
+def test_a_users_file_is_run_as_it_is_now(tmp_path: Path):
+    """Byte code cached from a text of the same size and time would be another adapter."""
+    path = tmp_path / "own.py"
+    found = []
+    for power in (1, 2):
+        path.write_text(OWN.format(power))
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        found.append(load("encoder", "own.py", tmp_path))
+    assert [cls().model_dump()["power"] for cls in found] == [1, 2]
+    assert identity(found[0]) != identity(found[1])
+
+
+def test_the_version_of_an_adapter_that_a_users_file_builds_on_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "own.py").write_text(
+        "from bench.methods.encoders.pixels import Pixels\nclass Own(Pixels):\n    'Mine.'\n"
+    )
+    cls = load("encoder", "./own.py", tmp_path)
+    before = identity(cls)
+    monkeypatch.setattr(load("encoder", "pixels"), "version", 99)
+    assert identity(cls) != before
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def x(:\n", "SyntaxError"),
+        ("1 / 0\n", "ZeroDivisionError"),
+        ("raise SystemExit(0)\n", "SystemExit"),
+        ("", "exactly one public Encoder; found none"),
+        ("from bench.methods.encoders.pixels import Pixels\n", "found none"),
+        (OWN.format(1) + "class Two(Own):\n    'Two.'\n", "found Own, Two"),
+    ],
+)
+def test_a_users_file_that_cannot_be_used(tmp_path: Path, code: str, message: str):
+    (tmp_path / "bad.py").write_text(code)
+    before = set(sys.modules)
+    for _ in range(2):  # the second time is no different
+        with pytest.raises(AdapterError, match=message):
+            load("encoder", "./bad.py", tmp_path)
+    assert "found" in message or set(sys.modules) <= before | {"bench.methods.encoders.pixels"}
+
+
+@pytest.mark.parametrize("use", ["none.py", "~no.such.user/x.py", "a\0.py", "x" * 5000 + ".py", "folder.py"])
+def test_a_path_that_cannot_be_read(tmp_path: Path, use: str):
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(AdapterError, match=r"there is no file|cannot be read"):
+        load("encoder", use, tmp_path)
+
+
+@pytest.mark.usefixtures("entry_point")
+def test_entry_points_of_other_packages():
+    assert {"foreign", "broken", "pixels"} <= set(names("encoder"))
+    assert load("encoder", "foreign") is Foreign
+    assert identity(Foreign) == "tests.adapters.test_registry:Foreign@1"
+    assert not is_built_in(Foreign)
+    assert "foreign" in [e.name for e in entries("encoder") if e.origin != "built in"]
+    with pytest.raises(AdapterError, match=r"'broken'.*cannot be imported: ModuleNotFoundError"):
+        load("encoder", "broken")
+    with pytest.raises(AdapterError, match=r"pathlib:Path is no Encoder"):
+        load("encoder", "wrong")

@@ -1,0 +1,94 @@
+"""The entry point: exit codes, and one sentence for what the user can put right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bench.adapters.registry import AdapterError
+from bench.cli import app as cli
+from bench.interfaces import DataError
+from bench.util.durable import Damaged
+from bench.util.yamlfile import FileError, Problem
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DataError("one\ntwo"),
+        Damaged("x"),
+        AdapterError("x"),
+        FileError([Problem(Path("a"), 3, "x")]),
+        PermissionError(13, "Permission denied", "/x"),
+    ],
+)
+def test_a_users_error_is_one_sentence_a_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    assert e.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [f"bench: {line}" for line in str(error).splitlines()]
+
+
+def test_our_own_fault_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
+    def fail(**_: object) -> None:
+        raise RuntimeError("ours")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(RuntimeError, match="ours"):
+        cli.main()
+
+
+def test_ctrl_c_before_anything_runs_is_130(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.commands.describe.list_all", interrupted)
+    monkeypatch.setattr(sys, "argv", ["bench", "list"])
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    assert e.value.code == 130
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    done = subprocess.run(
+        f"'{sys.executable}' -m bench.cli schema | head -c 10; echo ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines()[-1] != "0"
+
+
+def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert cli._store(tmp_path) == tmp_path
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cli._store(None) == tmp_path / "cutjoin"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cli._store(None) == Path.home() / ".cache" / "cutjoin"
+
+
+def test_the_version_is_that_of_the_installed_package():
+    from importlib.metadata import version
+
+    result = CliRunner().invoke(cli.app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"cutjoin {version('cutjoin')}\n")
+
+
+@pytest.mark.parametrize("group", [[], ["data"]])
+def test_the_list_of_commands_says_what_each_is_for_in_whole_words(group: list[str]):
+    result = CliRunner().invoke(cli.app, [*group, "--help"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0
+    assert "..." not in result.output.partition("Commands:")[2]

@@ -1,0 +1,382 @@
+"""The store under flipped bits, killed writers, and many processes at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.records.store import MANIFEST, Store, check
+from bench.util.durable import Damaged
+from tests.conftest import Finished, snapshot
+
+KEY = "ab" * 16
+OTHER = "cd" * 16
+START = """
+import sys, time
+from pathlib import Path
+from bench.records.store import Store
+store = Store(Path(sys.argv[1]))
+"""
+
+
+def fill(folder: Path, text: bytes = b"numbers") -> dict[str, Any]:
+    (folder / "inner").mkdir()
+    (folder / "features.npy").write_bytes(text * 50)
+    (folder / "inner" / "weights").write_bytes(b"w")
+    (folder / "empty").write_bytes(b"")
+    return {"stage": "encode"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@contextlib.contextmanager
+def process(code: str, *words: object) -> Iterator[subprocess.Popen[str]]:
+    """Run Python code that uses `store` and prints `ready`; kill it in the end."""
+    with subprocess.Popen(
+        [sys.executable, "-c", START + code, *map(str, words)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def write(store: Store, key: str = KEY, text: bytes = b"numbers") -> Path:
+    with store.session() as run:
+        return store.write(key, lambda folder: fill(folder, text), run).folder
+
+
+def test_what_was_written_is_there(store: Store):
+    assert not store.holds(KEY)
+    assert store.open(KEY) is None
+    assert store.about(KEY) is None
+    folder = write(store)
+    assert store.holds(KEY)
+    opened = store.open(KEY)
+    assert opened is not None
+    assert (opened.folder, opened.about, store.about(KEY)) == (
+        folder,
+        {"stage": "encode"},
+        {"stage": "encode"},
+    )
+    assert store.keys() == [KEY]
+    assert list((store.root / "partial").iterdir()) == []
+
+
+def test_a_failed_writer_leaves_nothing(store: Store):
+    def fail(folder: Path) -> dict[str, Any]:
+        fill(folder)
+        raise KeyboardInterrupt
+
+    with store.session() as run:
+        with pytest.raises(KeyboardInterrupt):
+            store.write(KEY, fail, run)
+        assert list((store.root / "partial" / run).iterdir()) == []
+    assert store.open(KEY) is None
+
+
+# Damage
+
+
+def every_file(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at // 8] ^= 1 << at % 8
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def test_every_flipped_bit_of_200_is_noticed_and_recomputed(own_run: Finished):
+    """Single flips anywhere in the artefacts of a real run, manifests included."""
+    store = Store(own_run.store)
+    files = [p for a in own_run.artefacts for p in every_file(a) if p.stat().st_size]
+    by_name = {p.name: p for p in files}  # one of every kind of file at least, then any
+    rng = random.Random(0)
+    for i, path in enumerate([*by_name.values(), *rng.choices(files, k=200 - len(by_name))]):
+        artefact = next(p for p in path.parents if p.parent.parent.name == "artefacts")
+        kept = own_run.store / f"kept{i}"
+        shutil.copytree(artefact, kept)
+        flip(path, rng.randrange(8 * path.stat().st_size))
+        assert store.open(artefact.name) is None, f"{path} unnoticed"
+        assert not artefact.exists()
+        kept.rename(artefact)
+        assert store.open(artefact.name) is not None
+    assert len(list((own_run.store / "quarantine").iterdir())) == 200
+
+
+def truncate(folder: Path) -> None:
+    os.truncate(folder / "features.npy", 10)
+
+
+def lengthen(folder: Path) -> None:
+    with (folder / "features.npy").open("ab") as f:
+        f.write(b"x")
+
+
+def swap(folder: Path) -> None:
+    a, b = folder / "empty", folder / "inner" / "weights"
+    a.rename(folder / "x")
+    b.rename(a)
+    (folder / "x").rename(b)
+
+
+def move(folder: Path) -> None:
+    (folder / "inner" / "weights").rename(folder / "weights")
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "truncated": truncate,
+    "lengthened": lengthen,
+    "a file missing": lambda f: (f / "features.npy").unlink(),
+    "an empty file missing": lambda f: (f / "empty").unlink(),
+    "an extra file": lambda f: (f / "extra").write_bytes(b""),
+    "files swapped": swap,
+    "a file moved": move,
+    "no manifest": lambda f: (f / MANIFEST).unlink(),
+    "an empty manifest": lambda f: (f / MANIFEST).write_bytes(b""),
+    "a list for a manifest": lambda f: (f / MANIFEST).write_bytes(b"[]"),
+    "nothing": empty,
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_artefact_is_put_aside_and_can_be_made_again(store: Store, how: str):
+    DAMAGE[how](write(store))
+    with pytest.raises((Damaged, FileNotFoundError)):
+        check(store.folder(KEY))
+    assert store.open(KEY) is None
+    assert not store.folder(KEY).exists()
+    assert len(list((store.root / "quarantine").iterdir())) == 1
+    write(store)
+    assert store.open(KEY) is not None
+
+
+@pytest.mark.parametrize("how", sorted(set(DAMAGE) - {"files swapped"}))
+def test_a_look_without_contents_notices_what_sizes_and_names_tell(store: Store, how: str):
+    DAMAGE[how](write(store))
+    assert store.about(KEY) is None
+
+
+def test_an_artefact_under_another_key_is_noticed(store: Store):
+    folder = write(store)
+    store.folder(OTHER).parent.mkdir(parents=True)
+    shutil.copytree(folder, store.folder(OTHER))
+    assert store.open(OTHER) is None
+    assert store.open(KEY) is not None
+
+
+def test_a_torn_artefact_never_blocks_its_key(store: Store):
+    """Not even when nobody looks at it before it is written again."""
+    (write(store) / MANIFEST).unlink()
+    assert not store.holds(KEY)
+    write(store, text=b"second")
+    opened = store.open(KEY)
+    assert opened is not None
+    assert (opened.folder / "features.npy").read_bytes() == b"second" * 50
+
+
+# Many processes
+
+WRITE = """
+def fill(folder):
+    (folder / "a").write_bytes(sys.argv[3].encode() * 100_000)
+    print("ready", flush=True)
+    sys.stdin.readline() if len(sys.argv) < 5 else time.sleep(60)
+    return {"who": sys.argv[3]}
+with store.session() as run:
+    store.write(sys.argv[2], fill, run)
+"""
+
+
+def test_two_processes_write_one_key_at_once(store: Store):
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", START + WRITE, str(store.root), KEY, who],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for who in "xy"
+    ]
+    for child in both:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"  # both are in the middle of it
+    for child in both:
+        child.communicate("go\n", timeout=60)
+        assert child.returncode == 0
+    opened = store.open(KEY)
+    assert opened is not None
+    assert (opened.folder / "a").read_bytes() == opened.about["who"].encode() * 100_000
+    assert list((store.root / "partial").iterdir()) == []
+    assert not (store.root / "quarantine").exists()
+
+
+def test_a_killed_writer_leaves_nothing_visible_and_blocks_nobody(store: Store):
+    with process(WRITE, store.root, KEY, "x", "sleep") as child:
+        assert len(list((store.root / "partial").glob("*/*/a"))) == 1
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert not store.holds(KEY)
+    assert store.open(KEY) is None
+    write(store)
+    assert store.open(KEY) is not None
+    assert list((store.root / "partial").iterdir()) == []
+
+
+def test_a_session_sweeps_what_the_dead_left_but_not_the_living(store: Store):
+    with process(WRITE, store.root, KEY, "x", "sleep") as dead:
+        dead.kill()
+        dead.wait()
+    partial = store.root / "partial"
+    (partial / "4711-dead.lock").touch()  # died before it made its folder
+    (partial / "4712-dead").mkdir()
+    with process(WRITE, store.root, OTHER, "x", "sleep") as alive:
+        with store.session() as own, store.session() as second:
+            left = {p.name.removesuffix(".lock") for p in partial.iterdir()}
+            assert {own, second} < left
+            assert [name.split("-")[0] for name in left - {own, second}] == [str(alive.pid)]
+            assert len(list(partial.glob("*/*/a"))) == 1
+        alive.kill()
+        alive.wait()
+    with store.session():
+        pass
+    assert list(partial.iterdir()) == []
+
+
+def test_many_sessions_start_at_once_over_the_leftovers_of_many(store: Store):
+    partial = store.root / "partial"
+    for i in range(300):
+        (partial / f"{i}-dead").mkdir(parents=True)
+    code = (
+        "import sys; from pathlib import Path; from bench.records.store import Store\n"
+        "for _ in range(20):\n  with Store(Path(sys.argv[1])).session() as run:\n"
+        "    assert (Path(sys.argv[1]) / 'partial' / run).is_dir()\n"
+    )
+    starts = [subprocess.Popen([sys.executable, "-c", code, str(store.root)]) for _ in range(4)]
+    assert [s.wait(60) for s in starts] == [0] * 4
+    assert list(partial.iterdir()) == []
+
+
+CLAIM = """
+claim = store.claim(sys.argv[2])
+assert claim is not None
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_claims_exclude_each_other_and_vanish_with_their_process(store: Store):
+    with process(CLAIM, store.root, KEY) as holder:
+        assert store.claim(KEY) is None
+        other = store.claim(OTHER)
+        assert other is not None
+        store.release(OTHER, other)
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+        claim = store.claim(KEY)
+    assert claim is not None
+    assert store.claim(KEY) is None
+    store.release(KEY, claim)
+    assert list((store.root / "claims").iterdir()) == []
+    again = store.claim(KEY)
+    assert again is not None
+    again.close()
+
+
+def test_only_one_of_many_processes_has_a_claim_at_any_time(store: Store, tmp_path: Path):
+    """A file that only the holder may create finds two holders at once."""
+    code = (
+        "import sys; from pathlib import Path; from bench.records.store import Store\n"
+        "store, mark, wins = Store(Path(sys.argv[1])), Path(sys.argv[2]), 0\n"
+        "while wins < 100:\n"
+        "  claim = store.claim('k')\n"
+        "  if claim is None: continue\n"
+        "  mark.touch(exist_ok=False); mark.unlink(); wins += 1\n"
+        "  store.release('k', claim)\n"
+    )
+    words = [sys.executable, "-c", code, str(store.root), str(tmp_path / "mark")]
+    rivals = [subprocess.Popen(words) for _ in range(3)]
+    assert [r.wait(120) for r in rivals] == [0] * 3
+
+
+# Upkeep
+
+
+def age(path: Path, days: float) -> None:
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+
+
+def test_gc_removes_what_was_not_used_for_long(store: Store):
+    for key in (KEY, OTHER):
+        age(write(store, key) / MANIFEST, days=40)
+    assert store.open(OTHER) is not None  # use counts
+    before = snapshot(store.root)
+    count, size = store.collect(30 * 86400, dry_run=True)
+    assert (count, size) == (1, sum(p.stat().st_size for p in every_file(store.folder(KEY))))
+    assert snapshot(store.root) == before
+    assert store.collect(30 * 86400, dry_run=False) == (count, size)
+    assert store.keys() == [OTHER]
+    assert store.collect(30 * 86400, dry_run=False) == (0, 0)
+    assert list((store.root / "partial").iterdir()) == []
+
+
+def test_gc_takes_old_checkpoints_and_quarantine_too(store: Store):
+    flip(write(store) / "features.npy", 0)
+    assert store.open(KEY) is None
+    (jailed,) = (store.root / "quarantine").iterdir()
+    age(jailed / MANIFEST, days=40)
+    for key, days in ((KEY, 40.0), (OTHER, 1.0)):
+        store.checkpoints(key).mkdir(parents=True)
+        (store.checkpoints(key) / "epoch").write_bytes(b"1")
+        age(store.checkpoints(key), days)
+    assert store.collect(30 * 86400, dry_run=False)[0] == 2
+    assert not jailed.exists()
+    assert not store.checkpoints(KEY).exists()
+    assert store.checkpoints(OTHER).exists()
+
+
+def test_several_gcs_at_once(store: Store):
+    for i in range(60):
+        age(write(store, f"{i:032d}") / MANIFEST, days=40)
+    code = (
+        "import sys; from pathlib import Path; from bench.records.store import Store\n"
+        "print(Store(Path(sys.argv[1])).collect(86400, dry_run=False)[0])"
+    )
+    words = [sys.executable, "-c", code, str(store.root)]
+    all_gcs = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    counts = [int(p.communicate(timeout=60)[0]) for p in all_gcs]
+    assert [p.returncode for p in all_gcs] == [0] * 3
+    assert sum(counts) == 60
+    assert store.keys() == []
+
+
+def test_a_finished_stage_drops_its_checkpoints(store: Store):
+    store.checkpoints(KEY).mkdir(parents=True)
+    (store.checkpoints(KEY) / "epoch").write_bytes(b"1")
+    write(store)
+    assert not store.checkpoints(KEY).exists()
