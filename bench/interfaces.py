@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from bench.errors import DataError as DataError  # what adapters raise, so part of the contract
+
 if TYPE_CHECKING:
     import logging
     from typing import TypeAlias
@@ -302,7 +304,3 @@ class Classifier(Adapter):
         probable ones the first; the precision-recall curve comes from them.
         """
         raise NotImplementedError
-
-
-class DataError(ValueError):
-    """The data is not what it should be: says what, where, the value, and the likely fix."""

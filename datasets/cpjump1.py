@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from bench.adapters.origin import Check, Download, Origin
+from bench.errors import DataError
 from bench.imaging.selection import Names, match_names
-from bench.interfaces import Count, DataError, Dataset
+from bench.interfaces import Count, Dataset
 from bench.layouts.loaddata import CHANNEL_FILE
 from bench.layouts.platemap import DMSO, Treatment
 from bench.layouts.tablefile import TextTable, read_table

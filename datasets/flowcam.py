@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from bench.adapters.origin import Check, Origin
-from bench.interfaces import DataError, Dataset, InputFile, Json
+from bench.errors import DataError
+from bench.interfaces import Dataset, InputFile, Json
 from bench.layouts.folders import within
 from bench.layouts.runtables import Findings, Groups, groups_by_pattern, groups_by_table, read_labels
 

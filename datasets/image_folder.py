@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.interfaces import DataError, Dataset, Unit
+from bench.errors import DataError
+from bench.interfaces import Dataset, Unit
 from bench.layouts.folders import Listing, list_images
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from bench.adapters.origin import Check, Download, Origin
+from bench.errors import DataError
 from bench.imaging.selection import match_names
-from bench.interfaces import DataError, Dataset, Json
+from bench.interfaces import Dataset, Json
 from bench.layouts.folders import Listing, class_names, identical_files, list_images, within
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from bench.adapters.origin import Check, Origin
-from bench.interfaces import DataError, Dataset, Json, Unit
+from bench.errors import DataError
+from bench.interfaces import Dataset, Json, Unit
 from bench.layouts.folders import identical_files, list_images
 
 if TYPE_CHECKING:

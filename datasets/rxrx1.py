@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, get_
 from pydantic import Field
 
 from bench.adapters.origin import Check, Download, Origin
+from bench.errors import DataError
 from bench.imaging.selection import Names, match_names
-from bench.interfaces import DataError, Dataset, Json
+from bench.interfaces import Dataset, Json
 from bench.layouts.tablefile import TextTable, read_table
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from bench.acquire.download import check_space
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 Report = Callable[[int, int | None, str], None]
 

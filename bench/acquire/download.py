@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.util.durable import sync_folder
 
 Report = Callable[[int, int | None, str], None]

@@ -9,7 +9,6 @@ Listing names never imports an adapter.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import hashlib
 import importlib
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from bench import interfaces
 from bench.interfaces import Adapter
+from bench.util.text import suggest
 
 if TYPE_CHECKING:
     import importlib.metadata as md
@@ -111,14 +111,6 @@ def identity(cls: type[Adapter]) -> str:
 def is_built_in(cls: type[Adapter]) -> bool:
     """Say whether an adapter ships with this package."""
     return cls.__module__.startswith("bench.")
-
-
-def suggest(name: str, known: list[str]) -> str:
-    """Return a "did you mean" for a wrong name, or the known names if none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(known)}" if known else "none is known"
 
 
 @functools.cache

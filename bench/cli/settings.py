@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.adapters import registry
-from bench.interfaces import Adapter, DataError, Dataset
+from bench.errors import DataError
+from bench.interfaces import Adapter, Dataset
 from bench.util.validation import validated
 
 _A = TypeVar("_A", bound=Adapter)

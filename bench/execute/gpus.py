@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.planning.plan import Stage
 
 _ROUNDING = 1e-6

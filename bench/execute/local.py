@@ -11,10 +11,10 @@ from typing import IO, Any, Protocol
 import psutil
 
 from bench.adapters import registry
+from bench.errors import DataError
 from bench.execute.assemble import blocked_record, failed_record, scored_record
 from bench.execute.gpus import Gpus, wants_gpu
 from bench.execute.process import Running, ServerLost, Workers, verdict
-from bench.interfaces import DataError
 from bench.planning.plan import Cell, Plan, Stage, packed
 from bench.records.record import CellRecord, Status
 from bench.records.results import Results

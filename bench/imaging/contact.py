@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from bench.adapters.registry import suggest
+from bench.errors import DataError
 from bench.images import BadImage, ImageSet
 from bench.imaging.resize import to_square
-from bench.interfaces import DataError
+from bench.util.text import plural, suggest
 
 COLOURS = {
     "blue": (0.2, 0.35, 1.0),
@@ -204,7 +204,7 @@ def _draw(
 
 def _write_name(pen: ImageDraw.ImageDraw, line: _Line, y: int, height: int) -> None:
     count = len(line.group.rows)
-    said = f"{count} image{'' if count == 1 else 's'}{'' if line.first else ', continued'}"
+    said = f"{plural(count, 'image')}{'' if line.first else ', continued'}"
     lines = _wrapped(line.group.name, 13, _NAME_WIDTH - 3 * _GAP)
     fitting = max(1, (height - 16) // 16)
     if len(lines) > fitting:

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.errors import DataError
 from bench.images import BadImage, ImageSet, Prepared
 from bench.imaging.normalise import normalise
 from bench.imaging.pixelfile import PixelFile, Pixels
 from bench.imaging.resize import resizer
-from bench.interfaces import DataError, Json
+from bench.interfaces import Json
 from bench.util.parallel import in_order
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 if TYPE_CHECKING:
     from bench.images import Prepared

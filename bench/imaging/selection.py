@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from bench.adapters.registry import suggest
-from bench.interfaces import Count, DataError
+from bench.errors import DataError
+from bench.interfaces import Count
+from bench.util.text import suggest
 
 if TYPE_CHECKING:
     import numpy as np

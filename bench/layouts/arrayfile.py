@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path

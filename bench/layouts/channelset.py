@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import DataError
 from bench.images import BadImage, ImageSet
 from bench.imaging.decode import MAX_PIXELS, decode
-from bench.interfaces import DataError, Json
+from bench.interfaces import Json
 from bench.layouts.folders import within
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.layouts.runtables import Findings
 from bench.layouts.tablefile import read_table
 

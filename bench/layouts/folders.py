@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.interfaces import DataError, Json
+from bench.errors import DataError
+from bench.interfaces import Json
 
 _JUNK = frozenset({"thumbs.db", "desktop.ini"})
 

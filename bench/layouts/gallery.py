@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.interfaces import DataError, Json
+from bench.errors import DataError
+from bench.interfaces import Json
 from bench.layouts.channelset import Files, Tree, examples
 from bench.layouts.loaddata import CHANNEL_FILE, channels_of_index, channels_of_table, sites, suffixes
 from bench.layouts.platemap import PlateMap, Treatment, join

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
+from bench.util.text import plural
 
 NOISE = -1
 """In a prediction: noise. In truth: an unknown label."""
@@ -126,7 +127,7 @@ def _fault(path: Path, verb: str, names: Iterable[str], end: str) -> str:
     if not all_names:
         return ""
     shown = ", ".join(map(repr, all_names[:_SHOWN])) + (", ..." if len(all_names) > _SHOWN else "")
-    return f"{path} {verb} {len(all_names)} id{'s'[: len(all_names) > 1]} {end} ({shown})"
+    return f"{path} {verb} {plural(len(all_names), 'id')} {end} ({shown})"
 
 
 def _read_csv(path: Path) -> LabelFile:

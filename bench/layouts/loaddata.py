@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.layouts.platemap import well_name
 from bench.layouts.tablefile import TextTable
 

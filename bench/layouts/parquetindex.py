@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 _TEXT_BYTES = 64 << 20  # of the labels and paths of _TEXT_ROWS rows
 _TEXT_ROWS = 1024

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
+from bench.errors import DataError
 from bench.images import BadImage, ImageSet
 from bench.imaging.decode import decode
-from bench.interfaces import DataError
 from bench.layouts.parquetindex import DAMAGE, Group, ParquetIndex, open_file, reason
 
 MAX_GROUP_BYTES = 1 << 30

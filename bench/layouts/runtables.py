@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.interfaces import DataError, Json
+from bench.errors import DataError
+from bench.interfaces import Json
 from bench.layouts.tablefile import TextTable, read_table
 
 Groups = dict[str, dict[str, str | int | None]]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 MAX_BYTES = 1 << 30
 """A larger table, also once unpacked, is refused."""

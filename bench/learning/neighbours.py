@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from bench.interfaces import Classifier, DataError, Encoder
+from bench.errors import DataError
+from bench.interfaces import Classifier, Encoder
 
 if TYPE_CHECKING:
     from pathlib import Path

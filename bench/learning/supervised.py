@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import DataError
 from bench.images import Prepared
-from bench.interfaces import DataError
 from bench.metrics.classification import ClassScores, precision_recall, score_classes
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError, Json
+from bench.errors import DataError
+from bench.interfaces import Json
 from bench.metrics.bootstrap import interval
 from bench.metrics.contingency import FloatArray, IntArray
 from bench.metrics.names import CLASSIFICATION

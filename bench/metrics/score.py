@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.interfaces import DataError, Json
+from bench.errors import DataError
+from bench.interfaces import Json
 from bench.metrics.bootstrap import interval, resamples
 from bench.metrics.contingency import Contingency, FloatArray, IntArray, contingency
 from bench.metrics.expected import expected_information

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 Solver = Literal["auto", "gurobi", "highs"]
 LICENCE_LIMIT = 2000

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 
 @dataclass(frozen=True)

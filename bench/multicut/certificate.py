@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut.packing import Cycles
 from bench.multicut.problem import Problem, pair_costs
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 EPSILON = 1e-6
 """Join probabilities are clipped to [EPSILON, 1 - EPSILON] (Presberger et al., as the organoid code does)."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut.costs import check_edges, check_matrix, costs_from_probabilities, log_odds
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut.calibration import Calibration, from_labelled_pairs, without_labels
 from bench.multicut.io import Instance
 

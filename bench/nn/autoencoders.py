@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.augment import Geometry, geometry
 from bench.nn.group_conv import FieldNorm, GroupConv, GroupPool
 from bench.nn.inputs import resized, take, tensor

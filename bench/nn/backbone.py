@@ -15,7 +15,7 @@ import torch
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.inputs import resized, with_channels
 from bench.nn.training import seeded
 from bench.nn.weights import load_strictly, read_tensors

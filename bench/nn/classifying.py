@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.interfaces import Classifier, Count, DataError, Unit
+from bench.errors import DataError
+from bench.interfaces import Classifier, Count, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.backbone import Architecture, Backbone
 from bench.nn.backbone import build as build_of_timm
 from bench.nn.training import seeded

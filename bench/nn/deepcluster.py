@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
-from bench.interfaces import DataError, Json
+from bench.errors import DataError
+from bench.interfaces import Json
 from bench.nn.augment import Geometry, geometry
 from bench.nn.backbone import Backbone
 from bench.nn.inputs import take, tensor

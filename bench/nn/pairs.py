@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

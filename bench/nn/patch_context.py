@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.inputs import resized, take, tensor, with_channels
 from bench.nn.training import Draw, Epochs, Task
 

@@ -23,7 +23,8 @@ from typing import Any, NoReturn
 import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch's own documentation does so
 
-from bench.interfaces import DataError, Run
+from bench.errors import DataError
+from bench.interfaces import Run
 from bench.util.linux import die_with_parent
 
 _HERE = "127.0.0.1"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.augment import Geometry, geometry
 from bench.nn.inputs import resized, take, tensor, threads
 from bench.nn.schedules import Cosine

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.augment import Geometry, geometry
 from bench.nn.backbone import Backbone
 from bench.nn.inputs import take, tensor

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.util.durable import write_whole
 
 _WRAPPINGS = ("state_dict", "model", "teacher")

@@ -15,7 +15,7 @@ from typing import Any
 import xxhash
 
 from bench.adapters.keys import DIGEST_BYTES, digest
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 _SETTLED_NS = 2_000_000_000
 """A file changed this recently could change again within its time stamp's resolution: hash it anew."""

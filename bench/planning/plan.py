@@ -16,9 +16,10 @@ from typing import Any
 from bench.adapters.keys import digest, inputs_of
 from bench.adapters.origin import stand_in_marker
 from bench.adapters.registry import kind_of
+from bench.errors import DataError
 from bench.imaging.resize import VERSION as RESIZE_VERSION
 from bench.imaging.selection import Selection
-from bench.interfaces import Adapter, Clusterer, DataError, Encoder, Json, PairModel
+from bench.interfaces import Adapter, Clusterer, Encoder, Json, PairModel
 from bench.metrics.names import VERSION as METRICS_VERSION
 from bench.planning.fingerprint import Fingerprints
 from bench.suite.grid import label

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapters.keys import digest
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.record import CellRecord, Newer, Status, read
 from bench.records.results import Results
 from bench.util.durable import Damaged, seal, unseal, write_whole

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.util.durable import Damaged, seal, unseal, write_whole
 
 SCHEMA = 1

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bench.adapters.registry import suggest
-from bench.interfaces import DataError
+from bench.errors import DataError
+from bench.util.text import suggest
 from bench.util.validation import validated
 from bench.util.yamlfile import FileError, Problem
 from bench.util.yamlfile import read as read_yaml

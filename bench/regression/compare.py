@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.regression.finding import Finding, Report, Verdict, ordered
 from bench.regression.reading import Label, Run, least, one_label_per_stage
 from bench.regression.scores import compare_scores, what_differs

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.regression.commits import commit_of, contains
 from bench.regression.compare import Apart, cost_finding, differences, machines
 from bench.regression.finding import Finding, Report, Verdict, ordered

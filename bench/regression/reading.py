@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.record import CellRecord, StageRecord, read
 from bench.records.results import PlannedCell, Results
 from bench.regression.finding import Side

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bench.regression.finding import Finding, Report
 from bench.report.tables.escape import markdown as escaped
-from bench.report.tables.escape import one_line
+from bench.util.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

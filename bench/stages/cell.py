@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.errors import DataError
 from bench.images import ImageSet, Prepared
 from bench.imaging.contact import Look, coloured, measured
 from bench.imaging.prepare import class_indices, load
 from bench.imaging.selection import Selection, rows
-from bench.interfaces import DataError
 from bench.records.record import CellRecord, StageRecord
 from bench.records.store import Store
 from bench.suite.suitefile import called

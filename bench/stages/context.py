@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.interfaces import Adapter, DataError, Run
+from bench.errors import DataError
+from bench.interfaces import Adapter, Run
 from bench.records.store import Artefact, Store
 
 Job = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 
 def as_join_probabilities(p: Any, n: int, who: str) -> Any:

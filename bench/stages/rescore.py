@@ -32,7 +32,7 @@ def up_to_date(results: Results, store: Store | None) -> Callable[[str], Scored 
 
 def rescored(record: CellRecord, store: Store) -> CellRecord | None:
     """Return a record with the scores of its labels by the present metrics; None if the store lacks them."""
-    from bench.interfaces import DataError
+    from bench.errors import DataError
     from bench.stages.run import InputGone, score_again
 
     try:

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from bench.adapters import registry
-from bench.interfaces import Adapter, DataError, Run
+from bench.errors import DataError
+from bench.interfaces import Adapter, Run
 from bench.records.record import Status
 from bench.records.store import Store
 from bench.stages import work

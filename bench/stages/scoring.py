@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.stages.context import Context
 
 

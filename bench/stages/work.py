@@ -9,17 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.interfaces import (
-    Classifier,
-    Clusterer,
-    DataError,
-    Dataset,
-    Encoder,
-    Generator,
-    PairModel,
-    Reducer,
-    ToCluster,
-)
+from bench.errors import DataError
+from bench.interfaces import Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Reducer, ToCluster
 from bench.planning.fingerprint import Fingerprints
 from bench.stages.context import Context
 from bench.stages.outputs import as_class_probabilities, as_features, as_join_probabilities, as_labels

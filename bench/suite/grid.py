@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from bench.adapters.registry import suggest
+from bench.util.text import suggest
 from bench.util.yamlfile import Where
 
 PARTS = ("encoder", "pair_model", "clusterer", "classifier")

@@ -12,9 +12,10 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from bench.adapters import registry
-from bench.adapters.registry import AdapterError, suggest
+from bench.adapters.registry import AdapterError
+from bench.errors import DataError
 from bench.imaging.selection import match_names
-from bench.interfaces import Adapter, Classifier, Clusterer, DataError, Dataset, Generator
+from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
 from bench.metrics.names import CLASSIFICATION, LABEL_FREE, METRICS
 from bench.records import reference
 from bench.suite.grid import PARTS, Concrete, GridError, expand
@@ -28,6 +29,7 @@ from bench.suite.schema import (
     SuiteBlock,
     Table,
 )
+from bench.util.text import suggest
 from bench.util.validation import show, validated
 from bench.util.yamlfile import FileError, Problem, Tree, Where, override, read
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from bench.adapters.registry import suggest
+from bench.util.text import suggest
 from bench.util.yamlfile import Where
 
 

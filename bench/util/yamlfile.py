@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.adapters.registry import suggest
+from bench.util.text import suggest
 
 MAX_BYTES = 4_000_000
 MAX_VALUES = 400_000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from bench.interfaces import Classifier, DataError
+from bench.errors import DataError
+from bench.interfaces import Classifier
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from bench.interfaces import Clusterer, Clusters, Count, DataError, Unit
+from bench.errors import DataError
+from bench.interfaces import Clusterer, Clusters, Count, Unit
 from bench.nn.refining import Refining
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from bench.interfaces import Clusterer, Count, DataError, Unit
+from bench.errors import DataError
+from bench.interfaces import Clusterer, Count, Unit
 
 if TYPE_CHECKING:
     from bench.interfaces import Labels, Run, ToCluster

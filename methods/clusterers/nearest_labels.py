@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.interfaces import Clusterer, Count, DataError
+from bench.errors import DataError
+from bench.interfaces import Clusterer, Count
 
 if TYPE_CHECKING:
     import numpy as np

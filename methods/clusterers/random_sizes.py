@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.interfaces import Clusterer, DataError
+from bench.errors import DataError
+from bench.interfaces import Clusterer
 
 if TYPE_CHECKING:
     from bench.interfaces import Labels, Run, ToCluster

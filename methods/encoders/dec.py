@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.interfaces import Count, DataError
+from bench.errors import DataError
+from bench.interfaces import Count
 from bench.nn.reconstructing import Reconstructing
 from bench.nn.refining import Refining
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from bench.interfaces import Count, DataError, InputFile, Unit
+from bench.errors import DataError
+from bench.interfaces import Count, InputFile, Unit
 from bench.nn.selftrained import SelfTrained
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.interfaces import Count, DataError, Encoder, Unit
+from bench.errors import DataError
+from bench.interfaces import Count, Encoder, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from bench.interfaces import Count, DataError, Encoder, Unit
+from bench.errors import DataError
+from bench.interfaces import Count, Encoder, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.interfaces import DataError, Encoder, InputFile
+from bench.errors import DataError
+from bench.interfaces import Encoder, InputFile
 from bench.layouts.arrayfile import (
     file_ending,
     h5_datasets,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from bench.interfaces import DataError, InputFile, PairModel
+from bench.errors import DataError
+from bench.interfaces import InputFile, PairModel
 from bench.layouts.arrayfile import (
     csv_header,
     file_ending,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bench.interfaces import Count, DataError, Encoder, PairModel, Unit
+from bench.errors import DataError
+from bench.interfaces import Count, Encoder, PairModel, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from bench.interfaces import Count, DataError, Reducer, Unit
+from bench.errors import DataError
+from bench.interfaces import Count, Reducer, Unit
 
 if TYPE_CHECKING:
     from bench.interfaces import Features, Run

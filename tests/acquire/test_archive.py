@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bench.acquire import archive as archives
 from bench.acquire.archive import is_archive, unpack
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 FILES = {"a.csv": b"x,y\n1,2\n", "train/one/1.png": random.Random(0).randbytes(3000), "train/two/2.png": b""}
 KINDS = ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"]

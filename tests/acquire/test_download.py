@@ -15,7 +15,7 @@ import pytest
 
 from bench.acquire import download
 from bench.acquire.download import Wanted, check_space, fetch
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 CONTENT = random.Random(0).randbytes(700_001)  # the same in every worker: its sum names tests
 MD5 = hashlib.md5(CONTENT).hexdigest()

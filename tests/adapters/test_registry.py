@@ -12,18 +12,9 @@ from typing import ClassVar
 import pytest
 
 from bench.adapters import registry
-from bench.adapters.registry import (
-    KINDS,
-    AdapterError,
-    entries,
-    identity,
-    is_built_in,
-    kind_of,
-    load,
-    names,
-    suggest,
-)
+from bench.adapters.registry import KINDS, AdapterError, entries, identity, is_built_in, kind_of, load, names
 from bench.interfaces import Encoder
+from bench.util.text import suggest
 
 OWN = "from bench.interfaces import Encoder\nclass Own(Encoder):\n    'Mine.'\n    power: int = {}\n"
 

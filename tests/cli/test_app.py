@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from bench.adapters.registry import AdapterError
 from bench.cli import app as cli
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.util.durable import Damaged
 from bench.util.yamlfile import FileError, Problem
 

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.adapters.registry import load as load_adapter
+from bench.errors import DataError
 from bench.imaging.prepare import prepare
-from bench.interfaces import DataError, Dataset, Generator, Run
+from bench.interfaces import Dataset, Generator, Run
 from bench.layouts.platemap import join
 from bench.layouts.tablefile import read_table
 

@@ -14,10 +14,11 @@ import pytest
 from pydantic import ValidationError
 
 from bench.adapters.registry import load as load_adapter
+from bench.errors import DataError
 from bench.images import BadImage
 from bench.imaging.decode import decode
 from bench.imaging.prepare import load, prepare
-from bench.interfaces import DataError, Dataset, Generator, Run
+from bench.interfaces import Dataset, Generator, Run
 from bench.layouts.collages import Collages
 from tests.conftest import snapshot
 

@@ -10,8 +10,9 @@ import tifffile
 from pydantic import ValidationError
 
 from bench.adapters.registry import load as load_adapter
+from bench.errors import DataError
 from bench.images import BadImage
-from bench.interfaces import DataError, Dataset
+from bench.interfaces import Dataset
 
 
 def image_folder(**parameters: Any) -> Dataset:

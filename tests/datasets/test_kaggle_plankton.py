@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.adapters.registry import load as load_adapter
+from bench.errors import DataError
 from bench.images import ImageSet
 from bench.imaging.prepare import load, prepare
 from bench.imaging.selection import Selection, rows
-from bench.interfaces import DataError, Dataset, Run
+from bench.interfaces import Dataset, Run
 from tests.execute.runs import Bench
 
 SAMPLES = (

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from bench.adapters.registry import load as load_adapter
+from bench.errors import DataError
 from bench.images import BadImage
 from bench.imaging.prepare import load, prepare
 from bench.imaging.selection import Selection, rows
-from bench.interfaces import DataError, Dataset, Run
+from bench.interfaces import Dataset, Run
 
 SEEN = range(1, 11)
 UNSEEN = range(11, 14)

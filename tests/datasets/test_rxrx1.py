@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.adapters.registry import load as load_adapter
+from bench.errors import DataError
 from bench.imaging.prepare import prepare
-from bench.interfaces import DataError, Dataset, Generator, Run
+from bench.interfaces import Dataset, Generator, Run
 
 COLUMNS = "site_id,well_id,cell_type,dataset,experiment,plate,well,site,well_type,sirna,sirna_id"
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.errors import DataError
 from bench.execute import gpus
 from bench.execute.gpus import Gpus, visible_gpus
 from bench.execute.local import Options, State, run
-from bench.interfaces import DataError
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, make_plan
 from bench.records.record import CellRecord

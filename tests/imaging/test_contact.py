@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench.errors import DataError
 from bench.images import BadImage, ImageSet
 from bench.imaging import contact
 from bench.imaging.contact import UNKNOWN, Group, coloured, groups, measured, sheets, spread
-from bench.interfaces import DataError
 
 SIZE, LEFT, STEP = 20, 240, 24
 

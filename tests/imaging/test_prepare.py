@@ -14,11 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from bench.errors import DataError
 from bench.images import BadImage, ImageSet
 from bench.imaging import prepare as module
 from bench.imaging.prepare import class_indices, load, prepare
 from bench.imaging.resize import to_square
-from bench.interfaces import DataError, Dataset, Run
+from bench.interfaces import Dataset, Run
 
 
 class InMemory(ImageSet):

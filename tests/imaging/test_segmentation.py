@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from bench.errors import DataError
 from bench.imaging.segmentation import Cells, boxes_of_masks, grey, otsu, segment
-from bench.interfaces import DataError
 from tests.methods import make_run, prepared
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bench.errors import DataError
 from bench.imaging.selection import Selection, match_names, rows
-from bench.interfaces import DataError
 
 Part = Literal["fit", "score"]
 PARTS: tuple[Part, Part] = ("fit", "score")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.layouts.arrayfile import (
     file_ending,
     h5_datasets,

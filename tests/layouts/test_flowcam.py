@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bench.layouts.flowcam
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.layouts.flowcam import Particles, is_export, read_particles, stuck
 from bench.layouts.runtables import Findings
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.layouts.labelfile import match, read_labels
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.layouts.loaddata import channels_of_index, channels_of_table, sites, suffixes
 from bench.layouts.tablefile import read_table
 

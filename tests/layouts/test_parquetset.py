@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.errors import DataError
 from bench.images import BadImage
-from bench.interfaces import DataError
 from bench.layouts import parquetset
 from bench.layouts.parquetindex import ParquetIndex, read_index
 from bench.layouts.parquetset import ParquetSet

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.layouts.runtables import Findings, groups_by_pattern, groups_by_table, read_labels
 
 

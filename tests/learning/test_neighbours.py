@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 
 import bench.learning.neighbours
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.learning.neighbours import join_components, neighbour_graph
 from tests.methods import blobs
 

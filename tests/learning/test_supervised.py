@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.learning.supervised import balanced, by_class, judged, labelled, overlap
 from tests.methods import prepared
 

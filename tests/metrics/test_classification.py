@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as oracle
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.metrics import classification
 from bench.metrics.classification import _Curve, _Labels, precision_recall, score_classes
 from bench.metrics.names import CLASSIFICATION, METRICS, find

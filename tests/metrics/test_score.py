@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.metrics import score as module
 from bench.metrics.names import METRICS
 from bench.metrics.score import score

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut import costs_from_probabilities, greedy_dense, objective_dense
 from bench.multicut.costs import renumber, thresholds_to_shifts
 from tests.multicut import greedy_oracles as slow

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut import greedy_dense, objective_dense
 from tests.multicut import greedy_oracles as slow
 

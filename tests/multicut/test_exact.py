@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut import exact
 from bench.multicut.certificate import Certificate, verify, verify_sparse
 from bench.multicut.exact import solve, solve_sparse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut import backends
 from bench.multicut.backends import LICENCE_LIMIT, choose, gurobi_is_licensed, make_model
 from bench.multicut.exact import solve

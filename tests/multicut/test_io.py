@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut import greedy_dense, greedy_sparse
 from bench.multicut.io import read_instance
 from tests.multicut import greedy_oracles as slow

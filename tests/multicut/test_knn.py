@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut import greedy_dense, greedy_sparse, knn
 from bench.multicut.calibration import from_labelled_pairs, without_labels
 from bench.multicut.io import Instance

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut import gaec_sparse, greedy_dense, greedy_sparse, objective_dense, objective_sparse
 from bench.multicut.sparse import adjacency, contract
 from tests.multicut import greedy_oracles as slow

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.augment import Geometry
 from bench.nn.autoencoders import (
     Autoencoder,

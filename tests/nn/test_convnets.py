@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.backbone import Architecture
 from bench.nn.convnets import ConvNet, build
 

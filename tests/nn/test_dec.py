@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from torch import nn
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.autoencoders import Autoencoder
 from bench.nn.dec import (
     Embedded,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.augment import Geometry
 from bench.nn.backbone import Architecture
 from bench.nn.convnets import build

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bench.cli.commands.layers import show_layers
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 
 def shown(capsys: pytest.CaptureFixture[str], name: str, shape: str, *settings: str):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.pairs import (
     Fusion,
     all_pairs_probabilities,

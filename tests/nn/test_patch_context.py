@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.autoencoders import published_count
 from bench.nn.patch_context import (
     POSITIONS,

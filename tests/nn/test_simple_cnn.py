@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.inputs import tensor
 from bench.nn.simple_cnn import (
     Classifying,

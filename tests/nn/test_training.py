@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.interfaces import DataError, Run
+from bench.errors import DataError
+from bench.interfaces import Run
 from bench.nn.training import Curve, Draw, Epochs, Steps, Task, seeded, train
 
 N, D = 48, 6

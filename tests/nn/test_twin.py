@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.backbone import Architecture, build
 from bench.nn.training import Draw, Steps, train
 from bench.nn.twin import Pairs, Settings, Twin, TwinNetwork

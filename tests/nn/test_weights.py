@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.weights import fingerprint, load_strictly, read_tensors, write_tensors
 
 

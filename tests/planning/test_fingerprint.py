@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.planning import fingerprint
 from bench.planning.fingerprint import Fingerprints
 from tests.conftest import snapshot

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.merge import merge_suite, suites_in
 from bench.records.record import Newer, read
 from bench.records.results import Results

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.metrics.names import CLASSIFICATION, METRICS, find
 from bench.metrics.score import score
 from bench.planning import plan as plans

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.regression.compare import compare
 from bench.regression.finding import REGRESSION, Report
 from bench.regression.reading import find_run, read_run

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.regression.nights import read_nights, regress, since
 from tests.regression.made import Made, write_run
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.adapters.registry import suggest
-from bench.cli.commands.inspect import opened, wide_console
-from bench.interfaces import DataError
+from bench.cli.commands.inspect import wide_console
+from bench.cli.results import opened
+from bench.errors import DataError
 from bench.records import reference
 from bench.records.record import CellRecord
 from bench.records.results import PlanOnDisk
@@ -18,6 +18,7 @@ from bench.records.summary import Scored
 from bench.report.tables.against import Comparison, compare
 from bench.report.tables.against_text import comma_separated, html, latex, markdown, terminal, to_json
 from bench.stages.rescore import up_to_date
+from bench.util.text import suggest
 
 PAPER = "paper"
 """Stands for the published tables that the suite's tables name."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.adapters.origin import stand_in_marker
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.suite import suitefile as suites
 from bench.suite.schema import DatasetEntry, Suite
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bench.adapters.registry import suggest
 from bench.cli.commands.inspect import wide_console
-from bench.cli.commands.table import folder_name
-from bench.interfaces import DataError
+from bench.cli.results import folder_name
+from bench.errors import DataError
 from bench.regression.compare import compare
 from bench.regression.finding import Report
 from bench.regression.nights import read_nights, regress, since
 from bench.regression.reading import find_run, read_run
 from bench.regression.render import markdown, terminal
+from bench.util.text import suggest
 
 _FORMATS = ["terminal", "md", "json"]
 

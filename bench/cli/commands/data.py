@@ -17,7 +17,8 @@ from bench.adapters.origin import STAND_IN_MARKER, Download, Origin, stand_in_ma
 from bench.cli.commands.describe import about_adapter, describe_one
 from bench.cli.progress import Progress, human
 from bench.cli.settings import configured, dataset_class, default_folder
-from bench.interfaces import DataError, Dataset, Generator, Run
+from bench.errors import DataError
+from bench.interfaces import Dataset, Generator, Run
 
 
 def list_datasets(data: Path | None, *, as_json: bool) -> None:

@@ -8,9 +8,11 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from bench.adapters import registry
-from bench.adapters.registry import KINDS, suggest
-from bench.interfaces import Adapter, DataError, FileMark, Unit, marks
+from bench.adapters.registry import KINDS
+from bench.errors import DataError
+from bench.interfaces import Adapter, FileMark, Unit, marks
 from bench.metrics.names import CLASSIFICATION, METRICS
+from bench.util.text import suggest
 
 
 def list_all(kind: str | None, *, as_json: bool) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 from bench.acquire.archive import is_archive, unpack
 from bench.acquire.download import Wanted, check_space, fetch
 from bench.adapters.origin import Download, Origin, stand_in_marker
-from bench.adapters.registry import suggest
 from bench.cli.commands.data import origin_facts, total_size
 from bench.cli.progress import Progress, human
 from bench.cli.settings import dataset_class, default_folder
-from bench.interfaces import DataError
+from bench.errors import DataError
+from bench.util.text import suggest
 
 _NO_SOURCE = 2
 _INSTALL = {

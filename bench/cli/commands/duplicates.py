@@ -14,9 +14,9 @@ import numpy as np
 from bench.cli.commands.inspect import wide_console
 from bench.cli.progress import Progress
 from bench.cli.settings import dataset
+from bench.errors import DataError
 from bench.imaging.duplicates import DISTANCE, KINDS, Duplicates, Group, find_duplicates, leaking
 from bench.imaging.selection import Selection, rows
-from bench.interfaces import DataError
 
 if TYPE_CHECKING:
     import pandas as pd

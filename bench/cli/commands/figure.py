@@ -8,15 +8,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.adapters.registry import suggest
-from bench.cli.commands.inspect import opened
-from bench.interfaces import DataError
+from bench.cli.results import opened
+from bench.errors import DataError
 from bench.metrics.names import find
 from bench.records.record import CellRecord
 from bench.records.results import PlannedCell, PlanOnDisk, Results
 from bench.records.store import Store
 from bench.report.figures.kinds import KINDS, OF_SUITES, kind, kind_of_suite
 from bench.report.tables.leaderboard import build
+from bench.util.text import suggest
 
 
 @dataclass(frozen=True)

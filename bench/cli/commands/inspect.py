@@ -10,14 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.adapters.registry import suggest
-from bench.cli.commands.table import folder_name
-from bench.interfaces import DataError
+from bench.cli.results import opened
+from bench.errors import DataError
 from bench.metrics.names import METRICS, find
 from bench.records.record import CellRecord, Status, read
-from bench.records.results import PlanOnDisk, Results
-from bench.report.tables.escape import printable
+from bench.records.results import Results
 from bench.util.durable import Damaged
+from bench.util.text import plural, printable
 
 
 def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) -> int:
@@ -53,7 +52,7 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
         for line in filter(None, (p["error"], p["log"] and f"log: {p['log']}")):
             console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
     said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
-    console.print(f"{plan.suite}: {len(plan.cells)} cells: {said}", highlight=False)
+    console.print(f"{plan.suite}: {plural(len(plan.cells), 'cell')}: {said}", highlight=False)
     return 1 if bad else 0
 
 
@@ -91,17 +90,6 @@ def wide_console(*, stderr: bool = False) -> Console:
     """Return a console; a file or a pipe gets room for whole lines."""
     console = Console(stderr=stderr)
     return console if console.is_terminal else Console(stderr=stderr, width=160)
-
-
-def opened(name: str, profile: str | None, base: Path) -> tuple[Results, PlanOnDisk]:
-    """Open the results of a suite by its name or file. Raises `DataError` if it has not run."""
-    results = Results(base, folder_name(name, profile))
-    try:
-        return results, results.read_plan()
-    except FileNotFoundError:
-        known = sorted(p.parent.name for p in base.glob("*/plan.json"))
-        hint = suggest(results.suite, known) if known else f"nothing has run into {base} yet"
-        raise DataError(f"no results of {results.suite!r} in {base}; {hint}") from None
 
 
 def _get(results: Results, key: str) -> CellRecord | str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.adapters import registry
 from bench.cli.settings import configured
-from bench.interfaces import DataError, Encoder
+from bench.errors import DataError
+from bench.interfaces import Encoder
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,8 +10,8 @@ from pathlib import Path
 from bench.cli.commands.run import write_leaderboard
 from bench.records.merge import Merged, merge_suite, suites_in
 from bench.records.results import Results
-from bench.report.tables.escape import one_line
 from bench.util.durable import Damaged
+from bench.util.text import one_line
 
 
 def merge_results(folders: Sequence[Path], base: Path, *, as_json: bool) -> int:

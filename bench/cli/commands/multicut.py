@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.adapters.registry import suggest
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.multicut.costs import thresholds_to_shifts
 from bench.multicut.io import Instance, read_instance
+from bench.util.text import suggest
 
 SOLVERS = ("auto", "greedy", "exact", "gurobi", "highs")
 AUTO_LIMIT = 300

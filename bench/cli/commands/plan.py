@@ -16,6 +16,7 @@ from bench.records.results import Results
 from bench.records.store import Store
 from bench.suite import suitefile as suites
 from bench.util.durable import Damaged
+from bench.util.text import plural
 
 
 def show_plan(
@@ -41,7 +42,7 @@ def show_plan(
     console.print(table)
     total = Counter(states.values())
     console.print(
-        f"\n{len(plan.cells)} cells: {total['to do']} to do, {total['cached']} cached, "
+        f"\n{plural(len(plan.cells), 'cell')}: {total['to do']} to do, {total['cached']} cached, "
         f"{total['blocked']} blocked; {len(wanted) - len(cached)} stages to run, {len(cached)} in the store",
         highlight=False,
     )

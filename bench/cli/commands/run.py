@@ -12,13 +12,12 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.adapters.registry import suggest
 from bench.cli.commands.inspect import wide_console
+from bench.errors import DataError
 from bench.execute.display import Display
 from bench.execute.gpus import visible_gpus
 from bench.execute.local import Interrupted, Options, default_jobs
 from bench.execute.local import run as run_plan
-from bench.interfaces import DataError
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, Plan, make_plan
 from bench.records.record import CellRecord, Status
@@ -29,6 +28,7 @@ from bench.report.tables.render import comma_separated, html, latex, markdown, t
 from bench.suite import suitefile as suites
 from bench.util.durable import write_whole
 from bench.util.environment import place
+from bench.util.text import plural, suggest
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 
@@ -160,7 +160,7 @@ def _conclude(
         console.print(part)
     said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
     n = sum(counts.values())
-    console.print(f"\n{n} {'cell' if n == 1 else 'cells'}: {said}", highlight=False)
+    console.print(f"\n{plural(n, 'cell')}: {said}", highlight=False)
     if interrupted:
         console.print("Interrupted. What is finished is kept; the same command continues.", style="yellow")
     elif any(Status(s).failed for s in counts if s != "missing"):

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Literal, get_args
 
-from bench.adapters.registry import suggest
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.metrics.names import METRICS
+from bench.util.text import suggest
 
 Policy = Literal["own_cluster", "drop"]
 

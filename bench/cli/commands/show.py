@@ -12,8 +12,9 @@ from PIL import Image
 from bench.adapters.origin import stand_in_marker
 from bench.cli.progress import Progress
 from bench.cli.settings import data_folder, dataset
+from bench.errors import DataError
 from bench.imaging.contact import groups, sheets
-from bench.interfaces import DataError
+from bench.util.text import plural
 
 _FEW_GROUPS = 4
 _PER_GROUP, _PER_GROUP_OF_FEW = 12, 48
@@ -40,9 +41,9 @@ def show_dataset(
     marker = stand_in_marker(folder, adapter.files(folder))
     column, found = groups(images, by)
     per = per or (_PER_GROUP if len(found) > _FEW_GROUPS else _PER_GROUP_OF_FEW)
-    title = f"{adapter.use}: {_plural(len(images.table), 'image')}"
+    title = f"{adapter.use}: {plural(len(images.table), 'image')}"
     if column:
-        title += f", {_plural(len(found), 'value')} of {column}"
+        title += f", {plural(len(found), 'value')} of {column}"
     if marker:
         title = f"GENERATED STAND-IN, no real data. {title}"
     target = out or Path(f"{Path(name).stem}-sheets")
@@ -78,7 +79,3 @@ def _remove_older(target: Path, pages: int) -> None:
         match = re.fullmatch(rf"{re.escape(stem)}-(\d\d+)\.png", path.name)
         if match and int(match[1]) > pages:
             path.unlink()
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

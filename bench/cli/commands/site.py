@@ -7,15 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.adapters.registry import suggest
-from bench.cli.commands.inspect import opened
 from bench.cli.progress import Progress, human
-from bench.interfaces import DataError
+from bench.cli.results import opened
+from bench.errors import DataError
 from bench.records.store import Store
 from bench.report.site.build import build_site
 from bench.report.site.embedding import Projection
 from bench.report.site.suite import ShownSuite
 from bench.suite.suitefile import called
+from bench.util.text import suggest
 
 _PROJECTIONS: dict[str, Projection] = {"pca": "pca", "umap": "umap"}
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.cli.results import folder_name, opened
 from bench.report.tables.kept import Kept
 
 if TYPE_CHECKING:
@@ -52,12 +53,6 @@ def show_table(
     sys.stdout.write(text)
 
 
-def folder_name(name: str, profile: str | None) -> str:
-    """Return the name of a suite's folder of results, from its own name or file."""
-    stem = Path(name).stem if name.endswith((".yaml", ".yml")) else name
-    return f"{stem}-{profile}" if profile else stem
-
-
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Look for no garbage: what thousands of records become lives until it is printed, which is soon."""
@@ -82,14 +77,13 @@ def _drawn(
     pairs: bool,
 ) -> tuple[str, bool]:
     """Return the text of a table, and whether it stays so as long as the records do."""
-    from bench.adapters.registry import suggest
-    from bench.cli.commands.inspect import opened
-    from bench.interfaces import DataError
+    from bench.errors import DataError
     from bench.records.store import Store
     from bench.report.tables import comparison, render
     from bench.report.tables.layout import Layout, declared
     from bench.report.tables.leaderboard import build
     from bench.stages.rescore import up_to_date
+    from bench.util.text import suggest
 
     if format not in FORMATS:
         raise DataError(f"--format: no format {format!r}; {suggest(format, list(FORMATS))}")

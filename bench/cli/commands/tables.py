@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.adapters.registry import suggest
 from bench.cli.commands import against
-from bench.cli.commands.inspect import opened, wide_console
-from bench.interfaces import DataError
+from bench.cli.commands.inspect import wide_console
+from bench.cli.results import opened
+from bench.errors import DataError
 from bench.records.results import PlanOnDisk, Results
 from bench.records.store import Store
 from bench.records.summary import Scored
@@ -22,6 +22,7 @@ from bench.report.tables.leaderboard import Leaderboard
 from bench.stages.rescore import up_to_date
 from bench.suite import suitefile
 from bench.util.durable import Damaged, write_whole
+from bench.util.text import suggest
 from bench.util.yamlfile import FileError
 from bench.util.yamlfile import read as read_yaml
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.record import read
 from bench.records.results import Results
 from bench.records.store import Store, check

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from bench.report.figures.columns import Column
 from bench.report.figures.map import MOST_GROUPS, scatter
 from bench.report.figures.plane import plane
-from bench.report.figures.style import NEUTRAL, colour, frame, headed, new, plural, short
+from bench.report.figures.style import NEUTRAL, colour, frame, headed, new, short
 from bench.stages.cell import Cell
+from bench.util.text import plural
 
 
 def animation(cell: Cell, clusters: Column, over: Column) -> list[NDArray[np.uint8]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
-from bench.records.record import CellRecord
+from bench.errors import DataError
+from bench.report.figures.described import without_transformer
 from bench.report.figures.style import Drawing, Options, headed, new, short
 from bench.stages.cell import Cell, share_evenly
 
@@ -23,16 +22,7 @@ _MOST_HEADS_OF_TWO = 6
 _LOW, _HIGH = 5, 99.5
 """Percentiles of a map that are shown dark and bright: single patches attract all attention at times."""
 
-
-def unfit(record: CellRecord) -> str | None:
-    """Say why a method has no transformer that can be looked into."""
-    described = described_encoder(record)
-    if described is None:
-        return "has no encoder with a vision transformer"
-    name = described["adapter"].partition("@")[0]
-    if name not in ("dino", "timm"):
-        return f"has the encoder {name}, but no vision transformer; dino and timm may have one"
-    return None
+unfit = without_transformer
 
 
 def draw(cell: Cell, options: Options) -> Drawing:
@@ -77,14 +67,6 @@ def draw(cell: Cell, options: Options) -> Drawing:
     )
     headed(figure, "Attention of the heads", cell, notes, options.against)
     return Drawing(figure)
-
-
-def described_encoder(record: CellRecord) -> Mapping[str, Any] | None:
-    """Return what the record says of the encoder, a pair model's own included."""
-    encoder = record.params.get("encoder")
-    if encoder is None and (pair_model := record.params.get("pair_model")):
-        encoder = pair_model["params"].get("encoder")
-    return encoder
 
 
 def overlaid(picture: NDArray[np.uint8], attention: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,19 +15,9 @@ from numpy.typing import NDArray
 
 from bench.records.record import CellRecord
 from bench.report.figures import columns
-from bench.report.figures.style import (
-    NEUTRAL,
-    RIGHT,
-    WRONG,
-    Drawing,
-    Options,
-    headed,
-    new,
-    percent,
-    plural,
-    short,
-)
+from bench.report.figures.style import NEUTRAL, RIGHT, WRONG, Drawing, Options, headed, new, percent, short
 from bench.stages.cell import Cell, majority, share_evenly
+from bench.util.text import plural
 
 MOST_IMAGES = 100
 _HEAD = 0.72

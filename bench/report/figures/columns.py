@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bench.adapters.registry import suggest
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.stages.cell import Cell
+from bench.util.text import suggest
 
 _USUAL = ("day", "bag", "plate", "experiment", "batch")
 _MOST_VALUES = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.metrics.names import find
 from bench.report.figures.style import NEUTRAL, RIGHT, Drawing, captioned, new, short
 from bench.report.tables.leaderboard import Leaderboard

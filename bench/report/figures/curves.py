@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.record import CellRecord
 from bench.report.figures.style import Drawing, Options, colour, headed, new, short
 from bench.stages.cell import Cell

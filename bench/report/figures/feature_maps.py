@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bench.adapters import registry
+from bench.errors import DataError
 from bench.images import Prepared
-from bench.interfaces import DataError, Run
+from bench.interfaces import Run
 from bench.nn.classifying import CnnClassifier
 from bench.nn.inputs import tensor, threads
 from bench.records.record import CellRecord

@@ -7,22 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.record import CellRecord
 from bench.report.figures import columns, plane
 from bench.report.figures.animation import animation
 from bench.report.figures.columns import Column
-from bench.report.figures.style import (
-    SCALE,
-    Drawing,
-    Options,
-    headed,
-    new,
-    percent,
-    plural,
-    short,
-)
+from bench.report.figures.style import SCALE, Drawing, Options, headed, new, percent, short
 from bench.stages.cell import Cell
+from bench.util.text import plural
 
 _MOST_CLUSTERS = 40
 _MOST_WRITTEN = 150

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from bench.imaging.contact import spread
 from bench.records.record import CellRecord
 from bench.report.figures import columns
-from bench.report.figures.style import Drawing, Options, headed, new, percent, plural, short
+from bench.report.figures.style import Drawing, Options, headed, new, percent, short
 from bench.stages.cell import Cell, majority
+from bench.util.text import plural
 
 _SIDE = 4
 """Most images in a row of a cluster's block, and most rows."""

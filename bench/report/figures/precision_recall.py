@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.record import CellRecord
 from bench.report.figures.style import NEUTRAL, Drawing, Options, colour, headed, new, short
 from bench.stages.cell import Cell

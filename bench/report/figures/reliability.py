@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.reliability import reliability
 from bench.records.record import CellRecord
 from bench.report.figures.style import MARKERS, NEUTRAL, Drawing, Options, colour, headed, new, short

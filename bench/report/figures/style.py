@@ -19,6 +19,7 @@ from PIL import Image
 
 from bench.stages.cell import Cell
 from bench.util.durable import write_whole
+from bench.util.text import one_line
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 """Told apart with any kind of colour vision (Okabe and Ito 2008), without the yellow that white swallows."""
@@ -88,8 +89,8 @@ def headed(figure: Figure, title: str, cell: Cell, notes: Sequence[str], against
 def captioned(figure: Figure, title: str, caption: str) -> None:
     """Write a title above and a caption below, wrapped to the width of the figure."""
     wide = max(30, int(figure.get_figwidth() * 15.5))
-    figure.suptitle(printable(title), x=0.01, ha="left", fontweight="bold")
-    wrapped = textwrap.fill(printable(caption), wide)
+    figure.suptitle(one_line(title), x=0.01, ha="left", fontweight="bold")
+    wrapped = textwrap.fill(one_line(caption), wide)
     figure.supxlabel(wrapped, x=0.01, ha="left", fontsize=8, color="#444444")
 
 
@@ -119,14 +120,9 @@ def colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
-def printable(text: str) -> str:
-    """Return a name on one line, without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 def short(text: str, most: int = 26) -> str:
     """Return a name that fits into a legend."""
-    text = printable(text)
+    text = one_line(text)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -137,11 +133,6 @@ def percent(part: float) -> str:
     if 0.99 < part < 1:
         return ">99 %"
     return f"{100 * part:.0f} %"
-
-
-def plural(count: int, what: str) -> str:
-    """Return "1 image", "2 images"."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _gif(frames: Sequence[NDArray[np.uint8]]) -> bytes:

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from bench.adapters import registry
-from bench.interfaces import DataError, Encoder, Run
+from bench.errors import DataError
+from bench.interfaces import Encoder, Run
 from bench.nn.backbone import Backbone
 from bench.nn.inputs import tensor, threads
 from bench.nn.weights import load_strictly, read_tensors
 from bench.records.record import StageRecord
-from bench.report.figures.attention import described_encoder, unfit
+from bench.report.figures.described import described_encoder, without_transformer
 from bench.stages.cell import Cell
 
 _THREADS = min(4, os.cpu_count() or 1)
@@ -131,7 +132,7 @@ def features(backbone: Backbone, pixels: Any, batch: int = 64) -> Tensor:
 
 def _encoder(cell: Cell) -> Encoder:
     """Build the encoder from what the record says. Weights are in the store, so a file is not needed."""
-    reason = unfit(cell.record)
+    reason = without_transformer(cell.record)
     if reason:
         raise DataError(f"{cell.record.method}: {reason}")
     described = described_encoder(cell.record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path, PurePosixPath
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.util.durable import Damaged, seal, unseal, write_whole
 
 LIST = "site.json"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.metrics.names import METRICS, find
 from bench.records.record import CellRecord
 from bench.records.results import PlannedCell
 from bench.records.store import Store
 from bench.report.figures import columns
-from bench.report.figures.style import percent, plural
+from bench.report.figures.style import percent
 from bench.report.site import confusion, embedding, marks, pictures, provenance
 from bench.report.site.curves import curves
 from bench.report.site.embedding import Source
@@ -24,6 +24,7 @@ from bench.report.site.suite import ShownSuite
 from bench.report.tables.leaderboard import Board, Row
 from bench.report.tables.render import heading
 from bench.stages.cell import Cell
+from bench.util.text import plural
 
 _TO_DECIDE = ("cluster", "predict")
 _TO_SEE = ("prepare", *_TO_DECIDE)

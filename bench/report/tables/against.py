@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.record import CellRecord
 from bench.records.reference import Published, PublishedNumber
 from bench.records.results import PlanOnDisk

@@ -12,6 +12,7 @@ from bench.report.tables import escape
 from bench.report.tables.against import Comparison, Pair, Verdict
 from bench.report.tables.html import page
 from bench.report.tables.layout import Block, Column, Entry, Sheet
+from bench.util.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -113,7 +114,7 @@ def terminal(comparisons: Sequence[Comparison]) -> list[RenderableType]:
     shown: list[RenderableType] = []
     for one in comparisons:
         table = Table(
-            title=Text(escape.one_line(_heading(one)), style="bold"),
+            title=Text(one_line(_heading(one)), style="bold"),
             box=box.SIMPLE_HEAD,
             title_justify="left",
             pad_edge=False,
@@ -121,13 +122,13 @@ def terminal(comparisons: Sequence[Comparison]) -> list[RenderableType]:
         for i, name in enumerate(HEADER):
             table.add_column(name, justify="right" if 3 <= i <= 6 else "left", no_wrap=i != 7)
         for pair, row in zip(one.pairs, _table(one, " ±"), strict=True):
-            texts = [Text(escape.one_line(c)) for c in row]
+            texts = [Text(one_line(c)) for c in row]
             texts[-1].stylize(_STYLES.get(pair.verdict, "dim"))
             table.add_row(*texts)
-        shown += [table, Text(escape.one_line(_source(one)), style="dim")]
+        shown += [table, Text(one_line(_source(one)), style="dim")]
         for title, sentences in _notes(one):
             shown.append(Text(f"{title}:", style="bold"))
-            shown += [Text(f"  · {escape.one_line(s)}") for s in sentences]
+            shown += [Text(f"  · {one_line(s)}") for s in sentences]
     return shown
 
 

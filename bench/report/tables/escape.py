@@ -5,15 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-
-def one_line(text: str) -> str:
-    """Return a name on one line, without control characters."""
-    return " ".join(printable(text).split())
-
-
-def printable(text: str) -> str:
-    """Return a text with spaces in place of control characters."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+from bench.util.text import one_line, printable
 
 
 def markdown(text: str) -> str:

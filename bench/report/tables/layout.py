@@ -12,6 +12,7 @@ from bench.metrics.names import VERSION, find
 from bench.records.results import PlanOnDisk
 from bench.records.summary import Scored
 from bench.report.tables.leaderboard import JUDGES, Board, Leaderboard, Row, build
+from bench.util.text import plural
 
 NOTHING = "\u2013"
 """Stands where a row has no such number."""
@@ -132,7 +133,7 @@ def _notes(board: Leaderboard, layout: Layout, metric: str | None = None) -> lis
     rows = [row for one in board.boards for row in one.rows]
     found = [
         f"{f'Ranked by {first}, in the order of the suite.' if board.in_order else f'Sorted by {first}.'} "
-        f"Numbers are means over {board.seeds} seed{'' if board.seeds == 1 else 's'} ± the longer arm of "
+        f"Numbers are means over {plural(board.seeds, 'seed')} ± the longer arm of "
         f"their {round(100 * board.level, 6):g} % interval for the expected score over seeds and images: "
         "q √(s²/n + b²), with s over the n seeds, b the bootstrap over images within a seed (its half-width "
         "over z), and q from z of Gauss to t of Student (n - 1 degrees of freedom) as the seeds' share grows."

@@ -13,6 +13,7 @@ from bench.report.tables import escape
 from bench.report.tables import html as hypertext
 from bench.report.tables.layout import Block, Column, Entry, Layout, arrange, heading, notes
 from bench.report.tables.leaderboard import Board, Leaderboard, Row
+from bench.util.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +67,7 @@ def markdown(board: Leaderboard, layout: Layout | None = None, extra: Sequence[B
 def latex(board: Leaderboard, layout: Layout | None = None, extra: Sequence[Block] = ()) -> str:
     """Render as LaTeX tables (package booktabs), one per block."""
     sheet = arrange(board, layout, extra)
-    parts = [f"% {escape.one_line(sheet.title)}; needs \\usepackage{{booktabs}}"]
+    parts = [f"% {one_line(sheet.title)}; needs \\usepackage{{booktabs}}"]
     for block in sheet.blocks:
         said = f"{sheet.title}: {block.heading}" if block.heading else sheet.title
         below = " ".join([*block.notes, *(() if block in extra else sheet.notes)])
@@ -208,10 +209,10 @@ def _terminal_table(block: Block, width: int) -> RenderableType:
     from rich.text import Text
 
     narrow = width < 52 + 17 * sum(c.measured for c in block.columns)
-    title = Text(escape.one_line(block.heading), style="bold") if block.heading else None
+    title = Text(one_line(block.heading), style="bold") if block.heading else None
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for i, c in enumerate(block.columns):
-        words = [escape.one_line(w) for w in (c.group, c.title) if w]
+        words = [one_line(w) for w in (c.group, c.title) if w]
         long = c.measured and (len(c.title) > 10 or bool(c.group))
         name = "\n".join(words).replace(" ", "\n") if long else " ".join(words)
         justify: Literal["left", "right"] = "left" if c.left else "right"
@@ -224,7 +225,7 @@ def _terminal_table(block: Block, width: int) -> RenderableType:
 def _styled(entry: Entry, *, narrow: bool) -> Text:
     from rich.text import Text
 
-    text = escape.one_line(entry.text)
+    text = one_line(entry.text)
     if entry.spread and not narrow:
         text += f" ±{entry.spread}"
     if entry.incomplete:

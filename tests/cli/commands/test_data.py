@@ -22,7 +22,7 @@ from bench.adapters.origin import STAND_IN_MARKER, stand_in_marker
 from bench.adapters.registry import AdapterError
 from bench.cli.app import app
 from bench.cli.settings import configured, dataset_class
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.conftest import bench, snapshot
 
 NAMES = registry.names("dataset")

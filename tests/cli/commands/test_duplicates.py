@@ -13,8 +13,8 @@ from bench.datasets.synthetic.drawing.sprites import KINDS, draw
 
 from bench.cli.commands.check import check_suite
 from bench.cli.commands.duplicates import show_duplicates
+from bench.errors import DataError
 from bench.imaging.decode import decode
-from bench.interfaces import DataError
 from tests.conftest import TINY, write_suite
 
 

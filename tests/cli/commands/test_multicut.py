@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.app import app
-from bench.interfaces import DataError
+from bench.errors import DataError
 
 KEYS = {"objective", "lower_bound", "upper_bound", "gap", "status", "clusters", "seconds", "solver"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench.cli.commands.against import show_against
 from bench.cli.commands.tables import FORMATS, write_tables
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records import reference
 from tests.conftest import bench, snapshot, write_suite
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from bench.interfaces import DataError, Encoder
+from bench.errors import DataError
+from bench.interfaces import Encoder
 
 if TYPE_CHECKING:
     from bench.images import Prepared

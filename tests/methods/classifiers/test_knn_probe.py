@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.neighbors import KNeighborsClassifier
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, make_run, prepared
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (80, 1, 4, 4)).astype(np.uint8)

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, make_run, prepared
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 1, 4, 4)).astype(np.uint8)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.metrics import balanced_accuracy_score
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, make_run, prepared
 from tests.methods.classifiers.drawn import CLASSES, fields, fitted, images, stretched, whole_and_killed
 

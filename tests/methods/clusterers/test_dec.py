@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn import training
 from tests.methods import adapter, blobs, make_run, same_partition, to_cluster
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, blobs, make_run, same_partition, to_cluster
 
 # The first use of fast_hdbscan compiles for half a minute.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.metrics.label_free import consensus
 from tests.methods import adapter, blobs, make_run, to_cluster
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, blobs, make_run, same_partition, to_cluster
 
 NAMES = ("kmeans", "spectral", "gmm", "birch", "ward")

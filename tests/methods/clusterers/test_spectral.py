@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.datasets import make_moons
 from sklearn.metrics import adjusted_rand_score
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.learning.neighbours import join_components, neighbour_graph
 from tests.methods import adapter, blobs, make_run, same_partition, to_cluster
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError, ToCluster
+from bench.errors import DataError
+from bench.interfaces import ToCluster
 from tests.methods import adapter, make_run
 
 

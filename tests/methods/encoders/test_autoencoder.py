@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn import training
 from bench.nn.autoencoders import published_count
 from tests.methods import adapter, make_run, prepared

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, make_run, prepared, same_partition
 from tests.methods.encoders.trained import whole_and_killed
 

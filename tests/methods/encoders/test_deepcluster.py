@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, make_run
 from tests.methods.encoders.trained import fitted, noise, whole_and_killed
 

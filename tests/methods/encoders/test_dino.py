@@ -16,7 +16,7 @@ import torch
 from pydantic import ValidationError
 from timm.layers.pos_embed import resample_abs_pos_embed
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, make_run, prepared
 
 TINY: dict[str, Any] = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.autoencoders import published_count
 from tests.methods import adapter, make_run, prepared
 from tests.methods.encoders.trained import whole_and_killed

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, make_run, prepared
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 1, 32, 32), dtype=np.uint8)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.errors import DataError
 from bench.images import Prepared
-from bench.interfaces import DataError
 from tests.methods import adapter, make_run
 
 KINDS = ["npy", "h5", "long", "square"]

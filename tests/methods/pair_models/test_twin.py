@@ -8,8 +8,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from bench.errors import DataError
 from bench.images import Prepared
-from bench.interfaces import DataError
 from bench.nn.pairs import pair_features
 from bench.nn.twin import Pairs
 from bench.nn.weights import read_tensors, write_tensors

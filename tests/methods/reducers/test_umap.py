@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from tests.methods import adapter, blobs, make_run
 
 

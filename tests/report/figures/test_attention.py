@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.nn.backbone import Architecture, build
 from bench.nn.inputs import tensor
 from bench.report.figures.attention import overlaid

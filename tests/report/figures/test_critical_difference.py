@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.report.figures.critical_difference import draw
 from bench.report.figures.style import RIGHT, applied, write
 from bench.report.tables.ranks import Ranking, rank_over_datasets

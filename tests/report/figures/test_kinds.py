@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.report.figures.kinds import KINDS, kind
 from bench.report.figures.style import Options, applied, write
 from bench.stages.cell import Cell

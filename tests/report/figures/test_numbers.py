@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.report.figures import columns
 from bench.report.figures.animation import so_far
 from bench.report.figures.clusters import decisions

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records.store import Store
 from bench.report.figures.kinds import kind
 from bench.report.figures.style import Options, applied, write

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.report.site.folder import LIST, Folder
 from bench.util.durable import seal
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.interfaces import DataError
+from bench.errors import DataError
 from bench.records import reference
 from bench.records.record import CellRecord
 from bench.records.reference import About, Published
