@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -423,6 +424,8 @@ def multicut(
 
 def main() -> None:
     """Entry point: one clear sentence and exit code 2 for what the user can put right."""
+    if not sys.warnoptions:  # the user's own adapter files should hear of old names; Python hides that
+        warnings.filterwarnings("default", category=DeprecationWarning, module="cutjoin_local_")
     try:
         app(standalone_mode=True)
     except KeyboardInterrupt:
@@ -441,7 +444,7 @@ def main() -> None:
 def _is_users(error: Exception) -> bool:
     """Say whether an error is about the user's input; those carry a full sentence."""
     from bench.adapters.registry import AdapterError
-    from bench.interfaces import DataError
+    from bench.errors import DataError
     from bench.util.durable import Damaged
     from bench.util.yamlfile import FileError
 
