@@ -29,7 +29,8 @@ def greedy_dense(costs: ArrayLike, *, refine: bool = True, symmetrise: bool = Fa
     Notes
     -----
     Deterministic. Of equal costs the pair with the smallest indices merges first, where a cluster
-    goes by its smallest node; of equal gains one depends on the order of the nodes.
+    goes by its smallest node. Refinement goes through the pairs of clusters by their numbers, so with the
+    nodes in another order it may, rarely, end in another local optimum.
     Memory: copies of the rows that are kept while contracting, mostly a fraction of `costs`; then 8 bytes
     per node and cluster.
     """

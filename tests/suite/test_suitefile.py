@@ -320,7 +320,7 @@ def mutated(text: str, rng: random.Random) -> str:
             case 2:
                 lines[at] = re.sub(r":.*", lambda _: f": {rng.choice(PIECES)}", line, count=1)
             case 3:
-                words = re.findall(r"[\w.*]+|\W", line)
+                words = re.findall(r"[\w.*]+|\W", line) or [""]
                 words[rng.randrange(len(words))] = rng.choice(PIECES)
                 lines[at] = "".join(words)
             case 4:
