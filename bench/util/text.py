@@ -13,9 +13,11 @@ def suggest(name: str, known: list[str]) -> str:
     return f"known: {', '.join(known)}" if known else "none is known"
 
 
-def printable(text: str) -> str:
-    """Return a text with spaces in place of control characters."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+def printable(text: str, mark: str = " ") -> str:
+    """Return a text with a space in place of other white space, and `mark` in place of control characters."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else mark for c in text)
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bench.metrics.contingency import contingency
 from bench.metrics.matching import match
-from bench.report.site.html import Html, join, scrolling, tag
+from bench.report.site.html import scrolling
+from bench.util.html import Html, join, tag
 
 if TYPE_CHECKING:
     from bench.interfaces import Labels

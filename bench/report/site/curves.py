@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.records.record import CellRecord
-from bench.report.site.html import Html, tag
+from bench.util.html import Html, tag
 
 _WIDTH, _HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 34

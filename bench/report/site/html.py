@@ -1,4 +1,4 @@
-"""Markup that cannot be broken by names from data: text is escaped unless it was made here."""
+"""Pages that open from disk: their head, styles and scripts, tables that scroll, and data for scripts."""
 
 from __future__ import annotations
 
@@ -6,54 +6,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from importlib.resources import files
-from typing import TypeAlias
 
 from bench.interfaces import Json
+from bench.util.html import Child, Html, tag
+from bench.util.text import printable
 
 GENERATOR = "cutjoin"
-_VOID = frozenset({"img", "input", "meta", "link", "br"})
-
-Attribute: TypeAlias = str | int | float | bool | None
-
-
-class Html(str):
-    """Markup, to be written as it is."""
-
-    __slots__ = ()
-
-
-Child: TypeAlias = str | int | Iterable["Child"] | None
-
-
-def tag(element: str, /, *children: Child, **attributes: Attribute) -> Html:
-    """Return an element; `class_` is class, `aria_sort` aria-sort; None and False leave attributes out."""
-    words = [element]
-    for key, value in attributes.items():
-        if value is None or value is False:
-            continue
-        written = key.rstrip("_").replace("_", "-")
-        words.append(written if value is True else f'{written}="{text(str(value))}"')
-    start = f"<{' '.join(words)}>"
-    return Html(start if element in _VOID else f"{start}{join(children)}</{element}>")
-
-
-def join(children: Child) -> Html:
-    """Return the markup of nested children: `Html` as it is, all else as text."""
-    if children is None:
-        return Html("")
-    if isinstance(children, Html):
-        return children
-    if isinstance(children, (str, int)):
-        return text(str(children))
-    return Html("".join(join(c) for c in children))
-
-
-def text(value: str) -> Html:
-    """Return text on one line; what cannot be seen, such as controls and marks that turn the reading
-    direction, shows as a replacement character."""
-    return Html(escape(_seen(value)))
 
 
 def data(name: str, value: Json) -> Html:
@@ -127,17 +86,11 @@ def asset(name: str) -> str:
     return files("bench.report.site").joinpath("static", name).read_text(encoding="utf-8")
 
 
-def _seen(value: str) -> str:
-    if value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in value)
-
-
 def _all_seen(value: Json) -> Json:
     if isinstance(value, str):
-        return _seen(value)
+        return printable(value, "\ufffd")
     if isinstance(value, Mapping):
-        return {_seen(k): _all_seen(v) for k, v in value.items()}
+        return {printable(k, "\ufffd"): _all_seen(v) for k, v in value.items()}
     return [_all_seen(v) for v in value] if isinstance(value, Sequence) else value
 
 

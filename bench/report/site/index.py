@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from bench.metrics.names import METRICS, find
 from bench.report.site import marks
-from bench.report.site.html import Html, page, scrolling, tag
+from bench.report.site.html import page, scrolling
 from bench.report.site.suite import ShownSuite
 from bench.report.tables.leaderboard import Board, Row
 from bench.report.tables.render import heading, notes
+from bench.util.html import Html, tag
 
 _MANY_DATASETS = 3
 

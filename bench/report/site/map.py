@@ -9,9 +9,10 @@ from bench.interfaces import Json
 from bench.report.figures import columns
 from bench.report.site import embedding
 from bench.report.site.embedding import Source
-from bench.report.site.html import Html, data, join, tag
+from bench.report.site.html import data
 from bench.report.site.shared import Shared
 from bench.stages.cell import Cell
+from bench.util.html import Html, join, tag
 
 _HELP = (
     "Point at a dot, or tap it, to see its image. Keys: arrows go to the next dot, Home to the first, "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.report.site.html import Html, join, tag
 from bench.report.tables.leaderboard import Board, Number, Row
+from bench.util.html import Html, join, tag
 
 
 def number(value: Number | None, row: Row) -> Html:

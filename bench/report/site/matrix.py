@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from bench.report.figures.style import short
-from bench.report.site.html import Html, tag
 from bench.report.site.pictures import Similarity
+from bench.util.html import Html, tag
 
 _SIDE, _NAMES = 480, 150
 _SMALLEST_NAMED = 11

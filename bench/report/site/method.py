@@ -15,7 +15,7 @@ from bench.report.figures.style import percent
 from bench.report.site import confusion, embedding, marks, pictures, provenance
 from bench.report.site.curves import curves
 from bench.report.site.embedding import Source
-from bench.report.site.html import Child, Html, join, page, table, tag
+from bench.report.site.html import page, table
 from bench.report.site.map import Placed, placed
 from bench.report.site.map import markup as map_markup
 from bench.report.site.matrix import markup as matrix_markup
@@ -24,6 +24,7 @@ from bench.report.site.suite import ShownSuite
 from bench.report.tables.leaderboard import Board, Row
 from bench.report.tables.render import heading
 from bench.stages.cell import Cell
+from bench.util.html import Child, Html, join, tag
 from bench.util.text import plural
 
 _TO_DECIDE = ("cluster", "predict")

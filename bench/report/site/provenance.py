@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bench.records.record import CellRecord, Place, StageRecord
-from bench.report.site.html import Child, Html, table, tag
+from bench.report.site.html import table
+from bench.util.html import Child, Html, tag
 
 
 def configuration(record: CellRecord) -> Html:

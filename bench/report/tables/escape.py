@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 from bench.util.text import one_line, printable
@@ -12,11 +11,6 @@ def markdown(text: str) -> str:
     """Escape for GitHub Markdown, also inside tables."""
     text = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#$])", r"\\\1", text)
-
-
-def hypertext(text: str) -> str:
-    """Escape for HTML, also inside attributes."""
-    return html.escape(one_line(text))
 
 
 def latex(text: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from bench.report.tables.escape import hypertext
 from bench.report.tables.layout import Block, Column, Entry, Sheet
+from bench.util.html import Html, join, tag
 
 STYLE = """\
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 80rem; padding: 0 1rem;
@@ -28,76 +28,69 @@ tbody tr:hover { background: #f2f2f2; }
   .spread, .baseline, .notes { color: #a6a6a6; }
 }
 """
+_NEW_LINE = Html("\n")  # for readers of the source, and for what compares two tables line by line
 
 
 def page(sheet: Sheet) -> str:
     """Render as a whole page."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{hypertext(sheet.title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{hypertext(sheet.title)}</h1>\n{fragment(sheet)}</body>\n</html>\n"
-    )
+    head = [
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("title", sheet.title),
+        Html(f"<style>\n{STYLE}</style>"),
+    ]
+    body = tag("body", tag("h1", sheet.title), fragment(sheet))
+    return f"<!DOCTYPE html>\n{tag('html', tag('head', head), body, lang='en')}\n"
 
 
-def fragment(sheet: Sheet) -> str:
+def fragment(sheet: Sheet) -> Html:
     """Render the tables and the notes, for a page that has a head of its own."""
-    notes = "".join(f"<p>{hypertext(n)}</p>\n" for n in sheet.notes)
-    tail = f'<div class="notes">\n{notes}</div>\n' if notes else ""
-    return "".join(_table(block) for block in sheet.blocks) + tail
+    notes = tag("div", [tag("p", n) for n in sheet.notes], class_="notes") if sheet.notes else None
+    return join([[_table(block) for block in sheet.blocks], notes])
 
 
-def _table(block: Block) -> str:
-    caption = f"<caption>{hypertext(block.heading)}</caption>\n" if block.heading else ""
-    rows = "".join(_row(block.columns, row) for row in block.rows)
-    notes = "".join(f'<p class="notes">{hypertext(n)}</p>\n' for n in block.notes)
-    return (
-        f'<div class="wide">\n<table>\n{caption}<thead>\n{_head(block.columns)}</thead>\n'
-        f"<tbody>\n{rows}</tbody>\n</table>\n{notes}</div>\n"
+def _table(block: Block) -> Html:
+    table = tag(
+        "table",
+        tag("caption", block.heading) if block.heading else None,
+        tag("thead", _head(block.columns)),
+        tag("tbody", [[_row(block.columns, row), _NEW_LINE] for row in block.rows]),
     )
+    return tag("div", table, [tag("p", n, class_="notes") for n in block.notes], class_="wide")
 
 
-def _head(columns: list[Column]) -> str:
-    grouped = ""
-    if any(c.group for c in columns):
-        for group, members in groupby(columns, key=lambda c: c.group):
-            span = len(list(members))
-            grouped += (
-                f'<th scope="colgroup" colspan="{span}">{hypertext(group)}</th>'
-                if group
-                else (f'<td colspan="{span}"></td>')
-            )
-        grouped = f"<tr>{grouped}</tr>\n"
-    titles = "".join(f'<th scope="col"{_side(c)}>{hypertext(c.title)}</th>' for c in columns)
-    return f"{grouped}<tr>{titles}</tr>\n"
+def _head(columns: list[Column]) -> list[Html]:
+    groups = []
+    for group, members in groupby(columns, key=lambda c: c.group):
+        span = len(list(members))
+        groups.append(tag("th", group, scope="colgroup", colspan=span) if group else tag("td", colspan=span))
+    titles = tag("tr", [tag("th", c.title, scope="col", class_=_side(c)) for c in columns])
+    return [tag("tr", groups), titles] if any(c.group for c in columns) else [titles]
 
 
-def _row(columns: list[Column], entries: list[Entry]) -> str:
+def _row(columns: list[Column], entries: list[Entry]) -> Html:
     cells = []
     for column, entry in zip(columns, entries, strict=True):
-        if column.head:
-            cells.append(f'<th scope="row"{_side(column)}>{_entry(entry)}</th>')
-        else:
-            cells.append(f"<td{_side(column)}>{_entry(entry)}</td>")
-    return f"<tr>{''.join(cells)}</tr>\n"
+        scope = "row" if column.head else None
+        cells.append(tag("th" if scope else "td", _entry(entry), scope=scope, class_=_side(column)))
+    return tag("tr", cells)
 
 
-def _side(column: Column) -> str:
-    return ' class="left"' if column.left else ""
+def _side(column: Column) -> str | None:
+    return "left" if column.left else None
 
 
-def _entry(entry: Entry) -> str:
-    text = hypertext(entry.text)
-    if entry.spread:
-        text += f' <span class="spread">± {hypertext(entry.spread)}</span>'
+def _entry(entry: Entry) -> Html:
+    spread = tag("span", f"± {entry.spread}", class_="spread") if entry.spread else None
+    shown = join([entry.text, " " if spread else None, spread])
     if entry.incomplete:
-        text = f'<span title="a mean of only some of the planned seeds">({text})</span>'
+        shown = tag("span", "(", shown, ")", title="a mean of only some of the planned seeds")
     if entry.best:
-        text = f'<strong title="best">{text}</strong>'
+        shown = tag("strong", shown, title="best")
     if entry.second:
-        text = f'<span class="second" title="second">{text}</span>'
+        shown = tag("span", shown, class_="second", title="second")
     if entry.baseline:
-        text = f'<i class="baseline" title="trivial baseline">{text}</i>'
+        shown = tag("i", shown, class_="baseline", title="trivial baseline")
     if entry.trivial:
-        text += '<span title="not better than the best trivial baseline">°</span>'
-    return text
+        shown = join([shown, tag("span", "°", title="not better than the best trivial baseline")])
+    return shown

@@ -15,7 +15,7 @@ from bench.util.durable import seal, unseal, write_whole
 from tests.conftest import snapshot
 from tests.report.site.conftest import built, page
 from tests.report.site.made import Made, Wish, make
-from tests.report.site.test_html import Reader
+from tests.util.test_html import Reader
 
 
 @pytest.fixture

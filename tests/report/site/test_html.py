@@ -4,46 +4,12 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 
 from hypothesis import given
-from hypothesis import strategies as st
 
-from bench.report.site.html import Html, asset, data, page, table, tag, text
-
-
-class Reader(HTMLParser):
-    """Collects what a browser would take for elements, attributes and text."""
-
-    def __init__(self, markup: str) -> None:
-        super().__init__()
-        self.elements: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(markup)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-nasty = st.text() | st.text("<>&\"'/=!-scriptSCRIPT \n\x00\u2028\u202e\ud800")
-
-
-def seen(value: str) -> str:
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in value)
-
-
-@given(nasty)
-def test_any_text_stays_text(value: str) -> None:
-    read = Reader(tag("p", value, title=value))
-    assert read.elements == ["p"]
-    assert read.text == seen(value)
-    assert read.attributes == [("title", seen(value))]
+from bench.report.site.html import asset, data, page, table
+from bench.util.html import tag
+from tests.util.test_html import Reader, nasty, seen
 
 
 @given(nasty)
@@ -74,10 +40,5 @@ def test_the_policy_allows_the_styles_and_scripts_of_the_page_alone() -> None:
     assert "http" not in policy
 
 
-def test_attributes_and_children() -> None:
-    assert tag("a", "x", [1, None, Html("<b>")], class_="c", aria_label="l", hidden=True, id=None) == (
-        '<a class="c" aria-label="l" hidden>x1<b></a>'
-    )
-    assert tag("img", alt="") == '<img alt="">'
-    assert text("a\tb\x07\u202ec") == "a b\ufffd\ufffdc"
+def test_the_first_cell_of_a_row_names_it() -> None:
     assert '<th scope="row">n</th><td>1</td>' in table(["h", "i"], [["n", 1]], "c")

@@ -19,7 +19,7 @@ from bench.report.site import embedding
 from bench.report.site.confusion import confusion, markup
 from bench.report.site.curves import curves, ticks
 from tests.report.site.made import Wish, make
-from tests.report.site.test_html import Reader
+from tests.util.test_html import Reader
 
 
 def labels(most: int) -> st.SearchStrategy[list[int]]:
