@@ -26,8 +26,8 @@ _COLOURS = {Status.OK: "green", Status.DEGENERATE: "yellow", Status.BLOCKED: "ma
 class Display:
     """A watcher that prints. Use as a context manager around the run."""
 
-    def __init__(self, console: Console, cells: int, jobs: int, *, quiet: bool) -> None:
-        self._console, self._cells, self._jobs, self._quiet = console, cells, jobs, quiet
+    def __init__(self, console: Console, cells: int, *, quiet: bool) -> None:
+        self._console, self._cells, self._quiet = console, cells, quiet
         self._live = (
             Live(console=console, auto_refresh=False, transient=True) if self._interactive() else None
         )

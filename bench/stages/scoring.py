@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ def score_labels(c: Context) -> dict[str, Any]:
         about["degenerate"] = _degenerate(np.arange(truth.size), pred)  # as if of several classes
         about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
     about["parts"] |= _parts(c, images, pred, rng)
-    (c.folder / "scores.json").write_text(json.dumps(about, indent=1))
     return about
 
 

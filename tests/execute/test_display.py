@@ -34,7 +34,7 @@ def test_progress_is_shown_with_its_rate_and_the_time_left(clock: Clock, termina
     console = Console(file=out, force_terminal=terminal, width=160)
     stage, running = running_stage()
     state = State(cells=2, running=[(stage, running)])
-    with Display(console, 2, 1, quiet=False) as display:
+    with Display(console, 2, quiet=False) as display:
         for seconds, done in [(0, 0), (60, 600), (120, 1200)]:
             clock.now = 1000.0 + seconds
             running.progress = (done, 6000, "images decoded")
@@ -46,7 +46,7 @@ def test_a_stage_that_does_something_else_has_another_rate(clock: Clock):
     out = io.StringIO()
     stage, running = running_stage()
     state = State(cells=1, running=[(stage, running)])
-    with Display(Console(file=out, width=200), 1, 1, quiet=False) as display:
+    with Display(Console(file=out, width=200), 1, quiet=False) as display:
         for seconds, progress in [
             (0, (0, 100, "images decoded")),
             (300, (100, 100, "images decoded")),
@@ -65,7 +65,7 @@ def test_a_stage_that_does_something_else_has_another_rate(clock: Clock):
 def test_work_done_before_an_interruption_does_not_count_as_fast(clock: Clock):
     out = io.StringIO()
     stage, running = running_stage()
-    with Display(Console(file=out, width=200), 1, 1, quiet=False) as display:
+    with Display(Console(file=out, width=200), 1, quiet=False) as display:
         for seconds, done in [(1, 900), (101, 910)]:
             clock.now = 1000.0 + seconds
             running.progress = (done, 1000, "steps")
@@ -76,7 +76,7 @@ def test_work_done_before_an_interruption_does_not_count_as_fast(clock: Clock):
 def test_a_stage_that_starts_or_says_nothing(clock: Clock):
     out = io.StringIO()
     state = State(cells=1, running=[running_stage(pid=None)])
-    with Display(Console(file=out, width=200), 1, 1, quiet=False) as display:
+    with Display(Console(file=out, width=200), 1, quiet=False) as display:
         clock.now += 61
         display.tick(state)
         state.running = [running_stage()]

@@ -66,7 +66,7 @@ def run_suite(
         jobs or default_jobs(suite.block.limits.threads), statuses, device, visible_gpus(device)
     )
     interrupted = False
-    with _Stop() as stop, Display(console, len(plan.cells), options.jobs, quiet=quiet) as display:
+    with _Stop() as stop, Display(console, len(plan.cells), quiet=quiet) as display:
         try:
             run_plan(plan, Store(store_root), results, options, display, place(), lambda: stop.asked)
         except Interrupted:
