@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import bench
+
 CHECKOUT = Path(__file__).parent.parent
 PARTS = ("bench", "datasets", "methods", "suites", "results/reference")
 WHEEL = CHECKOUT / "tests" / "golden" / "wheel.txt"
@@ -51,6 +53,24 @@ def test_the_wheel_holds_what_the_list_says(installed: Path) -> None:
     files = (p for p in (installed / "bench").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     inside = sorted(p.relative_to(installed).as_posix() for p in files)
     assert inside == WHEEL.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_version_says_which_copy_is_in_use(installed: Path, tmp_path: Path) -> None:
+    """A copy in a folder of the path goes before an editable checkout, so it must be seen that it does."""
+    shutil.copytree(installed, tmp_path / "second")
+
+    def said(*path: Path) -> list[str]:
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
+        command = [sys.executable, "-P", "-m", "bench.cli", "--version"]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    used, *others = said(installed, tmp_path / "second")
+    assert used == f"cutjoin 0.1.0 from {installed / 'bench'}"
+    assert f"also installed, not in use: 0.1.0 from {tmp_path / 'second' / 'bench'}" in others
+    assert said(tmp_path / "second", installed)[0] == f"cutjoin 0.1.0 from {tmp_path / 'second' / 'bench'}"
+    here, *_ = said()
+    assert here.removesuffix(" (editable)") == f"cutjoin 0.1.0 from {Path(bench.__file__).parent}"
 
 
 def test_the_unpacked_wheel_runs_a_suite_from_a_foreign_folder(installed: Path, tmp_path: Path) -> None:

@@ -29,16 +29,22 @@ app.add_typer(runscli.app)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from bench.util.environment import installations
 
-        typer.echo(f"cutjoin {version('cutjoin')}")
+        used, *others = installations()
+        typer.echo(f"cutjoin {used}")
+        for other in others:
+            typer.echo(f"also installed, not in use: {other}")
         raise typer.Exit
 
 
 @app.callback()
 def top(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which version this is, and where."
+        ),
     ] = False,
 ) -> None:
     """The benchmark for grouping microscopy images without labels."""

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+if TYPE_CHECKING:
+    import importlib.metadata as md
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A copy of the code that Python could use."""
+
+    version: str
+    folder: Path
+    """Of the package `bench`."""
+    editable: bool
+
+    def __str__(self) -> str:
+        return f"{self.version} from {self.folder}{' (editable)' if self.editable else ''}"
+
+
+def installations() -> list[Installation]:
+    """Return the copy that is in use, then the others on the path.
+
+    There may be others: an editable checkout gives way to any copy that lies in a folder of the path.
+    """
+    import importlib.metadata as md
+
+    found = {i.folder: i for i in map(_installation, md.distributions(name="cutjoin"))}
+    used = found.pop(_PACKAGE, None) or Installation("unknown version", _PACKAGE, editable=False)
+    return [used, *found.values()]
 
 
 def place() -> dict[str, Any]:
     """Describe this machine and this copy of the code, for the provenance of what is computed here."""
-    import importlib.metadata as md
-
-    commit, dirty = _git(Path(__file__).parents[1])
+    commit, dirty = _git(_PACKAGE)
     return {
         "host": platform.node(),
         "platform": platform.platform(),
         "processor": _processor(),
         "python": platform.python_version(),
-        "cutjoin": md.version("cutjoin"),
+        "cutjoin": installations()[0].version,
         "git_commit": commit,
         "git_dirty": dirty,
     }
+
+
+def _installation(found: md.Distribution) -> Installation:
+    origin = json.loads(found.read_text("direct_url.json") or "{}")
+    editable = bool(origin.get("dir_info", {}).get("editable"))
+    root = Path(url2pathname(urlsplit(origin["url"]).path)) if editable else Path(str(found.locate_file("")))
+    return Installation(found.version, (root / "bench").resolve(), editable)
 
 
 def _git(folder: Path) -> tuple[str | None, bool | None]:

@@ -84,7 +84,8 @@ def test_the_version_is_that_of_the_installed_package():
     from importlib.metadata import version
 
     result = CliRunner().invoke(cli.app, ["--version"])
-    assert (result.exit_code, result.output) == (0, f"cutjoin {version('cutjoin')}\n")
+    assert result.exit_code == 0
+    assert result.output.startswith(f"cutjoin {version('cutjoin')} from ")
 
 
 @pytest.mark.parametrize("group", [[], ["data"]])

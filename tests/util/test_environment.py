@@ -20,6 +20,16 @@ def test_a_place_is_whole():
     assert (found.git_commit is None) == (found.git_dirty is None)
 
 
+def test_code_that_is_not_installed_has_no_version(tmp_path: Path):
+    copied = tmp_path / "bench"
+    shutil.copytree(Path(bench.__file__).parent, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "from bench.util.environment import installations; print(installations()[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"unknown version from {copied}\n"
+
+
 def test_commit_and_dirty_flag(tmp_path: Path):
     """A copy of the code: in no repository, in a foreign one, in its own, and changed."""
     shutil.copytree(
