@@ -10,10 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -23,6 +20,7 @@ from bench.adapters.registry import AdapterError
 from bench.cli.app import app
 from bench.cli.settings import configured, dataset_class
 from bench.errors import DataError
+from tests.cli.commands.datasets import asked, call, write_images
 from tests.conftest import bench, snapshot
 
 NAMES = registry.names("dataset")
@@ -35,8 +33,8 @@ ADAPTER = '''\
 
 import sys
 
-from bench.datasets.image_folder import ImageFolder
 from bench.adapters.origin import Check, Download, Origin
+from bench.datasets.image_folder import ImageFolder
 
 
 class Own(ImageFolder):
@@ -49,42 +47,10 @@ class Own(ImageFolder):
 '''
 
 
-def call(*words: object) -> tuple[int, str]:
-    """Run a command in this process; return exit code and standard output. Errors are raised."""
-    done = CliRunner().invoke(
-        app, ["data", *map(str, words)], catch_exceptions=False, env={"BENCH_DATA": None}
-    )
-    return done.exit_code, done.stdout
-
-
-def asked(*words: object) -> Any:
-    """Return what a command says in JSON."""
-    return json.loads(call(*words, "--json")[1])
-
-
-def write_images(folder: Path, count: int = 2) -> dict[str, bytes]:
-    """Write images of two classes, return them by name."""
-    rng = np.random.default_rng(0)
-    made = {}
-    for label in ("one", "two"):
-        (folder / label).mkdir(parents=True)
-        for i in range(count):
-            _, data = cv2.imencode(".png", rng.integers(0, 256, (8 + i, 12, 3), np.uint8))
-            (folder / label / f"{i}.png").write_bytes(data.tobytes())
-            made[f"{label}/{i}.png"] = data.tobytes()
-    return made
-
-
 def own_adapter(folder: Path, parts: str) -> Path:
     path = folder / "own.py"
     path.write_text(ADAPTER.format(parts=parts))
     return path
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_images(tmp_path / "data")
-    return tmp_path / "data"
 
 
 @pytest.fixture
@@ -383,54 +349,6 @@ def test_an_interrupted_stand_in_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     assert not list(tmp_path.iterdir())
 
 
-# verify
-
-
-def test_verify_counts_and_names_what_is_bad(folder: Path):
-    facts = asked("verify", "image_folder", folder)
-    assert facts["ok"]
-    assert facts["counts"]["label"] == {"one": 2, "two": 2}
-    assert (facts["images"], facts["height"], facts["width"]) == (4, [8, 9], [12, 12])
-    assert facts["bytes"] == sum(p.stat().st_size for p in folder.rglob("*.png"))
-    assert call("verify", "image_folder", folder)[0] == 0
-    whole = (folder / "one" / "0.png").read_bytes()
-    (folder / "one" / "0.png").write_bytes(whole[:-20])
-    (folder / "two" / "5.png").write_bytes(b"")
-    (folder / "two" / "x.txt").touch()
-    code, text = call("verify", "image_folder", folder)
-    assert code == 1
-    assert "bad images: 2" in text
-    facts = asked("verify", "image_folder", folder)
-    assert [(Path(b["where"]).name, b["why"]) for b in facts["bad_images"]] == [
-        ("0.png", "is cut off: a PNG without its end"),
-        ("5.png", "is empty"),
-    ]
-    assert facts["notes"]["files that are no images"]["count"] == 1
-    assert asked("verify", "image_folder", folder, "--set", "depth=16")["bad_images"][1]["why"].startswith(
-        "has 3 "
-    )
-
-
-def test_verify_compares_with_the_known_numbers(few_images: Path):
-    code, text = call("verify", "kaggle_plankton", "--data", few_images)
-    assert code == 1
-    facts = asked("verify", "kaggle_plankton", few_images / "kaggle_plankton")
-    assert facts["stand_in"] is None
-    assert not facts["bad_images"]
-    wrong = {c["what"]: (c["expected"], c["found"]) for c in facts["checks"] if not c["ok"]}
-    assert wrong["labelled images"] == (30336, 20)
-    assert text.count("DIFFERS") == len(wrong)
-    assert "GENERATED" not in text
-
-
-def test_verify_reads_blocks_in_order(tmp_path: Path):
-    write_images(tmp_path / "d", 200)
-    for label, i in (("one", 3), ("two", 150)):
-        (tmp_path / "d" / label / f"{i}.png").write_bytes(b"x")
-    bad = asked("verify", "image_folder", tmp_path / "d")["bad_images"]
-    assert [b["where"].split("/d/")[1] for b in bad] == ["one/3.png", "two/150.png"]
-
-
 # duplicates
 
 
@@ -439,34 +357,3 @@ def test_duplicates_are_found(folder: Path):
     facts = asked("duplicates", "image_folder", folder, "--distance", 1)
     assert [g["ids"] for g in facts["groups"]] == [["one/0.png", "two/copy.png"]]
     assert facts["distance"] == 1
-
-
-# show
-
-
-def test_show_writes_sheets_and_removes_those_of_a_longer_set(folder: Path, tmp_path: Path):
-    out = tmp_path / "sheets"
-    out.mkdir()
-    for name in ("sheet-02.png", "sheet-x.png", "mine-02.png"):
-        (out / name).touch()
-    facts = asked("show", "image_folder", folder, "--out", out, "--per", 1, "--size", 32)
-    assert facts["counts"] == {"one": 2, "two": 2}
-    assert facts["files"] == [str(out / "sheet-01.png")]
-    assert sorted(p.name for p in out.iterdir()) == ["mine-02.png", "sheet-01.png", "sheet-x.png"]
-    page = cv2.imread(str(out / "sheet-01.png"))
-    assert page is not None
-    assert page.shape[0] >= 2 * 32
-    by_id = asked("show", "image_folder", folder, "--out", tmp_path / "one.png", "--by", "id")
-    assert list(by_id["counts"]) == ["one/0.png", "one/1.png", "two/0.png", "two/1.png"]
-    with pytest.raises(DataError, match="did you mean 'label'"):
-        call("show", "image_folder", folder, "--by", "lable")
-
-
-def test_show_of_many_classes_into_one_name(tmp_path: Path):
-    image = cv2.imencode(".png", np.zeros((5, 5), np.uint8))[1].tobytes()
-    for i in range(90):
-        (tmp_path / "d" / f"class{i}").mkdir(parents=True)
-        (tmp_path / "d" / f"class{i}" / "1.png").write_bytes(image)
-    facts = asked("show", "image_folder", tmp_path / "d", "--out", tmp_path / "all.png")
-    assert [Path(p).name for p in facts["files"]] == ["all.png", "all-02.png", "all-03.png"]
-    assert list(facts["counts"])[:3] == ["class0", "class1", "class2"]
