@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +17,17 @@ import pytest
 from hypothesis import settings
 
 # A change lands by what it does, not by the examples of the day; elsewhere they are drawn anew each time.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# No test asserts a time: that is for perf/.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+_STARTS_PROCESSES = re.compile(
+    r"\bsubprocess\b|conftest import .*\bbench\b|(execute|figures)\.runs|methods\.killed|encoders\.trained"
+)
+"""What the text of a test module has that starts processes, itself or by a helper."""
+_RUN_FIRST = {"finished", "drawn", "browser"}
+"""Fixtures that run a suite or a browser first."""
 
 TINY = """\
 title: Tiny
@@ -34,6 +45,25 @@ methods:
 tables:
   - {id: short, columns: [nmi, vi]}
 """
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m fast` leave modules that start processes alone: importing what they test takes long, too."""
+    wanted = config.getoption("markexpr") == "fast" and collection_path.name.startswith("test_")
+    return True if wanted and _starts_processes(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `fast` what neither starts processes nor is marked slow."""
+    for item in items:
+        slow = item.get_closest_marker("slow") or _RUN_FIRST & set(getattr(item, "fixturenames", ()))
+        if not slow and not _starts_processes(item.path):
+            item.add_marker("fast")
+
+
+@functools.cache
+def _starts_processes(module: Path) -> bool:
+    return bool(_STARTS_PROCESSES.search(module.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
@@ -92,6 +122,20 @@ def snapshot(*folders: Path) -> dict[str, tuple[int, int, bytes]]:
     return found
 
 
+def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], None]) -> Path:
+    """Return a folder that was filled once, for all modules and all workers of a session."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / name).exists():
+            (base / f"{name}.partly").mkdir()
+            fill(base / f"{name}.partly")
+            (base / f"{name}.partly").rename(base / name)
+    return base / name
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """Return the folder of real sample images."""
@@ -112,11 +156,14 @@ def few_images(samples: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """Return one finished run of a tiny suite. Read it only; `own_run` gives a copy to damage."""
-    base = tmp_path_factory.mktemp("finished")
-    run = Finished(write_suite(base, TINY, "tiny.yaml"), base / "store", base / "results")
-    done = run.bench("run", str(run.suite), "--quiet", "--jobs", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return run
+
+    def run(base: Path) -> None:
+        suite = str(write_suite(base, TINY, "tiny.yaml"))
+        done = bench("run", suite, "--quiet", "--jobs", "2", store=base / "store", results=base / "results")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    base = once(tmp_path_factory, "finished", run)
+    return Finished(base / "tiny.yaml", base / "store", base / "results")
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_every_contract_is_kept(tree: Path):
     found = check(tree)
     assert found.returncode == 0, found.stdout + found.stderr
@@ -28,6 +29,7 @@ def test_every_contract_is_kept(tree: Path):
         assert f"{contract} KEPT" in found.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [

@@ -308,6 +308,7 @@ def test_checks_find_wrong_areas_and_counts(root: Path):
     assert len(flowcam().checks(root, images)) == 2
 
 
+@pytest.mark.slow
 def test_nothing_is_written_and_damaged_tables_end_in_an_error_or_a_listed_skip(root: Path):
     path = lst(root)
     whole = path.read_bytes()

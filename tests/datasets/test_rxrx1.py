@@ -75,6 +75,7 @@ def to_kaggle(root: Path, *, string: bool) -> None:
         (root / f"{name}.csv").write_text("\n".join([*lines, ""]))
 
 
+@pytest.mark.slow
 def test_the_table_says_what_the_csv_says(root: Path):
     images = rxrx1().open(root)
     table = images.table
@@ -142,6 +143,7 @@ def test_parts_of_it(root: Path, parameters: dict[str, Any], kept: Any):
     assert len(dataset.files(root)) == 1 + 6 * len(wanted)
 
 
+@pytest.mark.slow
 def test_controls_can_be_dropped(tmp_path: Path):
     generator = load_adapter("generator", "rxrx1").model_validate(
         {"images": 48, "side": 32, "experiments": 1, "plates": 1}

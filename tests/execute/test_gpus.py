@@ -57,6 +57,7 @@ def overlaps(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[1] and b[0] < a[1]
 
 
+@pytest.mark.slow
 def test_each_gpu_has_one_stage_at_a_time_and_others_do_not_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +72,7 @@ def test_each_gpu_has_one_stage_at_a_time_and_others_do_not_wait(
     assert any(overlaps(f[:2], u[:2]) for f in free for u in using)
 
 
+@pytest.mark.slow
 def test_half_a_gpu_each_lets_two_stages_share_one(tmp_path: Path) -> None:
     found = spans(tmp_path, 0.5, ("0",))
     using = [found[i] for i in range(4)]

@@ -22,7 +22,7 @@ FAULTS = {
     "data": ("error", "process 1 of 2: the second half of the images is missing; look for it"),
     "bug": ("error", "process 1 of 2: 'no such thing' (KeyError)"),
     "killed": ("crash", "the process died of SIGKILL"),
-    "hangs": ("timeout", "limit of 30 s"),
+    "hangs": ("timeout", "limit of 12 s"),
 }
 TWIN = (
     f"{{use: twin, encoder: {DINO}, batch: 8, steps: 120, embedding: null, fusion: simplified, "
@@ -40,7 +40,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("ranks"))
     own = f"{PARALLEL}/regression.py"
     faulty = "".join(
-        block(fault, f"{{use: {own}, fault: {fault}}}", wall_s=30 if fault == "hangs" else 200)
+        block(fault, f"{{use: {own}, fault: {fault}}}", wall_s=12 if fault == "hangs" else 200)
         for fault in FAULTS
     )
     suite = bench.suite(

@@ -134,6 +134,7 @@ def test_a_group_may_be_connected_by_a_chain(drawn: list[Image]):
     assert sorted(link.kind for link in group.links) == ["flipped", "identical", "near"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_order_and_threads_change_nothing(threads: int, drawn: list[Image]):
     images = [*drawn, *(COPIES["turned and re-encoded"](image, i) for i, image in enumerate(drawn))]

@@ -101,6 +101,7 @@ def brute_force(a: Views, b: Views, *, once: bool) -> dict[tuple[int, int], floa
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 10**6), st.booleans(), st.sampled_from([1, 2]))
 def test_the_search_finds_what_brute_force_finds(seed: int, once: bool, threads: int):

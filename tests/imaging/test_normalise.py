@@ -52,6 +52,7 @@ def pictures(n: int, dtype: Any, channels: int = 2, size: int = 8, top: int | No
     return rng.integers(0, top or np.iinfo(dtype).max + 1, (n, channels, size, size)).astype(dtype)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     dtype=st.sampled_from([np.uint8, np.uint16]),
@@ -96,6 +97,7 @@ def test_limits_are_numpys_percentiles_and_the_scale_is_linear_between_them(
                 assert np.abs(result[i, c] - expected).max() <= 0.5
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(
     dtype=st.sampled_from([np.uint8, np.uint16]),

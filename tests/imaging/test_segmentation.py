@@ -38,6 +38,7 @@ def discs(seed, dtype=np.uint16, side=64):
     return image.clip(0, top).astype(dtype)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.sampled_from([np.uint8, np.uint16]))
 @settings(max_examples=12, deadline=None)
 def test_boxes_are_those_of_connected_areas_above_otsus_threshold(seed, dtype):

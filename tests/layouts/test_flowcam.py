@@ -60,6 +60,7 @@ def test_fields_are_read_by_name(tmp_path: Path):
     assert particles.lines.tolist() == [FIRST, FIRST + 1]
 
 
+@pytest.mark.slow
 @given(order=st.permutations(range(len(FIELDS))))
 def test_the_order_of_fields_means_nothing(order: list[int], tmp_path_factory: pytest.TempPathFactory):
     def shuffled(line: bytes) -> bytes:
@@ -203,6 +204,7 @@ def test_a_file_that_is_too_large_or_none_is_refused(tmp_path: Path, monkeypatch
         read_particles(tmp_path / "none.lst", "r", Findings())
 
 
+@pytest.mark.slow
 def test_a_table_cut_off_anywhere_gives_its_whole_records_or_an_error(tmp_path: Path):
     whole = b"\n".join([*HEAD, *(record(i) for i in range(1, 6))]) + b"\n"
     seen = set()
@@ -219,6 +221,7 @@ def test_a_table_cut_off_anywhere_gives_its_whole_records_or_an_error(tmp_path: 
     assert seen == {"error", "0", "1", "2", "3", "4", "5"}
 
 
+@pytest.mark.slow
 def test_damaged_bytes_give_an_error_or_listed_records(tmp_path: Path):
     whole = b"\n".join([*HEAD, *(record(i) for i in range(1, 40))]) + b"\n"
     rng = random.Random(0)

@@ -188,6 +188,7 @@ def test_pickles_archives_and_torn_arrays_are_refused(tmp_path):
         read_labels(path)
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(st.sampled_from(["npy", "parquet"]), st.data())
 def test_damaged_files_never_crash(tmp_path, suffix, data):

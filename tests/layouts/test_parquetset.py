@@ -241,6 +241,7 @@ def broken(tmp_path: Path) -> dict[str, tuple[Any, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", broken(Path()))
 def test_files_of_another_kind_are_refused_by_name(tmp_path: Path, what: str):
     table, message = broken(tmp_path)[what]
@@ -280,6 +281,7 @@ def test_an_empty_file_has_no_rows_and_equal_names_are_refused(tmp_path: Path):
         read_index(files)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=5),

@@ -90,6 +90,7 @@ def test_intervals_hold_the_value_and_come_out_the_same_again(case: Case) -> Non
         assert 0 <= low <= once.values[name] <= high <= 1
 
 
+@pytest.mark.slow
 def test_intervals_cover_about_as_often_as_they_say_and_shrink_with_more_images() -> None:
     rng = np.random.default_rng(0)
     hits, widths = 0, {}

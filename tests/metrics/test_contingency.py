@@ -28,6 +28,7 @@ def test_equal_to_scikit_learn(labels):
     assert table.n == labels[0].size
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     PAIRS_OF_LABELS,

@@ -38,6 +38,7 @@ def definition(truth, pred):
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_entropies_follow_their_definition(labels):
@@ -45,6 +46,7 @@ def test_entropies_follow_their_definition(labels):
     assert [float(x[0]) for x in h] == pytest.approx(definition(*labels), abs=1e-13)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_nmi_and_ami_are_those_of_scikit_learn(labels):

@@ -51,6 +51,7 @@ def check_against_scikit_learn(truth, pred):
     assert macro == pytest.approx(sk.f1_score(t, p, average="macro", **options), abs=1e-14)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_accuracy_and_f1_are_those_of_the_relabelled_predictions(labels):

@@ -79,6 +79,7 @@ def test_rand_indices_at_the_edges(labels):
     assert adjusted_rand_index(c)[0] == pytest.approx(sk.adjusted_rand_score(*labels), abs=1e-14)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_precision_and_recall_are_those_of_the_list_of_pairs(labels):

@@ -57,6 +57,7 @@ def test_swapping_truth_and_prediction_swaps_the_roles(labels):
         assert swapped[other] == pytest.approx(found[one], abs=1e-12)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_a_perfect_clustering_is_exactly_perfect(labels):
@@ -150,6 +151,7 @@ def test_each_image_alone_is_not_credited_with_joins():
     assert result.intervals["vi_false_joins"][0] == 0
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_value():
     truth, pred = noisy(200_000, 4, 5, seed=5)
     true = values(truth, pred)

@@ -21,6 +21,7 @@ def test_contraction_agrees_with_the_definition_also_on_ties(kind: str, n: int) 
         assert greedy_dense(costs, refine=False).tolist() == slow.contract(costs).tolist()
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(st.integers(1, 7), seeds, kinds)
 def test_never_better_than_the_best_of_all_partitions(n: int, seed: int, kind: str) -> None:
@@ -28,6 +29,7 @@ def test_never_better_than_the_best_of_all_partitions(n: int, seed: int, kind: s
     assert objective_dense(costs, greedy_dense(costs)) <= slow.optimum(costs) + 1e-9
 
 
+@pytest.mark.slow
 def test_mostly_finds_the_best_of_all_partitions() -> None:
     instances = [slow.random_costs(7, seed, "normal") for seed in range(100)]
     found = [objective_dense(c, greedy_dense(c)) >= slow.optimum(c) - 1e-9 for c in instances]

@@ -48,6 +48,7 @@ def test_small_instances_agree_with_all_partitions(kind, seed):
         assert_proven(solve(single), single.astype(float), best_objective(single.astype(float)))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(st.integers(2, 8), st.data())
 def test_tied_costs_agree_with_all_partitions(n, data):
@@ -76,6 +77,7 @@ def test_forced_decisions_change_no_optimum(monkeypatch, noise):
     assert solve(costs).objective == pytest.approx(quick.objective, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_matrix", [True, False])
 def test_parts_of_sparse_graphs_agree_as_matrices_and_as_lists(monkeypatch, as_matrix):
     if not as_matrix:
@@ -151,6 +153,7 @@ def test_two_runs_give_the_same_bits():
     assert proof(one).weight.tolist() == proof(two).weight.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time_limit", [0.0, 0.01, 0.05, 0.3])
 def test_a_time_limit_leaves_a_partition_and_a_valid_gap(time_limit):
     costs = planted(120, 1.6, 1)  # far from solved in this time

@@ -29,6 +29,7 @@ def cluster(costs: Instance) -> np.ndarray:
     return greedy_sparse(costs.n, costs.i, costs.j, costs.cost)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("dense_limit", [0, 10_000])
 @pytest.mark.parametrize("labels", [False, True])
@@ -94,6 +95,7 @@ def test_calibration_without_labels_finds_the_crossing_of_two_normal_distributio
     assert fitted.slope == pytest.approx(np.gradient(odds, grid)[np.argmax(odds > 0)], rel=0.1)
 
 
+@pytest.mark.slow
 def test_costs_are_symmetric_seeded_and_clipped() -> None:
     x, _ = blobs(200, 4)
     matrix = features_to_costs(x).matrix

@@ -140,6 +140,7 @@ def test_refined_clusters_cannot_be_improved_by_a_move_or_a_join(n: int, seed: i
         assert objective_dense(costs, labels) <= slow.optimum(costs) + 1e-9
 
 
+@pytest.mark.slow
 def test_refining_gains_and_keeps_clusters_connected() -> None:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -83,6 +83,7 @@ def test_stages_have_the_sizes_of_the_table() -> None:
     assert sides == [64, 32, 16, 8, 4, 4, 8, 16, 32, 64]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "min_over_rotations"])
 def test_codes_stay_the_same_under_rotation_after_training_too(tmp_path: Path, loss) -> None:
     codes = {}

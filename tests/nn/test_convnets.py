@@ -72,6 +72,7 @@ def test_conv5_ends_in_the_mean_of_its_maps_and_drops_features_in_training_only(
     assert 0.4 < float((dropped == 0).float().mean()) < 0.6
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_said() -> None:
     wrong = [
         (Architecture("conv5"), (1, 15, 15), None, "conv5 needs at least 16 px, not 15"),

@@ -115,6 +115,7 @@ def test_the_target_changes_at_looks_only() -> None:
     assert changed == [10, 20]
 
 
+@pytest.mark.slow
 def test_refinement_makes_assignments_firmer_and_keeps_separate_clusters(tmp_path: Path) -> None:
     x, truth = blobs((60, 60, 60), distance=7)
     firmness = []

@@ -160,6 +160,7 @@ def test_views_are_large_and_small_and_stand_view_by_view() -> None:
     assert np.corrcoef(both.numpy(), means)[0, 1] > 0.5
 
 
+@pytest.mark.slow
 def test_the_loss_falls_to_the_teachers_entropy_when_one_batch_is_fitted_again_and_again() -> None:
     t = task(steps=100)
     optimizer = t.optimizer()
@@ -251,6 +252,7 @@ def test_each_way_to_collapse_is_told(values: tuple[float, float, float], said: 
     assert found is None if said is None else found is not None and said in found
 
 
+@pytest.mark.slow
 def test_without_centring_and_sharpening_the_collapse_is_seen(tmp_path: Path) -> None:
     t = task(steps=120, batch=32, small=0, centre_momentum=1.0)
     t._schedules = Schedules(  # a teacher as soft as can be, that follows at once

@@ -16,6 +16,7 @@ def shown(capsys: pytest.CaptureFixture[str], name: str, shape: str, *settings: 
     return found["layers"], found["parameters"]
 
 
+@pytest.mark.slow
 def test_table_1_of_the_plankton_framework(capsys: pytest.CaptureFixture[str]) -> None:
     layers, parameters = shown(capsys, "rotation_autoencoder", "3x64x64")
     assert parameters == 45_801_795

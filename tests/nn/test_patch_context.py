@@ -155,6 +155,7 @@ def learnt(merge: Any, steps: int) -> tuple[float, np.ndarray]:
     return curve["accuracy"][-1][1], confusion(made, images, np.arange(64, 80))
 
 
+@pytest.mark.slow
 def test_order_is_learnt_where_only_order_tells_but_not_after_add() -> None:
     with seeded(0):
         seen, counts = learnt("sub", 60)
@@ -166,6 +167,7 @@ def test_order_is_learnt_where_only_order_tells_but_not_after_add() -> None:
     assert counts.trace() / counts.sum() < 0.75
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_the_network_without_dropout() -> None:
     with seeded(0):
         images, rows = prepared(ramps(20)), np.arange(20)

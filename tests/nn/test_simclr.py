@@ -101,6 +101,7 @@ def test_a_batch_holds_two_views_of_each_image_partners_half_a_batch_apart() -> 
     assert (changed[:8] - changed[8:]).abs().mean(dim=(1, 2, 3)).min() > 0.01
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_spread_is_watched(tmp_path: Path) -> None:
     curve = train(task(60, batch=32), Steps(60, 32), make_run(checkpoints=tmp_path))
     assert np.mean(curve.losses[-10:]) < np.mean(curve.losses[:10]) - 0.2

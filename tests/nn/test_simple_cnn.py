@@ -110,6 +110,7 @@ def draw(step: int = 0) -> Draw:
     return Draw(step, 0, 0, 1, np.random.default_rng(step), torch.Generator().manual_seed(step))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 3])
 def test_training_learns_two_classes_and_more(k: int, tmp_path: Any) -> None:
     learning = task(48, k, epochs=25, rate=0.003)

@@ -91,6 +91,7 @@ def test_unchanged_files_are_read_once(tmp_path: Path, files: list[Path], monkey
     assert read == [files[7]]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("settled")
 def test_a_database_with_flipped_bits_never_changes_a_fingerprint(tmp_path: Path, files: list[Path]):
     database = tmp_path / "db"

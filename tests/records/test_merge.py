@@ -46,6 +46,7 @@ def written(base: Path, machines: list[list[Made]]) -> list[Path]:
     return folders
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(MACHINES, st.randoms(use_true_random=False))
 def test_order_and_grouping_never_matter(machines: list[list[Made]], random: object):
@@ -67,6 +68,7 @@ def test_order_and_grouping_never_matter(machines: list[list[Made]], random: obj
         assert tree(base / "at-once" / "made") == want
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(MACHINES)
 def test_every_essence_is_kept_once_and_each_contradiction_named(machines: list[list[Made]]):

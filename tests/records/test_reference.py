@@ -74,6 +74,7 @@ def test_the_rows_of_the_paper_are_there() -> None:
     assert len(rows) == 2 + 10
 
 
+@pytest.mark.slow
 def test_what_the_suites_are_asked_for_is_named_as_they_name_it() -> None:
     wanted = {
         "organoids": ["001_clustering"],

@@ -88,6 +88,7 @@ def test_one_seed_without_an_interval_proves_nothing(tmp_path: Path):
     assert "noise is not known" in finding.note
 
 
+@pytest.mark.slow
 def test_chance_calls_few_runs_worse():
     """Seeds drawn anew in both runs of 20 methods: a run with any score called worse is rare."""
     from bench.regression.reading import CellFacts

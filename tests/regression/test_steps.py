@@ -73,6 +73,7 @@ def test_the_p_value_holds_exactly_over_all_orders():
         assert np.mean(np.array(found) <= p) == pytest.approx(p)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 5), min_size=3, max_size=12), st.lists(st.integers(0, 5), min_size=3, max_size=3)
 )

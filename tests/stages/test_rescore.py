@@ -38,7 +38,7 @@ def test_scoring_again_gives_the_very_record(finished: Finished) -> None:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return finished_run(tmp_path_factory.getbasetemp())
+    return finished_run(tmp_path_factory)
 
 
 def test_a_pair_models_parts_are_scored_again_too(drawn: Bench) -> None:

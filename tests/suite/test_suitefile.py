@@ -104,6 +104,7 @@ def test_a_dataset_may_name_its_methods(tmp_path: Path):
     assert any("datasets.0.methods" in m and "no method named 'onee'" in m for _, m in wrong)
 
 
+@pytest.mark.slow
 def test_shipped_suites_load():
     assert {"quickstart", "kaggle-5c"} <= set(suitefile.shipped())
     for name, file in suitefile.shipped().items():
@@ -332,6 +333,7 @@ def mutated(text: str, rng: random.Random) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.sampled_from([None, "smoke"]))
 @settings(deadline=None, max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_mutated_suite_is_read_or_refused(tmp_path: Path, rng: random.Random, profile: str | None):

@@ -19,7 +19,7 @@ from tests.report.figures.runs import finished as finished_run
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    return finished_run(tmp_path_factory.getbasetemp())
+    return finished_run(tmp_path_factory)
 
 
 def test_all_that_can_be_drawn_is_and_the_rest_is_named(drawn: Bench, tmp_path: Path) -> None:

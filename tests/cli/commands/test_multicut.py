@@ -86,6 +86,7 @@ def test_a_certificate_of_another_instance_is_refused(tmp_path: Path) -> None:
         _run("verify", str(tmp_path / "a.npy"), str(tmp_path / "b.npy"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
 def test_a_sweep_solves_once_per_threshold(tmp_path: Path, suffix: str) -> None:
     costs = _costs()

@@ -27,6 +27,7 @@ def cpjump1(**parameters: Any) -> Dataset:
     return cast(Dataset, load_adapter("dataset", "cpjump1").model_validate(parameters))
 
 
+@pytest.mark.slow
 def test_same_parameters_same_bytes_and_a_field_depends_on_its_number_only(tmp_path: Path):
     few = contents(written(tmp_path / "few", images=10, side=32))
     assert few == contents(written(tmp_path / "again", images=10, side=32))
@@ -50,6 +51,7 @@ def test_files_are_16_bit_lzw_and_clipping_at_255_leaves_nothing(tmp_path: Path)
         assert data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [88, 176])
 def test_controls_are_2_of_11(tmp_path: Path, images: int):
     written(tmp_path, images=images, side=32, fields=4)
@@ -77,6 +79,7 @@ def test_more_fields_than_the_plates_hold_are_refused():
         generator.model_validate({"images": 385, "plates": 1, "fields": 1})
 
 
+@pytest.mark.slow
 def test_every_well_can_be_imaged_once(tmp_path: Path):
     written(tmp_path, images=384, plates=1, fields=1, side=32)
     table = cpjump1(channels=("DNA",)).open(tmp_path).table
@@ -84,6 +87,7 @@ def test_every_well_can_be_imaged_once(tmp_path: Path):
     assert table["label"].eq("control").sum() == 64
 
 
+@pytest.mark.slow
 def test_the_effect_sets_how_far_perturbed_cells_differ(tmp_path: Path):
     differences = []
     for effect in (0, 2):

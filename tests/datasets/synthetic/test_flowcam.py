@@ -44,12 +44,14 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("large"), images=960, bags=2, days=4)
 
 
+@pytest.mark.slow
 def test_same_parameters_same_bytes(tmp_path: Path):
     a, b = (contents(write(tmp_path / name, images=30, seed=5, days=1)) for name in "ab")
     assert a == b
     assert a != contents(write(tmp_path / "c", images=30, seed=6, days=1))
 
 
+@pytest.mark.slow
 def test_a_particle_does_not_depend_on_how_many_there_are(tmp_path: Path):
     few = opened(write(tmp_path / "few", images=24, days=2))
     many = opened(write(tmp_path / "many", images=70, days=2))
@@ -59,6 +61,7 @@ def test_a_particle_does_not_depend_on_how_many_there_are(tmp_path: Path):
         assert few.table["label"][row] == many.table["label"][row_of[name]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters", [{"images": 1}, {"images": 7}, {"images": 200}, {"seed": -1, "images": 20}]
 )
@@ -72,6 +75,7 @@ def test_the_adapter_reads_all_of_it_by_default(tmp_path: Path, parameters: dict
     assert all(check.ok for check in checks)
 
 
+@pytest.mark.slow
 def test_every_file_of_a_run_is_there(large: Path):
     run = large / "Mesocosm-bag2 (day03)"
     names = [f"{run.name}{end}" for end in (".lst", ".csv", "_summary.csv", "_000001.tif", "_000001_bin.tif")]
@@ -85,6 +89,7 @@ def test_every_file_of_a_run_is_there(large: Path):
     assert set(np.unique(decode(run / names[4], grey=True))) == {0, 255}
 
 
+@pytest.mark.slow
 def test_tables_have_the_form_of_the_real_ones(large: Path, samples: Path):
     real = next((samples / "flowcam/vickot_run").glob("*NITRATE*"), None)
     if real is None:
@@ -122,6 +127,7 @@ def test_class_frequencies_drift_over_days_and_differ_between_bags(large: Path):
             assert chi2_contingency(pd.crosstab(part[varied], part["label"])).pvalue < 0.001
 
 
+@pytest.mark.slow
 def test_one_particle_in_each_run_is_stuck(tmp_path: Path, large: Path):
     table = opened(large).table
     repeated = [int(name.rsplit("/", 1)[1]) % 20 == 11 for name in table["id"]]
@@ -131,6 +137,7 @@ def test_one_particle_in_each_run_is_stuck(tmp_path: Path, large: Path):
     assert not never["stuck"].any()
 
 
+@pytest.mark.slow
 def test_many_particles_fill_several_collages(tmp_path: Path):
     images = opened(write(tmp_path / "x", images=700, bags=1, days=1))
     assert len(images.files) > 1

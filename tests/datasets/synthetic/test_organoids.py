@@ -53,6 +53,7 @@ def prepared(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return load(folder, labels=True)
 
 
+@pytest.mark.slow
 def test_a_large_set_has_the_real_numbers(root: Path):
     images = dataset().open(root)
     assert [c.what for c in dataset().checks(root, images) if not c.ok] == []
@@ -65,6 +66,7 @@ def test_a_large_set_has_the_real_numbers(root: Path):
     }
 
 
+@pytest.mark.slow
 def test_files_are_as_in_the_real_layout(root: Path):
     for path in dataset().files(root)[::17]:
         image, mask = tifffile.imread(path), tifffile.imread(path.with_name(f"{path.stem}_mask.tif"))
@@ -76,6 +78,7 @@ def test_files_are_as_in_the_real_layout(root: Path):
     np.testing.assert_array_equal(applied.read(3), ignored.read(3))  # the background is 0 already
 
 
+@pytest.mark.slow
 def test_an_image_depends_on_the_seed_and_its_number_only(tmp_path: Path):
     few, again = written(tmp_path / "few", images=30), written(tmp_path / "again", images=30)
     many = written(tmp_path / "many", images=50)
@@ -87,6 +90,7 @@ def test_an_image_depends_on_the_seed_and_its_number_only(tmp_path: Path):
     assert not {few[k] for k in few if "mask" not in k} & set(other.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [46, 60, 95])
 def test_every_class_has_two_images_in_each_of_its_folders(tmp_path: Path, n: int):
     organoids(images=n).write(tmp_path, make_run(tmp_path))

@@ -106,6 +106,7 @@ def test_images_look_like_crops_of_dark_objects_on_white(kind: str):
         assert image.min() < 190
 
 
+@pytest.mark.slow
 def test_rotation_defeats_raw_pixels_but_not_rotation_invariant_features(prepared: Prepared):
     images = prepared.batch(0, len(prepared))[:, 0]
     raw = accuracy(prepared, images.reshape(len(images), -1).astype(np.float32))
@@ -114,6 +115,7 @@ def test_rotation_defeats_raw_pixels_but_not_rotation_invariant_features(prepare
     assert invariant > raw + 0.2
 
 
+@pytest.mark.slow
 def test_brightness_and_size_do_not_give_the_class_away(prepared: Prepared):
     images = prepared.batch(0, len(prepared))[:, 0].astype(np.float32)
     corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]].mean(1)

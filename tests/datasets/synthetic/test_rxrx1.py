@@ -29,6 +29,7 @@ def rxrx1(**parameters: Any) -> Dataset:
     return cast(Dataset, load_adapter("dataset", "rxrx1").model_validate(parameters))
 
 
+@pytest.mark.slow
 def test_same_parameters_same_bytes_and_a_site_depends_on_its_number_only(tmp_path: Path):
     few = contents(written(tmp_path / "few", images=12, side=32))
     assert few == contents(written(tmp_path / "again", images=12, side=32))
@@ -39,6 +40,7 @@ def test_same_parameters_same_bytes_and_a_site_depends_on_its_number_only(tmp_pa
     assert not set(few.values()) & set(other.values())
 
 
+@pytest.mark.slow
 def test_the_layout_is_that_of_the_real_data(tmp_path: Path):
     written(tmp_path, images=64, side=32)
     with (tmp_path / "rxrx1/metadata.csv").open() as f:
@@ -66,6 +68,7 @@ def test_more_sites_than_the_plates_hold_are_refused():
         generator.model_validate({"images": 2 * 4 * 308 + 1, "experiments": 1, "plates": 1})
 
 
+@pytest.mark.slow
 def test_raw_intensities_follow_the_batch_until_scaled_by_plate(tmp_path: Path):
     written(tmp_path, images=192, side=64)
     images = rxrx1(channels="all").open(tmp_path)

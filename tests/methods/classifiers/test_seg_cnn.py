@@ -15,6 +15,7 @@ from tests.methods.classifiers.drawn import CLASSES, fields, fitted, images, str
 SMALL: dict[str, Any] = {"cell_size": 16, "width": 8, "hidden": 16, "batch": 16, "min_area": 10}
 
 
+@pytest.mark.slow
 def test_cells_tell_what_their_images_are(tmp_path: Path) -> None:
     pixels, labels = fields(64, 64)
     data = stretched(pixels)
@@ -28,6 +29,7 @@ def test_cells_tell_what_their_images_are(tmp_path: Path) -> None:
     assert run.facts["images_without_cells"] == where.facts["images_without_cells"] == 0
 
 
+@pytest.mark.slow
 def test_an_image_without_a_cell_counts_as_one(tmp_path: Path) -> None:
     pixels, labels = fields(16)
     data = pixels.copy()
@@ -58,6 +60,7 @@ def test_an_images_probabilities_are_the_means_over_its_cells(tmp_path: Path) ->
     np.testing.assert_allclose(cnn.predict(data, tmp_path / "w", make_run()), wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_published_pipeline_finds_whole_images_only_and_collapses(tmp_path: Path) -> None:
     pixels, labels = fields()
     faithful = {**SMALL, "faithful": True, "epochs": 10}
@@ -68,6 +71,7 @@ def test_the_published_pipeline_finds_whole_images_only_and_collapses(tmp_path: 
     assert balanced_accuracy_score(labels[48:], p.argmax(axis=1)) == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faithful", [False, True])
 def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path, faithful: bool) -> None:
     params = {**SMALL, "epochs": 200, "faithful": faithful}

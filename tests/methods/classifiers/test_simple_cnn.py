@@ -16,6 +16,7 @@ SMALL: dict[str, Any] = {"image_size": 32, "width": 8, "hidden": 16, "batch": 8}
 PROPER = {**SMALL, "epochs": 12, "rate": 0.002}
 
 
+@pytest.mark.slow
 def test_proper_training_tells_cells_apart(tmp_path: Path) -> None:
     pixels, labels = fields()
     data = stretched(pixels)
@@ -31,6 +32,7 @@ def test_proper_training_tells_cells_apart(tmp_path: Path) -> None:
     assert len(run.facts["epochs"]["accuracy"]) == 12
 
 
+@pytest.mark.slow
 def test_the_published_pipeline_collapses_on_16_bit_images(tmp_path: Path) -> None:
     pixels, labels = fields()
     assert pixels.min() > 255
@@ -46,6 +48,7 @@ def test_the_published_pipeline_collapses_on_16_bit_images(tmp_path: Path) -> No
     assert run.facts["class_weights"] == [1, 1]
 
 
+@pytest.mark.slow
 def test_classes_of_several_kinds_by_name(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(45) % 3
@@ -110,6 +113,7 @@ def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:
             adapter("classifiers", "simple_cnn", **params)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("faithful", [False, True])
 def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path, faithful: bool) -> None:
     params = {**SMALL, "image_size": 16, "epochs": 60, "faithful": faithful}

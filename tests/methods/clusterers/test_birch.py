@@ -36,6 +36,7 @@ def test_threshold_is_in_units_of_the_neighbour_distance():
         assert same_partition(found, run_on(features, k=5, threshold=0.7)[0])
 
 
+@pytest.mark.slow
 def test_tree_is_bounded_by_raising_the_threshold():
     features, truth = blobs((900, 800, 700), dims=30)
     found, facts = run_on(features, k=3, threshold=1e-3, max_subclusters=100)

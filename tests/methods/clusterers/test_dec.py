@@ -22,6 +22,7 @@ def labels(folder: Path, features: np.ndarray, seed: int = 0, n_classes: int | N
     return clusterer.cluster(to_cluster(features, n_classes), run), run.facts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"reconstruction_weight": 0.0}, {"optimizer": "sgd", "dims": 3}])
 def test_separate_clusters_are_found_and_it_converges(tmp_path: Path, changes) -> None:
     x, truth = blobs((30, 50, 20), 12)
@@ -32,6 +33,7 @@ def test_separate_clusters_are_found_and_it_converges(tmp_path: Path, changes) -
     assert set(facts["curve"]) == {"loss", "changed", "clusters_used"}
 
 
+@pytest.mark.slow
 def test_refinement_moves_labels_where_clusters_overlap(tmp_path: Path) -> None:
     x, _ = blobs((60, 60, 60), 12, distance=3)
     before, _ = labels(tmp_path / "a", x, k=3, steps=1)
@@ -40,6 +42,7 @@ def test_refinement_moves_labels_where_clusters_overlap(tmp_path: Path) -> None:
     assert np.unique(after).size > 1
 
 
+@pytest.mark.slow
 def test_the_seed_decides(tmp_path: Path) -> None:
     x, _ = blobs((60, 60, 60), 12, distance=2)
     (a, one), (b, two), (_, three) = (
@@ -78,6 +81,7 @@ class Stopped(BaseException):
     """As if the process ended here."""
 
 
+@pytest.mark.slow
 def test_a_refinement_that_stopped_goes_on_to_the_very_same_labels(tmp_path: Path, monkeypatch) -> None:
     original = training.Steps
     monkeypatch.setattr(training, "Steps", partial(original, checkpoint_s=0.0))

@@ -52,6 +52,7 @@ def test_features_need_no_k(metric: Any, all_pairs: int) -> None:
     assert _same_partition(found, labels)
 
 
+@pytest.mark.slow
 def test_the_seed_plays_no_part() -> None:
     features, _ = _blobs(80, 5, 0.8)  # beyond what auto solves exactly
     data = ToCluster(n=len(features), features=features)
@@ -67,6 +68,7 @@ def test_a_prior_against_joins_makes_more_clusters() -> None:
     assert len(np.unique(wary)) > len(np.unique(plain))
 
 
+@pytest.mark.slow
 def test_a_threshold_against_joins_makes_more_clusters_of_features_too() -> None:
     features, _ = _blobs(10, 6, 0.6)
     data = ToCluster(n=len(features), features=features)

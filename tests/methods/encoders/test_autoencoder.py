@@ -63,6 +63,7 @@ def test_codes_do_not_depend_on_the_other_images(tmp_path: Path) -> None:
     np.testing.assert_allclose(some, features[7:9], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_seed_decides(tmp_path: Path) -> None:
     (a, one), (b, again), (c, _) = (
         fitted(tmp_path / str(i), pixels(), seed=s) for i, s in enumerate((0, 0, 1))
@@ -81,6 +82,7 @@ def test_subtracting_the_mean_is_that_of_the_training_images(tmp_path: Path) -> 
     assert float(network.scale) == 1
 
 
+@pytest.mark.slow
 def test_training_reconstructs_images_better_than_their_mean_does(tmp_path: Path) -> None:
     x = np.tile(np.arange(16), (16, 1))
     phases = np.random.default_rng(0).uniform(0, 6, 16)
@@ -123,6 +125,7 @@ class Stopped(BaseException):
     """As if the process ended here."""
 
 
+@pytest.mark.slow
 def test_a_training_that_stopped_goes_on_to_the_very_same_weights(tmp_path: Path, monkeypatch) -> None:
     original = training.Steps
     monkeypatch.setattr(training, "Steps", partial(original, checkpoint_s=0.0))

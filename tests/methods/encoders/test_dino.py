@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
-import subprocess
-import sys
-import time
+import shutil
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 
 from bench.errors import DataError
 from tests.methods import adapter, make_run, prepared
+from tests.methods.killed import kill
 
 TINY: dict[str, Any] = {
     "arch": "vit_tiny_patch16_224",
@@ -130,40 +128,21 @@ def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:
             adapter("encoders", "dino", **bad)
 
 
+SETTINGS: dict[str, Any] = {"steps": 200, "snapshots": [0, 0.02, 0.5, 1]}
 SCRIPT = """
 import sys
 from pathlib import Path
-import numpy as np
-from bench.nn import training
-from tests.methods import adapter, make_run, prepared
-from tests.methods.encoders.test_dino import TINY, pixels
-original = training.Steps
-training.Steps = lambda *a: original(*a, checkpoint_s=0.0)
-folder = Path(sys.argv[1])
-encoder = adapter("encoders", "dino", **{**TINY, "steps": 200, "snapshots": [0, 0.02, 0.5, 1]})
-encoder.fit(prepared(pixels()), folder / "w", make_run(checkpoints=folder / "c"))
+from tests.methods.encoders.test_dino import SETTINGS, fitted, pixels
+fitted(Path(sys.argv[1]), pixels(), **SETTINGS)
 """
 
 
 def test_a_killed_training_goes_on_to_the_very_same_weights(tmp_path: Path) -> None:
-    for name in ("whole", "killed"):
-        (tmp_path / name / "w").mkdir(parents=True)
-        (tmp_path / name / "c").mkdir()
-
-    def start(name: str) -> subprocess.Popen[bytes]:
-        root = str(Path(__file__).parents[3])
-        env = {**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / name)], cwd=root, env=env)
-
-    process = start("killed")
-    while not list((tmp_path / "killed" / "c").glob("*.pt")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill(SCRIPT, str(tmp_path / "killed"), checkpoints=tmp_path / "killed" / "c")
     assert not (tmp_path / "killed" / "w" / "backbone.safetensors").exists()
-    assert start("killed").wait() == 0
-    assert start("whole").wait() == 0
+    shutil.rmtree(tmp_path / "killed" / "w")  # a stage that starts again has an empty folder
+    for name in ("killed", "whole"):
+        fitted(tmp_path / name, pixels(), **SETTINGS)
     whole, killed = (
         {p.name: p.read_bytes() for p in (tmp_path / n / "w").iterdir()} for n in ("whole", "killed")
     )

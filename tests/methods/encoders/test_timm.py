@@ -189,6 +189,7 @@ def test_weights_file_and_weights_belong_together(tmp_path):
             adapter("encoders", "timm", **wrong)
 
 
+@pytest.mark.slow
 def test_model_without_pretrained_weights():
     with pytest.raises(DataError, match="random"):
         encode(model="vit_base_patch16_plus_240", weights="hub")

@@ -49,6 +49,7 @@ def f1_of_joins(p: np.ndarray, labels: np.ndarray) -> float:
     return float(2 * (same & joined).sum() / (same.sum() + joined.sum()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["concat", "simplified", "optimal"])
 def test_it_learns_which_images_belong_together(tmp_path: Path, fusion: str) -> None:
     data = images()
@@ -63,6 +64,7 @@ def test_it_learns_which_images_belong_together(tmp_path: Path, fusion: str) -> 
     assert sum(scored["reliability"]["pairs"]) == 30 * 29 / 2
 
 
+@pytest.mark.slow
 def test_published_sizes(tmp_path: Path) -> None:
     tni = adapter("pair_models", "twin")._network((3, 32, 32), None, make_run())
     assert sum(p.numel() for p in tni.parameters()) == 11_275_201
@@ -148,6 +150,7 @@ def test_too_few_images_of_a_class_end_with_a_sentence(labels: list[int], said: 
         Pairs(np.array(labels), ["a", "b"])
 
 
+@pytest.mark.slow
 def test_calibration_is_fitted_on_images_that_were_held_out(tmp_path: Path) -> None:
     data = images(per_class=12)
     p, facts, _ = fitted(tmp_path / "a", data, calibrate="platt", held_out=0.34, fusion="optimal")
@@ -167,6 +170,7 @@ def test_too_few_images_to_calibrate_with_are_refused_before_the_training(tmp_pa
             fitted(tmp_path / str(i), images(), calibrate="platt", held_out=share)
 
 
+@pytest.mark.slow
 def test_the_seed_decides(tmp_path: Path) -> None:
     a, b, c = (fitted(tmp_path / str(i), images(), seed=s, augment=0.2)[0] for i, s in enumerate((0, 0, 1)))
     np.testing.assert_array_equal(a, b)

@@ -46,6 +46,7 @@ def test_equals_sklearn_up_to_order_and_sign() -> None:
     np.testing.assert_allclose(np.sort(correlation.max(axis=0)), 1, atol=1e-3)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_neither_the_start_nor_the_order_nor_the_sign_of_features_decides(seed: int) -> None:

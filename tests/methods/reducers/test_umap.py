@@ -39,6 +39,7 @@ def test_few_images_and_equal_images(n, dims):
         assert facts["n_neighbors"] == n - 1
 
 
+@pytest.mark.slow
 def test_too_few_images():
     with pytest.raises(DataError, match="at least 5"):
         reduce(np.zeros((4, 3)))

@@ -10,7 +10,7 @@ from tests.report.figures.runs import cells, finished
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Return one finished run of the tiny suite. Read it only."""
-    return finished(tmp_path_factory.getbasetemp())
+    return finished(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

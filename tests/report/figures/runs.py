@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
+
+import pytest
 
 from bench.records.store import Store
 from bench.stages.cell import Cell
+from tests.conftest import once
 from tests.execute.runs import Bench
 
 _DINO = (
@@ -48,12 +50,12 @@ def cells(place: Bench) -> dict[str, Cell]:
     return {method: Cell(record, store) for (method, _), record in place.records("drawn").items()}
 
 
-@functools.cache
-def finished(session: Path) -> Bench:
+def finished(factory: pytest.TempPathFactory) -> Bench:
     """Run the suite, once for all modules of a session. To be read only."""
-    root = session / "drawn"
-    root.mkdir()
-    place = Bench(root)
-    done = place.run("run", place.suite(SUITE, "drawn"), "--quiet", "--jobs", "1")
-    assert done.returncode == 0, done.stderr
-    return place
+
+    def run(root: Path) -> None:
+        bench = Bench(root)
+        done = bench.run("run", bench.suite(SUITE, "drawn"), "--quiet", "--jobs", "1")
+        assert done.returncode == 0, done.stderr
+
+    return Bench(once(factory, "drawn", run))

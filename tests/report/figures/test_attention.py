@@ -94,6 +94,7 @@ def test_the_features_of_the_network_found_are_those_of_the_run(by_method: dict[
         np.testing.assert_allclose(found, cell.features, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_another_method_stands_in_for_before(by_method: dict[str, Cell]) -> None:
     with applied():
         figure = kind("attention").draw(by_method["dino"], Options(against=by_method["untrained"])).figure

@@ -27,6 +27,7 @@ def test_no_kind_is_forgotten() -> None:
     assert DRAWN_OF.keys() | OF_TWO_CLASSES == KINDS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DRAWN_OF))
 def test_each_kind_is_drawn_and_drawn_the_same_again(
     by_method: dict[str, Cell], name: str, tmp_path: Path
@@ -59,6 +60,7 @@ def texts(cell: Cell, name: str, options: Options | None = None) -> str:
     return "\n".join(t.get_text() for t in figure.findobj(Text) if isinstance(t, Text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DRAWN_OF))
 def test_captions_say_what_is_shown_and_that_it_was_generated(by_method: dict[str, Cell], name: str) -> None:
     method = DRAWN_OF[name]

@@ -102,6 +102,7 @@ def test_only_all_is_100_percent() -> None:
     assert [percent(x) for x in (0, 0.001, 0.5, 0.996, 1)] == ["0 %", "<1 %", "50 %", ">99 %", "100 %"]
 
 
+@pytest.mark.slow
 def test_similarities_stand_by_class(by_method: dict[str, Cell]) -> None:
     cell = by_method["dino"]
     with applied():
@@ -129,6 +130,7 @@ def test_columns_are_in_natural_order_and_days_are_numbers(by_method: dict[str, 
     assert sizes == sorted(sizes, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_animation_has_a_frame_per_day_that_adds_points_only(
     by_method: dict[str, Cell], tmp_path: Path
 ) -> None:

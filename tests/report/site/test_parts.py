@@ -26,6 +26,7 @@ def labels(most: int) -> st.SearchStrategy[list[int]]:
     return st.lists(st.integers(-1, most), min_size=40, max_size=40)
 
 
+@pytest.mark.slow
 @given(labels(8), labels(8))
 def test_the_diagonal_is_what_accuracy_counts(truth: list[int], pred: list[int]) -> None:
     t, c = np.array(truth), np.array(pred)
@@ -134,6 +135,7 @@ def test_ordered_groups_share_a_scale_of_eight_steps() -> None:
     assert (two["ordered"], two["legend"]) == (False, ["1", "2"])
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
 def test_ticks_are_even_round_and_enclose(low: float, span: float) -> None:
