@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 
-_ONCE = {
+ONCE = {
     "bench.adapters.keys": "bench.keys",
     "bench.adapters.registry": "bench.registry",
     "bench.datasets.synthetic.drawing.sprites": "bench.sprites",
@@ -30,6 +30,6 @@ _ONCE = {
 """Name that the benchmarks use -> name before the packages were laid out as they are now."""
 
 if importlib.util.find_spec("bench.util") is None:
-    for now, once in _ONCE.items():
+    for now, once in ONCE.items():
         with contextlib.suppress(ImportError):  # older still: what needs it is skipped, or says so
             sys.modules[now] = importlib.import_module(once)

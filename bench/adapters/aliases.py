@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any, cast
 
 MOVED = {
     "bench.archive": "bench.acquire.archive",
@@ -78,13 +77,19 @@ def install() -> None:
         sys.meta_path.append(_Moved())
 
 
-class _Moved(MetaPathFinder, Loader):
-    """Imports a module by its old name as the module that it is now: the same object, not a copy."""
+class _Moved:
+    """Finds and loads a module by its old name as the module that it is now: the same object, not a copy.
+
+    Derives from nothing, as importing `importlib.abc` would slow down the start of every command.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return importlib.util.spec_from_loader(fullname, self) if fullname in MOVED else None
+        return ModuleSpec(fullname, cast(Any, self)) if fullname in MOVED else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave the making of the module, which is thrown away, to Python."""
 
     def exec_module(self, module: ModuleType) -> None:
         old = module.__name__

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import perf
 from bench.adapters.aliases import MOVED
 from bench.records.record import read
 
@@ -80,6 +81,10 @@ def test_an_old_name_is_the_module_itself(old: str):
     assert module is importlib.import_module(MOVED[old])
     assert module.__spec__ is not None
     assert module.__spec__.name == MOVED[old]
+
+
+def test_the_benchmarks_know_the_same_old_names():
+    assert all(MOVED[once] == now for now, once in perf.ONCE.items())
 
 
 def test_no_module_has_an_old_name():
