@@ -3,6 +3,7 @@
 from setuptools import find_packages, setup
 
 # `datasets` would collide with a well-known package of that name: these folders become part of `bench`.
-INSIDE = [f"bench.{name}" for name in find_packages(include=["datasets*", "methods*", "suites*"])]
+FOLDERS = ["datasets", "datasets.*", "methods", "methods.*", "suites"]
+INSIDE = [f"bench.{name}" for name in find_packages(include=FOLDERS)]
 
-setup(packages=[*find_packages(include=["bench*"]), *INSIDE, "bench.reference"])
+setup(packages=[*find_packages(include=["bench", "bench.*"]), *INSIDE, "bench.reference"])

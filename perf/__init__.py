@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import sys
 
-ONCE = {
+OLD_NAMES = {
     "bench.adapters.keys": "bench.keys",
     "bench.adapters.registry": "bench.registry",
     "bench.datasets.synthetic.drawing.sprites": "bench.sprites",
@@ -27,9 +26,11 @@ ONCE = {
     "bench.suite.suitefile": "bench.suitefile",
     "bench.util.durable": "bench.durable",
 }
-"""Name that the benchmarks use -> name before the packages were laid out as they are now."""
+"""Name now -> name in version 0.1."""
 
-if importlib.util.find_spec("bench.util") is None:
-    for now, once in ONCE.items():
+try:
+    import bench.util.durable  # noqa: F401  # is this commit laid out as now?
+except ModuleNotFoundError:
+    for new, old in OLD_NAMES.items():
         with contextlib.suppress(ImportError):  # older still: what needs it is skipped, or says so
-            sys.modules[now] = importlib.import_module(once)
+            sys.modules[new] = importlib.import_module(old)

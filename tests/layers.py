@@ -16,7 +16,8 @@ CHECKOUT = Path(__file__).parents[1]
 
 def lay_out(target: Path) -> None:
     """Copy every package to where an installation has it, below `target`."""
-    words = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(target)]
+    words = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(target)]
+    words += ["build_py", "--build-lib", str(target)]
     done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)

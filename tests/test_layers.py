@@ -11,6 +11,7 @@ from tests.layers import check, lay_out
 LAYERS = "A package imports only from packages below it"
 LEAVES = "Only the registry imports adapters, by name"
 ADAPTERS = "No adapter imports another"
+REPORT = "A report's parts: pages show figures, both show tables"
 CYCLES = "No cycles between packages, nor between the modules of one"
 
 
@@ -25,7 +26,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_contract_is_kept(tree: Path):
     found = check(tree)
     assert found.returncode == 0, found.stdout + found.stderr
-    for contract in (LAYERS, LEAVES, ADAPTERS, CYCLES):
+    for contract in (LAYERS, LEAVES, ADAPTERS, REPORT, CYCLES):
         assert f"{contract} KEPT" in found.stdout
 
 
@@ -44,6 +45,7 @@ def test_every_contract_is_kept(tree: Path):
         ("multicut/io.py", "from bench.util.durable import seal", LAYERS),
         ("cli/app.py", "from bench.methods.encoders import pixels", LEAVES),
         ("metrics/contingency.py", "from bench.metrics import score", CYCLES),
+        ("report/tables/layout.py", "from bench.report.site import marks", REPORT),
         ("novel/__init__.py", "", LAYERS),
     ],
 )

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
 import bench
+from bench.adapters.aliases import MOVED
 
 CHECKOUT = Path(__file__).parent.parent
 PARTS = ("bench", "datasets", "methods", "suites", "results/reference")
-WHEEL = CHECKOUT / "tests" / "golden" / "wheel.txt"
+WHEEL_OF_0_1 = CHECKOUT / "tests" / "golden" / "wheel-0.1.txt"
+COMMAND_LINE = {
+    "bench/cli/cli.py": "bench/cli/app.py",
+    "bench/cli/datacli.py": "bench/cli/data_app.py",
+    "bench/cli/runscli.py": "bench/cli/runs_app.py",
+    "bench/cli/commands/progress.py": "bench/cli/progress.py",
+    "bench/cli/commands/settings.py": "bench/cli/settings.py",
+    "bench/suite.py": "bench/suite/schema.py",
+}
+"""Modules that no adapter could use, and so have no alias."""
+VERSION = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
@@ -48,11 +61,28 @@ def test_every_module_suite_and_table_is_in_the_wheel(installed: Path) -> None:
                 assert inside.is_file(), f"{path} is not in the wheel"
 
 
-def test_the_wheel_holds_what_the_list_says(installed: Path) -> None:
-    """A module that moves, appears or goes shows in the list: it is what users can import."""
-    files = (p for p in (installed / "bench").rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    inside = sorted(p.relative_to(installed).as_posix() for p in files)
-    assert inside == WHEEL.read_text(encoding="utf-8").splitlines()
+def test_nothing_else_is_in_the_wheel(installed: Path) -> None:
+    homes = {"bench/datasets": "datasets", "bench/methods": "methods", "bench/suites": "suites"}
+    homes["bench/reference"] = "results/reference"
+    for name in files(installed / "bench"):
+        home = next((h for h in homes if name.startswith(f"{h}/")), "bench")
+        assert (CHECKOUT / homes.get(home, home) / name.removeprefix(f"{home}/")).is_file(), name
+
+
+def test_what_the_wheel_of_0_1_had_is_there_or_has_a_new_name(installed: Path) -> None:
+    present = set(files(installed / "bench"))
+    for name in WHEEL_OF_0_1.read_text(encoding="utf-8").splitlines():
+        module = name.removesuffix(".py").replace("/", ".")
+        now = MOVED.get(module, module).replace(".", "/") + ".py" if name.endswith(".py") else name
+        now = re.sub("^bench/(commands/|(?=cli.py|datacli.py|runscli.py|options.py))", r"bench/cli/\1", now)
+        now = COMMAND_LINE.get(now, now)
+        assert now in present, f"{name}: neither {now} nor an old name for another module"
+
+
+def files(folder: Path) -> list[str]:
+    """List the files below the unpacked package, as paths that begin with its name."""
+    found = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return sorted(p.relative_to(folder.parent).as_posix() for p in found)
 
 
 def test_the_version_says_which_copy_is_in_use(installed: Path, tmp_path: Path) -> None:
@@ -66,11 +96,13 @@ def test_the_version_says_which_copy_is_in_use(installed: Path, tmp_path: Path) 
         return done.stdout.splitlines()
 
     used, *others = said(installed, tmp_path / "second")
-    assert used == f"cutjoin 0.1.0 from {installed / 'bench'}"
-    assert f"also installed, not in use: 0.1.0 from {tmp_path / 'second' / 'bench'}" in others
-    assert said(tmp_path / "second", installed)[0] == f"cutjoin 0.1.0 from {tmp_path / 'second' / 'bench'}"
+    assert used == f"cutjoin {VERSION} from {installed / 'bench'}"
+    assert f"also installed, not in use: {VERSION} from {tmp_path / 'second' / 'bench'}" in others
+    assert (
+        said(tmp_path / "second", installed)[0] == f"cutjoin {VERSION} from {tmp_path / 'second' / 'bench'}"
+    )
     here, *_ = said()
-    assert here.removesuffix(" (editable)") == f"cutjoin 0.1.0 from {Path(bench.__file__).parent}"
+    assert here.removesuffix(" (editable)") == f"cutjoin {VERSION} from {Path(bench.__file__).parent}"
 
 
 def test_the_unpacked_wheel_runs_a_suite_from_a_foreign_folder(installed: Path, tmp_path: Path) -> None:

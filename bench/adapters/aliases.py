@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 import warnings
-from collections.abc import Sequence
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, cast
 
 MOVED = {
     "bench.archive": "bench.acquire.archive",
@@ -71,28 +71,19 @@ MOVED = {
 """Name in version 0.1 -> name now."""
 
 
-def install() -> None:
-    """Let the old names be imported; has no effect where it was called before."""
-    if not any(isinstance(finder, _Moved) for finder in sys.meta_path):
-        sys.meta_path.append(_Moved())
+class MovedWarning(DeprecationWarning):
+    """A module was imported by the name that it had in version 0.1."""
 
 
-class _Moved:
-    """Finds and loads a module by its old name as the module that it is now: the same object, not a copy.
+def find_moved(name: str) -> ModuleSpec | None:
+    """Return how to import a module by its old name; None if it never had this one."""
+    return importlib.util.spec_from_loader(name, _Moved()) if name in MOVED else None
 
-    Derives from nothing, as importing `importlib.abc` would slow down the start of every command.
-    """
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return ModuleSpec(fullname, cast(Any, self)) if fullname in MOVED else None
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        """Leave the making of the module, which is thrown away, to Python."""
+class _Moved(Loader):
+    """Loads an old name as the module that it is now: the same object, not a copy."""
 
     def exec_module(self, module: ModuleType) -> None:
         old = module.__name__
-        message = f"{old} is now {MOVED[old]}; the old name will be removed"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        warnings.warn(f"{old} is now {MOVED[old]}; the old name will be removed", MovedWarning, stacklevel=2)
         sys.modules[old] = importlib.import_module(MOVED[old])

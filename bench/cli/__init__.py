@@ -1,4 +1,4 @@
-"""The command line: `app` declares the commands, `commands` holds what each of them does."""
+"""The command line: `app` and `*_app` declare the commands, `commands` holds what each of them does."""
 
 from __future__ import annotations
 

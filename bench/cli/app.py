@@ -43,7 +43,7 @@ def top(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_version, is_eager=True, help="Say which version this is, and where."
+            "--version", callback=_version, is_eager=True, help="Print the version and where it is installed."
         ),
     ] = False,
 ) -> None:
@@ -350,7 +350,7 @@ def gc(
 
 def main() -> None:
     """Entry point: one clear sentence and exit code 2 for what the user can put right."""
-    if not sys.warnoptions:  # the user's own adapter files should hear of old names; Python hides that
+    if not sys.warnoptions:  # Python hides these outside __main__; authors of adapter files should see them
         warnings.filterwarnings("default", category=DeprecationWarning, module="cutjoin_local_")
     try:
         app(standalone_mode=True)

@@ -1,4 +1,4 @@
-"""What the commands of `bench data` share: an adapter with its parameters, and its folder."""
+"""Adapters and data folders from the words of a command line."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench.adapters import registry
+from bench.adapters.aliases import MovedWarning
 from bench.errors import DataError
 from bench.interfaces import Adapter, Run
 from bench.records.record import Status
@@ -86,6 +87,7 @@ def _measured(job: Job, store: Store, folder: Path, report: Report) -> dict[str,
     run = _run(job, store, report)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
+        warnings.simplefilter("ignore", MovedWarning)  # no matter of the result: `bench run` tells the user
         about = _STAGES[job["stage"]](Context(job, store, folder, adapter, run))
     return {
         "stage": job["stage"],

@@ -38,8 +38,10 @@ def installations() -> list[Installation]:
     """
     import importlib.metadata as md
 
-    found = {i.folder: i for i in map(_installation, md.distributions(name="cutjoin"))}
-    used = found.pop(_PACKAGE, None) or Installation("unknown version", _PACKAGE, editable=False)
+    found: dict[Path, Installation] = {}
+    for one in filter(None, map(_installation, md.distributions(name="cutjoin"))):
+        found.setdefault(one.folder, one)  # Python, too, takes the first
+    used = found.pop(_PACKAGE, None) or Installation("unknown", _PACKAGE, editable=False)
     return [used, *found.values()]
 
 
@@ -57,11 +59,15 @@ def place() -> dict[str, Any]:
     }
 
 
-def _installation(found: md.Distribution) -> Installation:
-    origin = json.loads(found.read_text("direct_url.json") or "{}")
-    editable = bool(origin.get("dir_info", {}).get("editable"))
-    root = Path(url2pathname(urlsplit(origin["url"]).path)) if editable else Path(str(found.locate_file("")))
-    return Installation(found.version, (root / "bench").resolve(), editable)
+def _installation(found: md.Distribution) -> Installation | None:
+    """Read what an installation says of itself; None if that is damaged."""
+    try:
+        origin = json.loads(found.read_text("direct_url.json") or "{}")
+        editable = bool(origin.get("dir_info", {}).get("editable"))
+        root = url2pathname(urlsplit(origin["url"]).path) if editable else str(found.locate_file(""))
+        return Installation(found.version or "unknown", (Path(root) / "bench").resolve(), editable)
+    except (ValueError, KeyError, AttributeError, OSError):
+        return None
 
 
 def _git(folder: Path) -> tuple[str | None, bool | None]:

@@ -228,7 +228,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path, out: Path):
         unpack(tmp_path / "x.zip", out, **NOTHING)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(name=st.text("ab./\\:C \0é", min_size=1, max_size=12), kind=st.sampled_from(["zip", "tar"]))
 def test_no_name_writes_outside(name: str, kind: str, tmp_path_factory: pytest.TempPathFactory):
     base = tmp_path_factory.mktemp("any")

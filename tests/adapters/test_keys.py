@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 from pydantic_core import PydanticUndefined
@@ -54,13 +54,11 @@ def key(adapter: Adapter, content: Any = None, **kwargs: Any) -> str:
 
 
 @given(st.dictionaries(st.text(), VALUES))
-@settings(deadline=None)
 def test_the_order_of_mappings_means_nothing(value: dict[str, Any]):
     assert digest(value) == digest(dict(reversed(value.items())))
 
 
 @given(VALUES, VALUES)
-@settings(deadline=None)
 def test_different_values_have_different_keys(a: Any, b: Any):
     assert (digest(a) == digest(b)) == (repr(_sorted(a)) == repr(_sorted(b)))
 

@@ -296,7 +296,7 @@ def test_rows_that_cannot_be_used_are_listed_with_their_line(one_field: Path):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200), cut=st.integers(0, 2000), which=st.integers(0, 4))
 def test_any_table_gives_a_set_or_a_sentence(root: Path, data: bytes, cut: int, which: int):
     path = sorted(p for p in root.rglob("*") if p.suffix in (".csv", ".tsv", ".txt"))[which]

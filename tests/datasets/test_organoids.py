@@ -258,7 +258,7 @@ def test_hostile_images_are_listed_by_prepare(tmp_path: Path):
         assert bad[name].startswith(what)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6), end=st.integers()
 )

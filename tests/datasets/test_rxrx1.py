@@ -252,7 +252,7 @@ def test_a_wrong_root_is_an_error(tmp_path: Path):
         rxrx1().open(tmp_path)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), cut=st.integers(0, 3000))
 def test_any_csv_gives_a_set_or_a_sentence(root: Path, data: bytes, cut: int):
     path = root / "rxrx1/metadata.csv"

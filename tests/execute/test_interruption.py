@@ -146,9 +146,11 @@ def test_damaged_artefacts_and_records_are_made_again(tmp_path: Path) -> None:
     assert bench.run("verify").returncode == 1
     assert bench.run("run", suite).returncode == 0  # the five records, from scores that are whole
     assert bench.essence() == before
-    for path in bench.root.glob("store/artefacts/*/*/manifest.json"):
-        if len(list(path.parent.iterdir())) == 1:  # scores stand in the manifest alone
-            _flip(path)
+    manifests = list(bench.root.glob("store/artefacts/*/*/manifest.json"))
+    scores = [p for p in manifests if len(list(p.parent.iterdir())) == 1]  # in the manifest alone
+    assert len(scores) == len(before)
+    for path in scores:
+        _flip(path)
     for path in (bench.folder() / "records").iterdir():
         path.unlink()
     assert bench.run("run", suite).returncode == 0  # all, from nothing that can be trusted

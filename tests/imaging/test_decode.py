@@ -118,7 +118,7 @@ def test_a_flipped_byte_of_a_png_is_never_pixels():
             decode(bytes(broken), grey=True)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*"]),
     st.binary(max_size=200),

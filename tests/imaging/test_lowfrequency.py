@@ -17,7 +17,6 @@ def picture(height: int, width: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
 
 
-@settings(deadline=None)
 @given(SIDES, st.integers(1, 30))
 def test_cosines_are_the_integrals_over_pixels(side: int, waves: int):
     x = (np.arange(side * 400) + 0.5) / (side * 400)
@@ -27,7 +26,6 @@ def test_cosines_are_the_integrals_over_pixels(side: int, waves: int):
     np.testing.assert_allclose(cosines(side, waves), expected, atol=1e-4)
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES, st.integers(0, 99))
 def test_coefficients_never_differ_more_than_pixels(height: int, width: int, seed: int):
     a, b = picture(height, width, seed), picture(height, width, seed + 1)
@@ -35,7 +33,6 @@ def test_coefficients_never_differ_more_than_pixels(height: int, width: int, see
     assert np.linalg.norm(difference) <= np.sqrt(np.square(a - b).mean()) * (1 + 1e-4) + 1e-3
 
 
-@settings(deadline=None)
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 99))
 def test_views_are_those_of_the_cropped_image(height: int, width: int, seed: int):
     image = picture(height, width, seed)
@@ -102,7 +99,7 @@ def brute_force(a: Views, b: Views, *, once: bool) -> dict[tuple[int, int], floa
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.booleans(), st.sampled_from([1, 2]))
 def test_the_search_finds_what_brute_force_finds(seed: int, once: bool, threads: int):
     rng = np.random.default_rng(seed)

@@ -53,7 +53,7 @@ def pictures(n: int, dtype: Any, channels: int = 2, size: int = 8, top: int | No
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     dtype=st.sampled_from([np.uint8, np.uint16]),
     boxes=st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=25),
@@ -98,7 +98,7 @@ def test_limits_are_numpys_percentiles_and_the_scale_is_linear_between_them(
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     dtype=st.sampled_from([np.uint8, np.uint16]),
     changes=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 50)), min_size=2, max_size=4),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.imaging.pixelfile import PixelFile
@@ -29,7 +29,6 @@ def test_numpy_reads_what_was_appended(tmp_path: Path, dtype: Any, blocks: list[
     assert (tmp_path / "images.npy").read_bytes() == (tmp_path / "mapped.npy").read_bytes()
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 29)), st.booleans())
 def test_any_rows_can_be_read_and_replaced(
     tmp_path_factory: pytest.TempPathFactory, chosen: set[int], apart: bool

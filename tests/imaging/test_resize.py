@@ -28,7 +28,6 @@ images = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(images, st.integers(4, 80), st.sampled_from(["pad", "stretch"]), st.integers(0, 255))
 def test_square_has_the_size_dtype_and_channels(image: NDArray[Any], size: int, shape: Any, fill: int):
     before = image.copy()
@@ -38,7 +37,6 @@ def test_square_has_the_size_dtype_and_channels(image: NDArray[Any], size: int, 
     np.testing.assert_array_equal(image, before)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(4, 80), st.integers(0, 200))
 def test_padding_is_centred_and_keeps_the_aspect_ratio(height: int, width: int, size: int, fill: int):
     image = np.full((height, width, 1), 201, np.uint8)
@@ -54,7 +52,6 @@ def test_padding_is_centred_and_keeps_the_aspect_ratio(height: int, width: int, 
     assert (to_square(image, size, "pad", fill)[..., 0][~inside] == fill).all()
 
 
-@settings(deadline=None)
 @given(images, st.integers(4, 80))
 def test_resizing_stays_within_the_values_of_the_image(image: NDArray[Any], size: int):
     square = to_square(image, size, "stretch")
@@ -86,7 +83,6 @@ def test_an_image_of_the_right_size_is_left_alone(size: int, shape: Any):
     np.testing.assert_array_equal(to_square(image, size, shape), image)
 
 
-@settings(deadline=None)
 @given(images, st.integers(4, 60), st.sampled_from(["pad", "stretch"]))
 def test_channels_do_not_mix(image: NDArray[Any], size: int, shape: Any):
     whole = to_square(image, size, shape, 9)
@@ -130,7 +126,7 @@ def as_defined(image: NDArray[Any], height: int, width: int) -> NDArray[np.float
     return result
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(images, st.integers(4, 80), st.sampled_from(["pad", "stretch"]), st.integers(0, 255))
 def test_resizing_is_what_the_definition_says(image: NDArray[Any], size: int, shape: Any, fill: int):
     height, width, channels = image.shape
@@ -153,7 +149,6 @@ def test_a_side_that_shrinks_is_averaged_even_if_the_other_grows():
     np.testing.assert_array_equal(to_square(image, 64, "stretch"), 25)
 
 
-@settings(deadline=None)
 @given(images, st.integers(4, 80), st.sampled_from(["pad", "stretch"]), st.integers(0, 255))
 def test_squares_are_written_in_place_and_padding_is_left_alone(
     image: NDArray[Any], size: int, shape: Any, fill: int

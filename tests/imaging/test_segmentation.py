@@ -40,7 +40,7 @@ def discs(seed, dtype=np.uint16, side=64):
 
 @pytest.mark.slow
 @given(st.integers(0, 10_000), st.sampled_from([np.uint8, np.uint16]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_boxes_are_those_of_connected_areas_above_otsus_threshold(seed, dtype):
     image = discs(seed, dtype)
     areas, _ = ndimage.label(image > threshold(image), structure=np.ones((3, 3)))
@@ -99,7 +99,6 @@ def test_cells_show_their_surroundings_within_the_image():
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(1, 34), st.integers(1, 20))
-@settings(deadline=None)
 def test_every_box_in_an_image_that_is_not_square_can_be_shown(x, y, width, height):
     image = np.random.default_rng(0).integers(0, 99, (1, 2, 50, 64)).astype(np.uint16)
     cells = Cells(prepared(image), [np.array([[x, y, width, height]])], 8)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -42,7 +42,6 @@ def counts(table: pd.DataFrame, chosen: Any) -> dict[str | None, int]:
     }
 
 
-@settings(deadline=None)
 @given(tables, percent, percent, seeds)
 def test_fractions_that_fit_into_one_are_disjoint_and_reach_every_class(
     table: pd.DataFrame, fit: int, score: int, seed: int
@@ -74,14 +73,12 @@ def test_every_percentage_and_its_rest_share_each_class_out_exactly():
             assert (labels[fit] == f"{n:02d}").sum() == min(max(half_up, 1), n - 1)
 
 
-@settings(deadline=None)
 @given(tables, seeds, st.sampled_from(PARTS))
 def test_the_whole_set_by_default_and_at_fraction_one(table: pd.DataFrame, seed: int, part: Part):
     for selection in (Selection(), Selection(fraction=1)):
         np.testing.assert_array_equal(rows(table, selection, part=part, seed=seed), np.arange(len(table)))
 
 
-@settings(deadline=None)
 @given(tables, percent, percent, seeds, st.sampled_from(PARTS))
 def test_a_larger_fraction_contains_a_smaller_one(table: pd.DataFrame, a: int, b: int, seed: int, part: Part):
     table = pd.concat([table, table.assign(id="+" + table["id"])], ignore_index=True)  # no class of one
@@ -91,7 +88,6 @@ def test_a_larger_fraction_contains_a_smaller_one(table: pd.DataFrame, a: int, b
     assert large.dtype == np.int64
 
 
-@settings(deadline=None)
 @given(tables, percent, seeds, st.sampled_from(PARTS), st.randoms())
 def test_the_order_of_the_table_means_nothing(
     table: pd.DataFrame, fraction: int, seed: int, part: Part, random: Any
@@ -105,7 +101,6 @@ def test_the_order_of_the_table_means_nothing(
     assert ids[0] == ids[1]
 
 
-@settings(deadline=None)
 @given(tables, st.integers(1, 60), seeds, st.sampled_from(PARTS))
 def test_a_limit_keeps_classes_in_proportion(table: pd.DataFrame, limit: int, seed: int, part: Part):
     chosen = rows(table, Selection(max_images=limit), part=part, seed=seed)

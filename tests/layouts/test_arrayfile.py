@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import DataError
@@ -169,7 +169,6 @@ def test_read_ids(tmp_path):
             read_ids(tmp_path / name)
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=3), unique=True, min_size=1), st.randoms(use_true_random=False))
 def test_matches_any_selection(ids, random):
     wanted = random.sample(ids, random.randint(0, len(ids)))

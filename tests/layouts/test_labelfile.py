@@ -118,7 +118,7 @@ def test_a_malformed_file_gives_one_sentence_with_file_and_line(tmp_path, conten
     assert "\n" not in str(e.value)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1))
 def test_any_table_survives_the_file(tmp_path, rows):
     rows = [(i.strip(), label.strip()) for i, label in rows if i.strip()] or [("x", "a")]
@@ -132,7 +132,7 @@ def test_any_table_survives_the_file(tmp_path, rows):
     assert groups(file.labels) == expected
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(st.binary(max_size=60), st.sampled_from(["csv", "npy", "parquet"]))
 def test_random_bytes_never_crash(tmp_path, content, suffix):
     with contextlib.suppress(DataError):
@@ -189,7 +189,7 @@ def test_pickles_archives_and_torn_arrays_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(st.sampled_from(["npy", "parquet"]), st.data())
 def test_damaged_files_never_crash(tmp_path, suffix, data):
     path = tmp_path / f"sound.{suffix}"
@@ -268,7 +268,7 @@ def test_labels_are_matched_by_id_in_the_order_of_truth(tmp_path):
     assert pred.tolist() == [1, 2, 0]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.permutations(range(8)))
 def test_the_order_of_a_prediction_with_ids_means_nothing(tmp_path, order):
     rows = [f"image {i},{i % 3 - 1}\n" for i in range(8)]

@@ -282,7 +282,7 @@ def test_an_empty_file_has_no_rows_and_equal_names_are_refused(tmp_path: Path):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=5),
     cut=st.integers(0, 60),

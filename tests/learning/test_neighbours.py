@@ -15,7 +15,7 @@ from tests.methods import blobs
 sizes = st.integers(2, 25)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(sizes, st.integers(1, 30), st.integers(0, 10**6))
 def test_graph_equals_brute_force(n, neighbours, seed):
     features = np.random.default_rng(seed).normal(size=(n, 3)).astype(np.float32)
@@ -40,7 +40,7 @@ def test_descent_finds_nearly_the_same(monkeypatch):
     assert (found.diagonal() == 0).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(3, 8), min_size=1, max_size=9), st.integers(0, 10**6))
 def test_joining_adds_a_tree_of_single_edges(groups, seed):
     features, truth = blobs(tuple(groups), dims=3, seed=seed, distance=200.0)

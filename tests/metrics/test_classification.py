@@ -46,7 +46,7 @@ def by_scikit_learn(
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_values_are_those_of_scikit_learn(case: Case) -> None:
     found = score_classes(*case, replicates=0)
     assert found.values == pytest.approx(by_scikit_learn(*case), abs=1e-12)
@@ -55,7 +55,7 @@ def test_values_are_those_of_scikit_learn(case: Case) -> None:
 
 
 @given(cases())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_balanced_accuracy_is_scikit_learns_own(case: Case) -> None:
     truth, _, p = case
     pred = np.unique(truth)[p.sum(axis=1).astype(int) % np.unique(truth).size]  # classes that truth has too
@@ -65,7 +65,7 @@ def test_balanced_accuracy_is_scikit_learns_own(case: Case) -> None:
 
 
 @given(cases(), st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_weights_of_images_mean_images_drawn_so_often(case: Case, seed: int) -> None:
     truth, pred, p = case
     drawn = np.random.default_rng(seed).integers(0, truth.size, truth.size)
@@ -81,7 +81,7 @@ def test_weights_of_images_mean_images_drawn_so_often(case: Case, seed: int) -> 
 
 
 @given(cases())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_intervals_hold_the_value_and_come_out_the_same_again(case: Case) -> None:
     once, again = (score_classes(*case, replicates=60) for _ in range(2))
     assert once == again
@@ -149,7 +149,7 @@ def test_a_constant_prediction_is_half_right_when_balanced() -> None:
 
 
 @given(st.integers(1, 2000), st.integers(2, 500), st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_thinned_curve_lies_on_scikit_learns(n: int, levels: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     positive, scores = rng.random(n) < 0.3, rng.integers(0, levels, n) / levels

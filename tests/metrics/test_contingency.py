@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics.cluster import contingency_matrix
 
@@ -16,7 +16,6 @@ def dense(table):
     return matrix
 
 
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_equal_to_scikit_learn(labels):
     table = contingency(*labels)
@@ -29,7 +28,6 @@ def test_equal_to_scikit_learn(labels):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(
     PAIRS_OF_LABELS,
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=8, max_size=8, unique=True),
@@ -49,7 +47,6 @@ def test_every_way_of_counting(scale_t, scale_p):
     assert np.array_equal(dense(contingency(t, p)), contingency_matrix(t, p))
 
 
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS, st.data())
 def test_images_alone_are_clusters_of_their_own(labels, data):
     t, p = labels

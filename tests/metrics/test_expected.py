@@ -25,7 +25,7 @@ def every_term(a_sums, b_sums, n):
     return total
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(SIZES, SIZES)
 def test_equal_to_the_sum_of_all_terms(a, b):
     n = max(sum(a), sum(b))
@@ -77,7 +77,6 @@ def test_interpolation_is_close_enough_for_intervals(labels):
     assert expected_information(*sums, table.n, exact=False)[0] == pytest.approx(exact, rel=2e-3, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000), st.data())
 def test_sizes_up_to_32_are_not_interpolated(n, data):
     size = data.draw(st.integers(1, min(n, 32)))

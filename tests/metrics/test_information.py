@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from scipy.stats import entropy
 from sklearn import metrics as sk
 
@@ -39,7 +39,6 @@ def definition(truth, pred):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_entropies_follow_their_definition(labels):
     h, _, _ = found(labels)
@@ -47,7 +46,6 @@ def test_entropies_follow_their_definition(labels):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_nmi_and_ami_are_those_of_scikit_learn(labels):
     _, nmi, ami = found(labels)

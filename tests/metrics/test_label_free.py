@@ -15,7 +15,7 @@ def blobs(n: int = 60, k: int = 3, spread: float = 0.3):
 
 
 @given(st.integers(0, 100))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_ratio_is_that_of_listing_all_pairs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.random((12, 4)).astype(np.float32), rng.integers(0, 3, 12)
@@ -51,7 +51,7 @@ def test_all_scores_of_features_and_noise_left_out() -> None:
 
 
 @given(st.integers(0, 60))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_association_agrees_with_scipy_and_scikit_learn(seed: int) -> None:
     rng = np.random.default_rng(seed)
     g = rng.integers(0, 4, 80)

@@ -52,7 +52,6 @@ def check_against_scikit_learn(truth, pred):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_accuracy_and_f1_are_those_of_the_relabelled_predictions(labels):
     check_against_scikit_learn(*labels)
@@ -66,7 +65,7 @@ def test_more_and_fewer_clusters_than_classes(labels):
     check_against_scikit_learn(*labels)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(PAIRS_OF_LABELS, st.permutations(range(6)), st.permutations(range(8)))
 def test_renaming_changes_nothing(labels, names_t, names_p):
     renamed = np.array(names_t)[labels[0]], np.array(names_p)[labels[1]]
@@ -90,7 +89,7 @@ def test_among_equally_accurate_matchings_the_one_with_the_greatest_weighted_f1(
         assert greatest - 1e-3 <= weighted <= greatest + 1e-12
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(PAIRS_OF_LABELS)
 def test_both_solvers_find_the_same(labels):
     dense = measured(*labels)
@@ -99,7 +98,7 @@ def test_both_solvers_find_the_same(labels):
         assert measured(*labels) == pytest.approx(dense, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(PAIRS_OF_LABELS, st.integers(0, 2**32))
 def test_several_tables_at_once_are_as_one_by_one(labels, seed):
     table = contingency(*labels)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from sklearn import metrics as sk
 
 from bench.metrics.contingency import Contingency, contingency
@@ -24,7 +24,6 @@ def counts(truth, pred):
     return tuple(int(x[0]) for x in pair_counts(contingency(truth, pred)))
 
 
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_counts_agree_with_listing_every_pair(labels):
     found = counts(*labels)
@@ -32,7 +31,6 @@ def test_counts_agree_with_listing_every_pair(labels):
     assert sum(found) == labels[0].size * (labels[0].size - 1) // 2
 
 
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_swapping_truth_and_prediction_swaps_false_cuts_and_false_joins(labels):
     jj, jc, cj, cc = counts(*labels)
@@ -64,7 +62,6 @@ def test_the_largest_number_of_images_still_fits():
         pair_counts(Contingency(one.rows, one.cols, one.counts + 1))
 
 
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_rand_indices_are_those_of_scikit_learn(labels):
     c = pair_counts(contingency(*labels))
@@ -80,7 +77,6 @@ def test_rand_indices_at_the_edges(labels):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_precision_and_recall_are_those_of_the_list_of_pairs(labels):
     c = pair_counts(contingency(*labels))

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import DataError
@@ -25,7 +25,6 @@ def values(truth, pred, **options):
     return score(truth, pred, replicates=0, **options).values
 
 
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_every_metric_is_in_its_range(labels):
     found = values(*labels)
@@ -35,7 +34,6 @@ def test_every_metric_is_in_its_range(labels):
     assert found["vi"] == found["vi_false_cuts"] + found["vi_false_joins"]
 
 
-@settings(deadline=None)
 @given(
     PAIRS_OF_LABELS,
     st.permutations([-7, 0, 3, 2**40, 5, 6]),
@@ -46,7 +44,6 @@ def test_renaming_changes_nothing(labels, names_t, names_p):
     assert values(*renamed) == pytest.approx(values(*labels), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_swapping_truth_and_prediction_swaps_the_roles(labels):
     found, swapped = values(*labels), values(*labels[::-1])
@@ -58,7 +55,6 @@ def test_swapping_truth_and_prediction_swaps_the_roles(labels):
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(PAIRS_OF_LABELS)
 def test_a_perfect_clustering_is_exactly_perfect(labels):
     truth = labels[0]

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -35,7 +35,6 @@ def counted(same: list[bool], joined: list[bool]) -> dict[str, float]:
 
 
 @given(labels, st.sampled_from(["own_cluster", "drop"]))
-@settings(deadline=None)
 def test_pairs_between_subsets_agree_with_listing_them(rows, noise) -> None:
     truth, pred = (np.array([r[i] for r in rows], np.int64) for i in (0, 1))
     groups = [r[2] for r in rows]
@@ -49,7 +48,6 @@ def test_pairs_between_subsets_agree_with_listing_them(rows, noise) -> None:
 
 
 @given(labels, st.sampled_from(["own_cluster", "drop"]))
-@settings(deadline=None)
 def test_within_a_subset_all_metrics_are_those_of_its_images_alone(rows, noise) -> None:
     truth, pred = (np.array([r[i] for r in rows], np.int64) for i in (0, 1))
     groups = np.array([r[2] or "" for r in rows])
@@ -71,7 +69,6 @@ def probabilities(n: int, seed: int) -> NDArray[np.float32]:
 
 
 @given(labels, st.integers(0, 99))
-@settings(deadline=None)
 def test_decisions_before_clustering_agree_with_listing_the_pairs(rows, seed) -> None:
     truth = np.array([r[0] for r in rows], np.int64)
     groups = [r[2] for r in rows]

@@ -130,7 +130,7 @@ def test_corrupted_certificates_are_refused(what):
             verify_sparse(wrong, 40, *edges(COSTS))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_change_of_nodes_makes_it_claim_too_much(data):
     node, weight = GOOD.node.copy(), GOOD.weight.copy()

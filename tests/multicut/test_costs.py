@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import DataError
@@ -66,7 +66,6 @@ def test_a_prior_is_a_share(prior: float) -> None:
         thresholds_to_shifts([prior])
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-3, 4), min_size=1, max_size=20), st.integers(0, 1000))
 def test_the_objective_agrees_with_listing_every_pair(labels: list[int], seed: int) -> None:
     costs = slow.random_costs(len(labels), seed)

@@ -22,7 +22,7 @@ def test_contraction_agrees_with_the_definition_also_on_ties(kind: str, n: int) 
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.integers(1, 7), seeds, kinds)
 def test_never_better_than_the_best_of_all_partitions(n: int, seed: int, kind: str) -> None:
     costs = slow.random_costs(n, seed, kind)
@@ -36,7 +36,7 @@ def test_mostly_finds_the_best_of_all_partitions() -> None:
     assert sum(found) >= 90
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(1, 14), seeds, kinds)
 def test_refined_clusters_cannot_be_improved_by_a_move_or_a_join(n: int, seed: int, kind: str) -> None:
     costs = slow.random_costs(n, seed, kind)
@@ -55,7 +55,7 @@ def test_refining_gains_on_hard_instances() -> None:
     assert max(gains) > 0.1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(2, 60), seeds)
 def test_the_order_of_nodes_changes_nothing_but_names_while_contracting(n: int, seed: int) -> None:
     costs = slow.random_costs(n, seed, "planted")

@@ -49,7 +49,7 @@ def test_small_instances_agree_with_all_partitions(kind, seed):
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(2, 8), st.data())
 def test_tied_costs_agree_with_all_partitions(n, data):
     values = data.draw(st.lists(st.integers(-3, 3), min_size=n * n, max_size=n * n))

@@ -48,7 +48,7 @@ def test_contraction_agrees_with_the_definition_also_on_ties(kind: str, n: int) 
         assert found.tolist() == slow.contract(costs).tolist()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(1, 40), seeds, kinds)
 def test_dense_and_sparse_contract_alike_on_a_complete_graph(n: int, seed: int, kind: str) -> None:
     costs = slow.random_costs(n, seed, kind)
@@ -130,7 +130,7 @@ def test_a_node_that_never_merges_is_not_read_whenever_its_neighbours_do() -> No
     assert half_edges_read(4002, i, j, cost) < 20 * i.size
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(1, 14), seeds, kinds)
 def test_refined_clusters_cannot_be_improved_by_a_move_or_a_join(n: int, seed: int, kind: str) -> None:
     costs = thinned(slow.random_costs(n, seed, kind), seed)
@@ -158,7 +158,7 @@ def test_refining_gains_and_keeps_clusters_connected() -> None:
     assert parts == refined.max() + 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds)
 def test_the_order_of_nodes_edges_and_ends_changes_nothing_but_names(seed: int) -> None:
     n = 60

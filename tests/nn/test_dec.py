@@ -44,7 +44,7 @@ def draw(step: int) -> Draw:
     alpha=st.sampled_from([0.5, 1.0, 3.0]),
     seed=st.integers(0, 99),
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_assignments_target_and_divergence_are_those_of_the_paper_written_out(n, k, alpha, seed) -> None:
     rng = np.random.default_rng(seed)
     z, centres = rng.normal(size=(n, 3)) * 2, rng.normal(size=(k, 3)) * 2

@@ -64,7 +64,7 @@ def test_lengths_are_1_and_components_without_variance_vanish() -> None:
     assert normalised(x, Clustering(2, None, l2=False)) is x
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(n=st.integers(1, 40), data=st.data())
 def test_no_cluster_stays_empty_and_none_but_the_split_ones_change(n: int, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, n))

@@ -29,7 +29,7 @@ def randomised(norm: FieldNorm) -> FieldNorm:
     r=st.integers(1, 3),
     seed=st.integers(0, 9),
 )
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_what_is_turned_going_in_is_turned_coming_out(fields, side, kernel, r, seed) -> None:
     torch.manual_seed(seed)
     lifting = GroupConv(fields[0], fields[1], kernel, lifting=True)

@@ -96,7 +96,7 @@ def sliced(image: np.ndarray, place: tuple[int, int], patch: int) -> np.ndarray:
     return found
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(3, 20), st.integers(3, 20), st.integers(1, 3), st.data())
 def test_patches_are_slices(h: int, w: int, c: int, data: st.DataObject) -> None:
     patch = data.draw(st.integers(1, min(h, w) // 3))

@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
@@ -17,7 +17,6 @@ def matrix(n: int, seed: int = 0):
 
 
 @given(st.lists(st.integers(-1, 3), min_size=3, max_size=30), st.integers(0, 50))
-@settings(deadline=None)
 def test_the_curve_is_that_of_scikit_learn_over_the_unordered_pairs(labels, seed) -> None:
     truth, p = np.array(labels), matrix(len(labels), seed)
     known = np.flatnonzero(truth >= 0)

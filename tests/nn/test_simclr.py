@@ -65,7 +65,7 @@ def test_the_loss_is_that_of_lightly(temperature: float) -> None:
     assert float(nt_xent(first, second, temperature)) == pytest.approx(float(wanted), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(b=st.integers(2, 9), seed=st.integers(0, 99), factor=st.floats(0.01, 100))
 def test_the_loss_knows_neither_lengths_nor_order_nor_which_view_is_first(
     b: int, seed: int, factor: float

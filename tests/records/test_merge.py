@@ -47,7 +47,7 @@ def written(base: Path, machines: list[list[Made]]) -> list[Path]:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(MACHINES, st.randoms(use_true_random=False))
 def test_order_and_grouping_never_matter(machines: list[list[Made]], random: object):
     with TemporaryDirectory() as name:
@@ -69,7 +69,7 @@ def test_order_and_grouping_never_matter(machines: list[list[Made]], random: obj
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(MACHINES)
 def test_every_essence_is_kept_once_and_each_contradiction_named(machines: list[list[Made]]):
     with TemporaryDirectory() as name:

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.suite.grid import GridError, expand, label
@@ -82,7 +82,6 @@ def test_named_values_name_the_methods_and_say_where_they_stand():
 
 
 @given(st.lists(st.lists(st.integers(), min_size=1, max_size=4, unique=True), max_size=4))
-@settings(deadline=None)
 def test_every_combination_is_there_once(axes: list[list[int]]):
     grid = {f"p{i}": values for i, values in enumerate(axes)}
     made = expand({"encoder": "pixels", "clusterer": {"use": "c", "grid": grid}})

@@ -335,7 +335,7 @@ def mutated(text: str, rng: random.Random) -> str:
 
 @pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.sampled_from([None, "smoke"]))
-@settings(deadline=None, max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_mutated_suite_is_read_or_refused(tmp_path: Path, rng: random.Random, profile: str | None):
     found: Suite | FileError
     try:

@@ -26,13 +26,12 @@ BODIES = st.dictionaries(st.text().filter(lambda k: k != "checksum"), JSON, max_
 
 
 @given(BODIES)
-@settings(deadline=None)
 def test_what_was_sealed_comes_back(body: dict[str, Any]):
     assert unseal(seal(body), "x") == body
 
 
 @given(BODIES, st.data())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_flipped_bit_is_noticed(body: dict[str, Any], data: st.DataObject):
     sealed = bytearray(seal(body))
     at = data.draw(st.integers(0, 8 * len(sealed) - 1))
@@ -51,7 +50,6 @@ def test_every_single_bit_of_a_small_file():
 
 
 @given(BODIES, st.data())
-@settings(deadline=None)
 def test_a_truncated_or_lengthened_file_is_noticed(body: dict[str, Any], data: st.DataObject):
     sealed = seal(body)
     with pytest.raises(Damaged):

@@ -27,7 +27,7 @@ def test_code_that_is_not_installed_has_no_version(tmp_path: Path):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"unknown version from {copied}\n"
+    assert done.stdout == f"unknown from {copied}\n"
 
 
 def test_commit_and_dirty_flag(tmp_path: Path):

@@ -47,7 +47,7 @@ def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: Any):
 
 
 @given(VALUES)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_another_writer_wrote_comes_back_as_plain_types(tmp_path: Path, value: Any):
     text = json.dumps({"a": value}, ensure_ascii=True)  # JSON is YAML
     found = tree(tmp_path, text).value["a"]
@@ -112,7 +112,7 @@ def test_a_file_too_large_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 @given(st.binary(max_size=60) | st.text("abc:-[]{}&*!|>%@`'\"#,?<\n \t0.~", max_size=60).map(str.encode))
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_at_all_end_in_anything_but_a_file_error(tmp_path: Path, data: bytes):
     with contextlib.suppress(FileError):
         tree(tmp_path, data)

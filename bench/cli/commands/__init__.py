@@ -1,1 +1,1 @@
-"""What the commands of `bench` do; `bench.cli.app` declares them."""
+"""What the commands of `bench` do; `bench.cli.app` and its like declare them."""

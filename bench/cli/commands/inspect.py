@@ -51,7 +51,7 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
         )
         for line in filter(None, (p["error"], p["log"] and f"log: {p['log']}")):
             console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
-    said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
+    said = ", ".join(f"{n:,} {s}" for s, n in sorted(counts.items()))
     console.print(f"{plan.suite}: {plural(len(plan.cells), 'cell')}: {said}", highlight=False)
     return 1 if bad else 0
 

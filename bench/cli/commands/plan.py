@@ -42,8 +42,9 @@ def show_plan(
     console.print(table)
     total = Counter(states.values())
     console.print(
-        f"\n{plural(len(plan.cells), 'cell')}: {total['to do']} to do, {total['cached']} cached, "
-        f"{total['blocked']} blocked; {len(wanted) - len(cached)} stages to run, {len(cached)} in the store",
+        f"\n{plural(len(plan.cells), 'cell')}: {total['to do']:,} to do, {total['cached']:,} cached, "
+        f"{total['blocked']:,} blocked; {plural(len(wanted) - len(cached), 'stage')} to run, "
+        f"{len(cached):,} in the store",
         highlight=False,
     )
     for reason in dict.fromkeys(c.blocked for c in plan.cells if c.blocked):

@@ -158,7 +158,7 @@ def _conclude(
 ) -> None:
     for part in terminal(board, console.width):
         console.print(part)
-    said = ", ".join(f"{n} {s}" for s, n in sorted(counts.items()))
+    said = ", ".join(f"{n:,} {s}" for s, n in sorted(counts.items()))
     n = sum(counts.values())
     console.print(f"\n{plural(n, 'cell')}: {said}", highlight=False)
     if interrupted:

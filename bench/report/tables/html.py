@@ -28,7 +28,7 @@ tbody tr:hover { background: #f2f2f2; }
   .spread, .baseline, .notes { color: #a6a6a6; }
 }
 """
-_NEW_LINE = Html("\n")  # for readers of the source, and for what compares two tables line by line
+_NEW_LINE = Html("\n")  # one row per line, so that diffs of a leaderboard stay readable
 
 
 def page(sheet: Sheet) -> str:

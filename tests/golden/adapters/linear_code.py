@@ -24,11 +24,13 @@ class LinearCode(Encoder):
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
         from bench.nn.training import Steps, train
         from bench.nn.weights import write_tensors
+        from bench.parallel import in_order
 
         task = self._task(images, run)
         train(task, Steps(self.steps, 8), run)
         write_tensors(weights / "linear.safetensors", task.code)
-        write_whole(weights / "note.txt", b"written by an adapter of version 0.1")
+        words = in_order(str.encode, ["written by an adapter ", "of version 0.1"])
+        write_whole(weights / "note.txt", b"".join(words))
 
     def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
         from bench.nn.inputs import encode

@@ -33,7 +33,7 @@ def by_hand(x: np.ndarray, truth: np.ndarray, given_: np.ndarray, k: int) -> np.
     return np.array(named)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 1000), st.integers(1, 5), st.integers(3, 30))
 def test_all_labels_equal_the_definition(seed: int, k: int, n: int) -> None:
     rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def test_few_labels_name_well_separated_classes() -> None:
     assert facts["largest_class"] == 30 / 50
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 1000), st.integers(1, 4))
 def test_no_label_names_its_own_image(seed: int, per_class: int) -> None:
     rng = np.random.default_rng(seed)

@@ -22,7 +22,7 @@ def test_plain_pixels_are_scaled_by_the_type():
     np.testing.assert_allclose(encode(wide), encode(), rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from([1, 2, 3, 4, 6, 12]), st.integers(1, 9))
 def test_blocks_are_averaged_whatever_the_batch(side, batch):
     block = 12 // side

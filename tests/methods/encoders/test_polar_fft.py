@@ -35,7 +35,7 @@ def apart(a, b):
     return np.linalg.norm(a - b, axis=1) / np.linalg.norm(a, axis=1)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     st.integers(0, 10**6),
     st.sampled_from([1, 2, 3]),

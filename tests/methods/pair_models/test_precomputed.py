@@ -59,7 +59,7 @@ def random_matrix(n, seed=0):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(n=st.integers(1, 12), others=st.integers(1, 4), seed=st.integers(0, 999), whole=st.booleans())
 def test_comes_back_equal(kind, n, others, seed, whole):
     rng = np.random.default_rng(seed)

@@ -47,7 +47,7 @@ def test_equals_sklearn_up_to_order_and_sign() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1))
 def test_neither_the_start_nor_the_order_nor_the_sign_of_features_decides(seed: int) -> None:
     _, features = mixed(d=3)

@@ -27,7 +27,7 @@ def test_equals_sklearn(whiten, data):
     assert facts["explained_variance"] == pytest.approx(oracle.explained_variance_ratio_.sum())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.floats(0.05, 0.99))
 def test_fraction_keeps_the_fewest_that_explain_it(share):
     found, facts = reduce(DATA, dims=share)

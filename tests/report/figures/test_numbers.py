@@ -32,7 +32,7 @@ def column(codes: Any, n: int = 5) -> Column:
     return Column("x", [str(i) for i in range(n)], np.asarray(codes), ordered=True)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(CODES, CODES)
 def test_shares_are_those_of_the_published_heat_map(clusters: Any, days: Any) -> None:
     m = shares(column(clusters), column(days))
@@ -45,7 +45,7 @@ def test_shares_are_those_of_the_published_heat_map(clusters: Any, days: Any) ->
         assert m[:, x].sum() == pytest.approx(float(of_cluster.any()))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(CODES, CODES)
 def test_the_animation_counts_all_days_so_far(clusters: Any, days: Any) -> None:
     m = so_far(column(clusters), column(days))
@@ -55,7 +55,7 @@ def test_the_animation_counts_all_days_so_far(clusters: Any, days: Any) -> None:
         np.testing.assert_allclose(m[i], wanted)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(CODES, CODES)
 def test_decisions_are_those_counted_pair_by_pair(truth: Any, clusters: Any) -> None:
     wanted = dict.fromkeys(("right joins", "wrong joins", "right cuts", "wrong cuts"), 0)
@@ -66,7 +66,7 @@ def test_decisions_are_those_counted_pair_by_pair(truth: Any, clusters: Any) -> 
     assert decisions(truth, clusters) == wanted
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(CODES, st.integers(1, 40))
 def test_images_are_shared_out_evenly_and_by_group(groups: Any, most: int) -> None:
     chosen = share_evenly(groups, most)
@@ -76,7 +76,7 @@ def test_images_are_shared_out_evenly_and_by_group(groups: Any, most: int) -> No
         assert abs((groups[chosen] == g).sum() - (groups == g).sum() * len(chosen) / 30) <= 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(CODES)
 def test_contrast_is_the_mean_of_pairs(groups: Any) -> None:
     x = np.random.default_rng(0).normal(size=(30, 4))

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from bench.metrics.names import METRICS, VERSION
 from bench.records.results import PlannedCell, PlanOnDisk
@@ -174,7 +174,6 @@ def test_html_is_one_page_with_headers_marks_and_notes() -> None:
 
 
 @given(NAMES)
-@settings(deadline=None)
 def test_no_name_breaks_out_of_html(name: str) -> None:
     page = Page(html(hostile(name)))
     assert [len(r) for r in page.rows] == [6] * 4

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.metrics.names import METRICS, VERSION
@@ -265,7 +265,6 @@ def test_rows_can_be_chosen_and_sorted():
 
 
 @given(st.lists(st.lists(st.floats(0, 1), min_size=2, max_size=2), min_size=1, max_size=6))
-@settings(deadline=None)
 def test_properties_of_ranks(values: list[list[float]]):
     found = board({f"M{i}": v for i, v in enumerate(values)}).rows
     ranks = [r.rank for r in found]

@@ -7,7 +7,7 @@ import io
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -118,7 +118,6 @@ NAMES = st.sampled_from(HOSTILE) | st.text(min_size=1, max_size=30).filter(
 
 
 @given(NAMES)
-@settings(deadline=None)
 def test_no_name_breaks_out_of_markdown(name: str):
     text = markdown(hostile(name))
     rows = markdown_rows(text)
@@ -130,7 +129,6 @@ def test_no_name_breaks_out_of_markdown(name: str):
 
 
 @given(NAMES)
-@settings(deadline=None)
 def test_no_name_breaks_out_of_latex(name: str):
     text = latex(hostile(name))
     check_latex(text)
@@ -139,7 +137,6 @@ def test_no_name_breaks_out_of_latex(name: str):
 
 
 @given(NAMES)
-@settings(deadline=None)
 def test_no_name_breaks_out_of_csv_or_becomes_a_formula(name: str):
     rows = list(csv.reader(io.StringIO(comma_separated(hostile(name)), newline="")))
     assert len({len(r) for r in rows}) == 1
@@ -150,7 +147,6 @@ def test_no_name_breaks_out_of_csv_or_becomes_a_formula(name: str):
 
 
 @given(NAMES)
-@settings(deadline=None)
 def test_no_name_controls_the_terminal(name: str):
     text = shown(hostile(name), 200)
     assert not [c for c in text if not c.isprintable() and c != "\n"]

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -118,7 +118,6 @@ def test_properties_of_the_interval(values: list[float], below: float, above: fl
 
 
 @given(st.lists(st.integers(-20, 20), min_size=6, max_size=14))
-@settings(deadline=None)
 def test_wilcoxon_is_the_count_over_all_signs(values: list[int]) -> None:
     there = [v for v in values if v]
     if len(there) < 6:
