@@ -170,7 +170,16 @@ def test_html_is_one_page_with_headers_marks_and_notes() -> None:
     assert by_name["C"][2][2] == "(0.950)"
     assert by_name["B"][2][2] == "0.400 ± 0.000°"
     assert by_name["D"][2][2] == "error, missing"
-    assert "http" not in html(table())
+    text = html(table())
+    assert "http" not in text
+    for marked in (
+        '<strong title="best">0.900 <span class="spread">± 0.050</span></strong>',
+        '<span class="second" title="second">0.400 <span class="spread">± 0.000</span></span>'
+        '<span title="not better than the best trivial baseline">°</span>',
+        '<i class="baseline" title="trivial baseline">T</i>',
+        '<span title="a mean of only some of the planned seeds">(0.950)</span>',
+    ):
+        assert marked in text
 
 
 @given(NAMES)
