@@ -25,6 +25,7 @@ MOVED = {
     "bench.grid": "bench.suite.grid",
     "bench.keys": "bench.adapters.keys",
     "bench.labels": "bench.layouts.labelfile",
+    "bench.layouts.flowcam_writing": "bench.datasets.synthetic.drawing.flowcam_tables",
     "bench.lowfrequency": "bench.imaging.lowfrequency",
     "bench.merge": "bench.records.merge",
     "bench.neighbours": "bench.learning.neighbours",

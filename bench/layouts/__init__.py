@@ -1,1 +1,1 @@
-"""What the datasets of `datasets/` share in reading and writing their files."""
+"""Layouts on disk and tables that the readers of datasets share."""

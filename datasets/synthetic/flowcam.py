@@ -129,7 +129,7 @@ def _write_run(folder: Path, name: str, particles: list[dict[str, Any]], day: in
     """Write one run, and return its lines of the table of labels."""
     import numpy as np
 
-    from bench.layouts.flowcam_writing import export, lst, measure
+    from .drawing.flowcam_tables import export, lst, measure
 
     folder.mkdir()
     places = _packed([p["mask"].shape for p in particles])

@@ -1,1 +1,1 @@
-"""What stand-ins look like: drawn particles, cells and organoids."""
+"""What stand-ins are made of: drawn particles, cells and organoids, and the tables of a FlowCAM run."""

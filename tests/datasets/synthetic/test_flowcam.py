@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
+from bench.datasets.synthetic.drawing.flowcam_tables import FIELDS
 from bench.datasets.synthetic.drawing.sprites import KINDS
 from scipy.stats import chi2_contingency
 
@@ -15,7 +16,6 @@ from bench.adapters.registry import load as load_adapter
 from bench.imaging.decode import decode
 from bench.interfaces import Dataset, Generator, Run
 from bench.layouts.collages import Collages
-from bench.layouts.flowcam_writing import FIELDS
 
 
 def make_run(folder: Path) -> Run:
