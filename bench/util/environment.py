@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import platform
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 if TYPE_CHECKING:
     import importlib.metadata as md
@@ -62,12 +61,24 @@ def place() -> dict[str, Any]:
 def _installation(found: md.Distribution) -> Installation | None:
     """Read what an installation says of itself; None if that is damaged."""
     try:
-        origin = json.loads(found.read_text("direct_url.json") or "{}")
-        editable = bool(origin.get("dir_info", {}).get("editable"))
-        root = url2pathname(urlsplit(origin["url"]).path) if editable else str(found.locate_file(""))
-        return Installation(found.version or "unknown", (Path(root) / "bench").resolve(), editable)
-    except (ValueError, KeyError, AttributeError, OSError):
+        checkout = _checkout(found)
+        folder = checkout or Path(str(found.locate_file("bench")))
+        return Installation(found.version or "unknown", folder.resolve(), editable=checkout is not None)
+    except (ValueError, AttributeError, OSError):
         return None
+
+
+def _checkout(found: md.Distribution) -> Path | None:
+    """Return the package that an editable installation leads to; None if it is no such one.
+
+    Asks the finder that setuptools installs, as it is what Python asks: pip notes the folder elsewhere, but
+    other tools, such as tox, do not.
+    """
+    for file in found.files or ():
+        if file.name.startswith("__editable__") and file.suffix == ".py":
+            match = re.search(r"""["']bench["']: ("[^"]+"|'[^']+')""", file.read_text())
+            return Path(ast.literal_eval(match[1])) if match else None
+    return None
 
 
 def _git(folder: Path) -> tuple[str | None, bool | None]:
