@@ -7,7 +7,7 @@ weights of one method of the twins are left out for their size; its cell is neve
 from __future__ import annotations
 
 import json
-import tarfile
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,7 @@ NO_WEIGHTS = "TNIa"
 @pytest.fixture(params=ARCHIVES, ids=lambda p: p.name.removesuffix(".tar.xz"))
 def suite(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Unpack one archive into `tmp_path` and return the name of its suite."""
-    with tarfile.open(request.param) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(request.param, tmp_path)
     return str(request.param.name.removesuffix(".tar.xz"))
 
 
