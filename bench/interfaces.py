@@ -103,6 +103,8 @@ class Adapter(BaseModel):
     """Whether `fit` can run in several processes that train together: all of it by `bench.nn.training`."""
     use: ClassVar[str] = ""
     """Name in suite files; set by the registry from the file's name."""
+    content_hash: ClassVar[str] = ""
+    """Digest of the user's file that holds the adapter; set by the registry, empty for installed ones."""
 
     def depends_on_seed(self) -> bool:
         """Say whether the result does depend on the seed, with these parameters."""

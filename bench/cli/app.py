@@ -12,6 +12,7 @@ import typer
 
 from bench.cli import data_app, files_app, runs_app
 from bench.cli.options import DEFAULT_RESULTS, DataOpt, JsonOpt, ProfileOpt, ResultsOpt, StoreOpt, SuiteArg
+from bench.errors import CutjoinError
 
 app = typer.Typer(
     name="bench",
@@ -359,22 +360,10 @@ def main() -> None:
     except BrokenPipeError:  # e.g. `bench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as e:
-        if not _is_users(e):
-            raise
+    except (CutjoinError, OSError) as e:  # of the operating system: full disks, missing permissions
         for line in str(e).splitlines():
             print(f"bench: {line}", file=sys.stderr)
         sys.exit(2)
-
-
-def _is_users(error: Exception) -> bool:
-    """Say whether an error is about the user's input; those carry a full sentence."""
-    from bench.adapters.registry import AdapterError
-    from bench.errors import DataError
-    from bench.util.durable import Damaged
-    from bench.util.yamlfile import FileError
-
-    return isinstance(error, (Damaged, DataError, AdapterError, FileError, OSError))
 
 
 def _store(path: Path | None) -> Path:

@@ -346,7 +346,7 @@ def packed(adapter: Adapter) -> dict[str, Any]:
     return {
         "kind": kind_of(cls),
         "use": str(local or cls.use),
-        "identity": getattr(cls, "content_hash", ""),
+        "identity": cls.content_hash,
         "params": dumped,
         "nested": nested,
     }

@@ -74,7 +74,7 @@ def unpack(packed: dict[str, Any]) -> Adapter:
     Raises `DataError` if a user's adapter file changed since the run was planned.
     """
     cls = registry.load(packed["kind"], packed["use"])
-    if getattr(cls, "content_hash", "") != packed["identity"]:
+    if cls.content_hash != packed["identity"]:
         raise DataError(f"{packed['use']} changed while the run was going on; run the command again")
     nested = {name: unpack(inner) for name, inner in packed["nested"].items()}
     return cls.model_validate({**packed["params"], **nested})

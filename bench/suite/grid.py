@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from bench.errors import CutjoinError
 from bench.util.text import suggest
 from bench.util.yamlfile import Where
 
@@ -16,7 +17,7 @@ PARTS = ("encoder", "pair_model", "clusterer", "classifier")
 MAX_METHODS = 100_000
 
 
-class GridError(ValueError):
+class GridError(CutjoinError, ValueError):
     """A grid that cannot be expanded: what is wrong, and where inside the method's block."""
 
     def __init__(self, where: Where, message: str) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import xxhash
 
+from bench.errors import CutjoinError
+
 _MARK, _DIGITS, _END = "xxh3-128 of all before:", 32, b'"\n}\n'
 
 
-class Damaged(ValueError):
+class Damaged(CutjoinError, ValueError):
     """A file whose content is not what was written; says which and how it was noticed."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.errors import CutjoinError
 from bench.util.text import suggest
 
 MAX_BYTES = 4_000_000
@@ -28,7 +29,7 @@ class Problem:
         return f"{self.file}:{self.line}: {self.message}"
 
 
-class FileError(ValueError):
+class FileError(CutjoinError, ValueError):
     """All problems of one file, one per line, ready to print."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from bench.adapters import registry
+from bench.adapters import sockets
 from bench.adapters.registry import KINDS, AdapterError, entries, identity, is_built_in, kind_of, load, names
 from bench.interfaces import Encoder
 from bench.util.text import suggest
@@ -38,13 +38,10 @@ def entry_point(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(
         importlib.metadata, "entry_points", lambda **kw: declared if kw.get("group") == group else real(**kw)
     )
-    caches = (registry._entry_points, registry._load_name)
-    for cache in caches:
-        cache.cache_clear()
+    sockets.forget()
     yield
     monkeypatch.undo()
-    for cache in caches:
-        cache.cache_clear()
+    sockets.forget()
 
 
 @pytest.mark.parametrize(("kind", "name"), [(k, n) for k in KINDS for n in names(k)])

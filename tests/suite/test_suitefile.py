@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.cli.app import _is_users
+from bench.errors import CutjoinError
 from bench.suite import suitefile
 from bench.suite.schema import Suite
 from bench.util.yamlfile import FileError
@@ -347,5 +347,5 @@ def test_a_mutated_suite_is_read_or_refused(tmp_path: Path, rng: random.Random, 
         assert found.methods
     else:
         assert found.problems
-        assert _is_users(found)
+        assert isinstance(found, CutjoinError)
         assert all(p.line >= 1 and "\n" not in p.message for p in found.problems)

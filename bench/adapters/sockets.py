@@ -1,0 +1,198 @@
+"""Where things plug in. One file = one thing = one name, and adding one touches no list.
+
+Whatever ships is a file of one package. A user's own is a Python file, named where it is used
+(`./my_encoder.py`), or an entry point of an installed package (group `cutjoin.encoders`, and so on).
+Listing names imports nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from bench.errors import AdapterError
+from bench.util.text import suggest
+
+if TYPE_CHECKING:
+    import importlib.metadata as md
+
+T = TypeVar("T")
+
+LOCAL = "cutjoin_local_"
+"""How the names of modules begin that come from a user's file; the digest of its content follows."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that could be used."""
+
+    kind: str
+    name: str
+    origin: str
+    """"built in", or the distribution that declares it."""
+    summary: str
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """What a name or a file stands for."""
+
+    value: T
+    origin: str
+    """"built in", the `module:name` of an entry point, or "file"."""
+    content_hash: str = ""
+    """Of a user's file."""
+
+
+class Socket(Generic[T]):
+    """Finds the things of one kind.
+
+    Parameters
+    ----------
+    kind : one word, e.g. "encoder"; entry points are in the group `cutjoin.{kind}s`.
+    package : dotted name of the package whose files ship.
+    what : the type that a file must hold, as a sentence names it.
+    fits : `fits(value, module name)` says whether a public name of a module is such a thing.
+    """
+
+    def __init__(self, kind: str, package: str, what: str, fits: Callable[[object, str], bool]) -> None:
+        self.kind, self.package, self._what, self._fits = kind, package, what, fits
+
+    def names(self) -> list[str]:
+        """Return all names, sorted: of files that ship and of entry points."""
+        return sorted({*_files(self.package), *_entry_points(self.kind)})
+
+    def entries(self) -> list[Entry]:
+        """Return all that have a name, with a one-line summary; imports none of them."""
+        files = sorted(_files(self.package).items())
+        own = [Entry(self.kind, name, "built in", _summary(path)) for name, path in files]
+        foreign = [
+            Entry(self.kind, name, ep.dist.name if ep.dist else "?", ep.value)
+            for name, ep in sorted(_entry_points(self.kind).items())
+        ]
+        return own + foreign
+
+    def load(self, use: str, folder: Path | None = None) -> Found[T]:
+        """Return what `use` names.
+
+        Parameters
+        ----------
+        use : a name; or a path that ends in .py, relative to `folder` (that of the suite file).
+
+        Raises
+        ------
+        AdapterError : unknown name (with the nearest ones), or a file that cannot be imported
+            or does not hold exactly one thing of this kind.
+        """
+        if use.endswith(".py"):
+            return self._from_file(use, folder or Path())
+        if use in _files(self.package):
+            module = importlib.import_module(f"{self.package}.{use}")
+            return Found(self._only(use, module), "built in")
+        return self._from_entry_point(use)
+
+    def _from_entry_point(self, use: str) -> Found[T]:
+        entry = _entry_points(self.kind).get(use)
+        if entry is None:
+            raise AdapterError(f"no {self.kind} named {use!r}; {suggest(use, self.names())}")
+        try:
+            value = entry.load()
+        except Exception as e:  # a third party's import may raise anything; the sentence says which
+            raise AdapterError(f"{self.kind} {use!r} ({entry.value}) cannot be imported: {_brief(e)}") from e
+        if not self._fits(value, getattr(value, "__module__", "")):
+            raise AdapterError(f"{self.kind} {use!r}: {entry.value} is no {self._what}")
+        return Found(cast(T, value), entry.value)
+
+    def _from_file(self, use: str, folder: Path) -> Found[T]:
+        try:
+            path = (folder / Path(use).expanduser()).resolve()
+            code = path.read_bytes()
+        except FileNotFoundError:
+            raise AdapterError(f"{self.kind} {use!r}: there is no file {path}") from None
+        except (OSError, ValueError, RuntimeError) as e:  # unreadable, a null character, no such home
+            raise AdapterError(f"{self.kind} {use!r} cannot be read: {e}") from None
+        digest = hashlib.blake2b(code, digest_size=16).hexdigest()
+        try:
+            module = _run_file(path, code, digest)
+        except (Exception, SystemExit) as e:  # a user's file may raise anything; the sentence says which
+            raise AdapterError(f"{self.kind} {use!r}: {path} cannot be imported: {_brief(e)}") from e
+        return Found(self._only(use, module), "file", digest)
+
+    def _only(self, use: str, module: ModuleType) -> T:
+        found = {
+            name: value
+            for name, value in vars(module).items()
+            if not name.startswith("_") and self._fits(value, module.__name__)
+        }
+        if len(found) != 1:
+            listed = ", ".join(found) or "none"
+            raise AdapterError(
+                f"{self.kind} {use!r}: a file holds exactly one public {self._what}; found {listed}"
+            )
+        return cast(T, next(iter(found.values())))
+
+
+def subclasses_of(base: type) -> Callable[[object, str], bool]:
+    """Return what fits a socket of classes: those that a module defines, not those that it imports."""
+    return lambda value, module: (
+        isinstance(value, type) and issubclass(value, base) and value.__module__ == module
+    )
+
+
+def objects_of(base: type) -> Callable[[object, str], bool]:
+    """Return what fits a socket of objects of one class."""
+    return lambda value, _: isinstance(value, base)
+
+
+def forget() -> None:
+    """Look for files and entry points anew, e.g. after a package was installed."""
+    _files.cache_clear()
+    _entry_points.cache_clear()
+
+
+def _run_file(path: Path, code: bytes, digest: str) -> ModuleType:
+    name = f"{LOCAL}{digest}"
+    if name not in sys.modules:
+        module = ModuleType(name)
+        module.__file__ = str(path)
+        sys.modules[name] = module  # pydantic looks annotations up there
+        try:
+            # An import could run the cached byte code of an older text; this runs what was hashed.
+            exec(compile(code, path, "exec", dont_inherit=True), vars(module))  # noqa: S102  # the user's own code
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+@functools.cache
+def _files(package: str) -> dict[str, Path]:
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    paths = (p for folder in folders or [] for p in Path(folder).glob("*.py"))
+    return {p.stem: p for p in paths if not p.stem.startswith("_")}
+
+
+@functools.cache
+def _entry_points(kind: str) -> dict[str, md.EntryPoint]:
+    import importlib.metadata as md
+
+    return {ep.name: ep for ep in md.entry_points(group=f"cutjoin.{kind}s")}
+
+
+def _summary(path: Path) -> str:
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return doc.split("\n", 1)[0]
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
