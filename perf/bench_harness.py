@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -10,11 +9,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.adapters import registry
 from bench.execute.process import Running, Workers
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import make_plan
 from bench.records.store import Store
 from bench.suite.suitefile import load
+
+try:
+    from bench.adapters import spec
+    from bench.stages import job as stage_job
+except ImportError:
+    spec = None  # type: ignore[assignment]
 
 _SUITE = """
 seeds: [{seeds}]
@@ -73,6 +79,9 @@ class Stages:
     """Start to end of a stage that does next to nothing, forked from a warm server."""
 
     def setup(self) -> None:
+        if spec is None:
+            raise NotImplementedError  # so asv skips commits that sent stages another form of job
+        self.generator = registry.identity(registry.load("generator", "plankton"))
         self.folder = Path(tempfile.mkdtemp())
         self.workers = Workers(threads=1)
         self.time_stage()
@@ -83,30 +92,12 @@ class Stages:
 
     def time_stage(self) -> None:
         key = secrets.token_hex(16)
-        packed = {
-            "kind": "generator",
-            "use": "plankton",
-            "identity": "",
-            "params": {"images": 1},
-            "nested": {},
-        }
-        job = {
-            "stage": "synthesize",
-            "key": key,
-            "adapter": packed,
-            "inputs": {},
-            "params": {},
-            "seed": None,
-            "store": str(self.folder),
-            "run": "perf",
-            "threads": 1,
-            "device": "cpu",
-            "gpus": (),
-            "precision": "float32",
-            "place": {},
-        }
-        self.workers.start(job, [], warm=True, wall_s=60, memory_bytes=1 << 32)
+        adapter = spec.AdapterSpec(kind="generator", adapter=self.generator, params={"images": 1})
+        job = stage_job.Job(stage="synthesize", key=key, adapter=adapter)
+        given = stage_job.Allocation(store=str(self.folder), session="perf", environment={})
+        self.workers.start(job, given, warm=True, wall_s=60, memory_bytes=1 << 32)
         ended: list[Running] = []
         while not ended:
             ended = self.workers.wait(0.05)
-        assert ended[0].outcome == {"status": "ok"}, json.dumps(ended[0].outcome)
+        assert ended[0].outcome is not None
+        assert ended[0].outcome.status == "ok", ended[0].outcome.error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from bench import interfaces
@@ -68,6 +69,28 @@ def identity(cls: type[Adapter]) -> str:
     if is_built_in(cls):
         return f"{cls.use}@{cls.version}"
     return f"{cls.__module__}:{cls.__qualname__}@{cls.version}"  # two packages may use one name
+
+
+def find(kind: str, identity: str) -> type[Adapter]:
+    """Return an installed adapter by its identity without the version.
+
+    Raises `AdapterError` if it is not installed.
+    """
+    if ":" not in identity:
+        return load(kind, identity)
+    package = identity.partition(":")[0].partition(".")[0]
+    for entry in entries(kind):
+        if entry.origin != "built in" and entry.summary.startswith(package):
+            cls = load(kind, entry.name)
+            if f"{cls.__module__}:{cls.__qualname__}" == identity:
+                return cls
+    raise AdapterError(f"{kind} {identity}: no installed package declares it; install its package")
+
+
+def file_of(cls: type[Adapter]) -> Path | None:
+    """Return the user's file that an adapter comes from; None for installed ones."""
+    path = sys.modules[cls.__module__].__file__ if cls.content_hash else None
+    return Path(path) if path is not None else None
 
 
 def is_built_in(cls: type[Adapter]) -> bool:

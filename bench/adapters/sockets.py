@@ -161,7 +161,9 @@ def forget() -> None:
 
 def _run_file(path: Path, code: bytes, digest: str) -> ModuleType:
     name = f"{LOCAL}{digest}"
-    if name not in sys.modules:
+    if name in sys.modules:
+        sys.modules[name].__file__ = str(path)  # the same text may lie elsewhere now
+    else:
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module  # pydantic looks annotations up there

@@ -10,7 +10,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.util.linux import die_with_parent
@@ -18,7 +18,7 @@ from bench.util.linux import die_with_parent
 _REPORT_EVERY_S = 0.1
 
 
-def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
+def run(request: dict[str, Any], log: int, messages: int, server: int) -> int:
     """Run one stage in this freshly forked process; return its exit code.
 
     `log` becomes stdout and stderr. Progress and, last, the outcome are lines of JSON on `messages`.
@@ -37,19 +37,21 @@ def run(job: dict[str, Any], log: int, messages: int, server: int) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
     random.seed(0)
 
-    if job["gpus"]:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(job["gpus"])
-
+    from bench.stages.job import Allocation, Job
     from bench.stages.run import execute
 
+    job, given = Job.model_validate(request["job"]), Allocation.model_validate(request["given"])
+    if given.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given.gpus)
+    given = given.model_copy(update={"device": _device(given.device, given.gpus)})
     for library in ("torch", "cv2"):  # these do not listen to the environment
-        _set_threads(library, job["threads"])
-    with _limited_threads(job["threads"]):
-        outcome = execute({**job, "device": _device(job["device"], job["gpus"])}, _reporter(messages))
+        _set_threads(library, job.threads)
+    with _limited_threads(job.threads):
+        outcome = execute(job, given, _reporter(messages))
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    os.write(messages, json.dumps({"outcome": outcome}).encode() + b"\n")
+    os.write(messages, json.dumps({"outcome": outcome.model_dump()}).encode() + b"\n")
     return 0
 
 
@@ -73,7 +75,7 @@ def _set_threads(library: str, n: int) -> None:
         (module.set_num_threads if library == "torch" else module.setNumThreads)(n)
 
 
-def _device(wanted: str, gpus: list[str]) -> str:
+def _device(wanted: str, gpus: Sequence[str]) -> str:
     """Resolve "auto": a GPU if it was given some, or if torch is loaded and finds one."""
     if gpus:
         return "cuda"  # the first that it sees: it sees no others

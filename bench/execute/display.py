@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.execute.local import State
-from bench.execute.process import Running
+from bench.execute.executor import InProgress
+from bench.execute.run import State
 from bench.planning.plan import Cell
 from bench.records.record import CellRecord, Status
 
@@ -33,7 +33,7 @@ class Display:
         )
         self._counts: Counter[Status] = Counter()
         self._cached = self._done = 0
-        self._rates: dict[int, _Rate] = {}
+        self._rates: dict[str, _Rate] = {}
         self._start = self._refreshed = self._spoke = time.monotonic()
 
     def __enter__(self) -> Display:
@@ -64,14 +64,14 @@ class Display:
     def tick(self, state: State) -> None:
         """Draw the panel anew, or on a plain console say now and then that the run is alive."""
         now = time.monotonic()
-        self._rates = {r.number: _followed(self._rates.get(r.number), r, now) for _, r in state.running}
+        self._rates = {r.key: _followed(self._rates.get(r.key), r, now) for _, r in state.running}
         if self._live is not None and now - self._refreshed >= _REFRESH_S:
             self._refreshed = now
             self._live.update(self._panel(state), refresh=True)
         elif self._live is None and not self._quiet and now - self._spoke >= _SAY_ALIVE_S:
             self._spoke = now
             running = "; ".join(
-                f"{stage.title} {_clock(r.seconds())} {self._progress(r)}".rstrip()
+                f"{stage.title} {_clock(r.seconds)} {self._progress(r)}".rstrip()
                 for stage, r in state.running
             )
             self._console.print(f"[{self._done}/{self._cells}] running: {running}", markup=False)
@@ -92,21 +92,21 @@ class Display:
         stages = Table.grid(padding=(0, 1))
         for stage, running in state.running[:12]:
             stages.add_row(
-                "  ▸", escape(stage.title), _clock(running.seconds()), escape(self._progress(running))
+                "  ▸", escape(stage.title), _clock(running.seconds), escape(self._progress(running))
             )
         tail = f"  {state.stages_waiting} stages waiting"
         if state.stages_elsewhere:
             tail += f", {state.stages_elsewhere} of them in the hands of another run"
         return Group(head, stages, Text(tail, style="dim"))
 
-    def _progress(self, running: Running) -> str:
-        if running.pid is None:
+    def _progress(self, running: InProgress) -> str:
+        if not running.started:
             return "starting"
         if running.progress is None:
             return ""
         done, total, text = running.progress
         share = f"{done}/{total} {text}" if total else f"{done} {text}"
-        rate = self._rates[running.number].per_s
+        rate = self._rates[running.key].per_s
         if rate <= 0:
             return share
         left = f", {_clock((total - done) / rate)} left" if total and done < total else ""
@@ -130,7 +130,7 @@ class _Rate:
     per_s: float = 0.0
 
 
-def _followed(rate: _Rate | None, running: Running, now: float) -> _Rate:
+def _followed(rate: _Rate | None, running: InProgress, now: float) -> _Rate:
     done, _, text = running.progress or (0, None, "")
     if rate is None or rate.text != text or done < rate.first:
         return _Rate(text, now, done)

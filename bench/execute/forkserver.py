@@ -6,7 +6,7 @@ the import of the libraries that it declares and, of a built-in one, `warm_up`.
 It keeps no threads, so forking stays safe.
 
 Requests and answers are lines of JSON on a socket:
-    {"start": id, "libraries": [...], "warm": [kind, name] or null, "job": {...}}
+    {"start": id, "libraries": [...], "warm": [kind, name] or null, "job": {...}, "given": {...}}
         with two file descriptors, log and messages
     {"started": id, "pid": n}    {"ended": id, "code": n}  (n < 0: by that signal)
 """
@@ -92,7 +92,7 @@ class _Server:
                     os.close(handle)
                 from bench.execute.child import run
 
-                code = run(request["job"], log, messages, server)
+                code = run(request, log, messages, server)
             finally:
                 os._exit(code)
         self._ids[pid] = request["start"]

@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Sequence
 
 from bench.errors import DataError
-from bench.planning.plan import Stage
 
 _ROUNDING = 1e-6
 
@@ -18,10 +17,10 @@ class Gpus:
     def __init__(self, names: Sequence[str]) -> None:
         self._free = dict.fromkeys(names, 1.0)
 
-    def take(self, count: int, share: float) -> tuple[str, ...] | None:
-        """Return `count` different GPUs of which `share` is free, the freest first; None: wait for some.
+    def free(self, count: int, share: float) -> tuple[str, ...] | None:
+        """Return `count` different GPUs with at least `share` free, most free first; None if too few are.
 
-        Raises `DataError` if there will never be so many.
+        Raises `DataError` if the machine has fewer than `count` GPUs.
         """
         if not self._free:
             return ()
@@ -30,11 +29,14 @@ class Gpus:
                 f"limits: {count} processes need {count} GPUs, there are {len(self._free)}; lower processes"
             )
         found = [n for n in sorted(self._free, key=lambda n: -self._free[n]) if self._fits(n, share)][:count]
-        if len(found) < count:
-            return None
-        for name in found:
+        return tuple(found) if len(found) == count else None
+
+    def take(self, count: int, share: float) -> tuple[str, ...] | None:
+        """Take the GPUs that `free` returns."""
+        found = self.free(count, share)
+        for name in found or ():
             self._free[name] -= share
-        return tuple(found)
+        return found
 
     def give_back(self, names: Sequence[str], share: float) -> None:
         """Take back what `take` returned."""
@@ -43,12 +45,6 @@ class Gpus:
 
     def _fits(self, name: str, share: float) -> bool:
         return self._free[name] >= share - _ROUNDING
-
-
-def wants_gpu(stage: Stage) -> bool:
-    """Say whether a stage may use a GPU: whether its adapter declares to use torch."""
-    adapter = stage.adapter
-    return adapter is not None and any(x.partition(".")[0] == "torch" for x in type(adapter).libraries)
 
 
 def visible_gpus(device: str) -> tuple[str, ...]:

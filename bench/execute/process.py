@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from bench.records.record import Status
+from bench.stages.job import Allocation, Job, Outcome
 from bench.util.linux import kernel_oom_kills, memory_of, send, send_group, tree
 
 _LOG_HEAD = 256 * 1024
@@ -70,7 +71,7 @@ class Running:
     started: float = field(default_factory=time.monotonic)
     log: Log = field(default_factory=Log)
     messages: bytes = b""
-    outcome: dict[str, Any] | None = None
+    outcome: Outcome | None = None
     progress: tuple[int, int | None, str] | None = None
     peak_bytes: int = 0
     oom_kills_before: int = field(default_factory=kernel_oom_kills)
@@ -99,7 +100,14 @@ class Workers:
         self._guardian: subprocess.Popen[bytes] | None = None
 
     def start(
-        self, job: dict[str, Any], libraries: list[str], *, warm: bool, wall_s: float, memory_bytes: int
+        self,
+        job: Job,
+        given: Allocation,
+        libraries: Sequence[str] = (),
+        *,
+        warm: bool,
+        wall_s: float,
+        memory_bytes: int,
     ) -> Running:
         """Start one stage.
 
@@ -112,9 +120,15 @@ class Workers:
         self._numbers += 1
         log_end, log_start = os.pipe()
         message_end, message_start = os.pipe()
-        running = Running(self._numbers, job["key"], wall_s, memory_bytes, log_end, message_end)
-        adapter = [job["adapter"]["kind"], job["adapter"]["use"]] if warm and job["adapter"] else None
-        request = {"start": running.number, "libraries": libraries, "warm": adapter, "job": job}
+        running = Running(self._numbers, job.key, wall_s, memory_bytes, log_end, message_end)
+        spec = job.adapter if warm else None
+        request = {
+            "start": running.number,
+            "libraries": list(libraries),
+            "warm": [spec.kind, spec.adapter.partition("@")[0]] if spec is not None else None,
+            "job": job.model_dump(),
+            "given": given.model_dump(),
+        }
         try:
             body = json.dumps(request).encode() + b"\n"
             sent = socket.send_fds(self._link, [body], [log_start, message_start])
@@ -247,7 +261,7 @@ class Workers:
         for line in lines:
             message = json.loads(line)
             if "outcome" in message:
-                running.outcome = message["outcome"]
+                running.outcome = Outcome.model_validate(message["outcome"])
             else:
                 running.progress = (message["done"], message["total"], message["text"])
 
@@ -301,19 +315,22 @@ class Workers:
             os.close(end)
 
 
-def verdict(running: Running) -> tuple[Status, str | None]:
+def verdict(running: Running) -> Outcome:
     """Say how an ended stage ended: its own word, what we did to it, or what its death tells."""
     if running.doom is not None:
-        return running.doom
-    if running.outcome is not None and running.outcome["status"] != "input-gone":
-        return Status(running.outcome["status"]), running.outcome.get("error")
+        status, reason = running.doom
+        return Outcome(status=status, error=reason)
+    if running.outcome is not None:
+        return running.outcome
     code = running.exit_code
     if code == -signal.SIGKILL and kernel_oom_kills() > running.oom_kills_before:
-        return Status.OOM_HOST, "the kernel ended the process for want of memory"
-    if code is not None and code < 0:
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        return Status.CRASH, f"the process died of {name}"
-    return Status.CRASH, f"the process exited with code {code} and no result"
+        return Outcome(
+            status=Status.OOM_HOST, error="the kernel ended the process: the machine ran out of memory"
+        )
+    if code is None or code >= 0:
+        return Outcome(status=Status.CRASH, error=f"the process exited with code {code} and no result")
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return Outcome(status=Status.CRASH, error=f"the process died of {name}")

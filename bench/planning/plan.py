@@ -9,19 +9,21 @@ names of methods, comments, worker counts, limits or where data lies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.adapters.keys import digest, inputs_of
+from bench.adapters.keys import digest
 from bench.adapters.origin import stand_in_marker
-from bench.adapters.registry import kind_of
+from bench.adapters.spec import AdapterSpec
 from bench.errors import DataError
 from bench.imaging.resize import VERSION as RESIZE_VERSION
 from bench.imaging.selection import Selection
-from bench.interfaces import Adapter, Clusterer, Encoder, Json, PairModel
+from bench.interfaces import Adapter, Clusterer, Encoder, Json
 from bench.metrics.names import VERSION as METRICS_VERSION
+from bench.planning import wiring
 from bench.planning.fingerprint import Fingerprints
+from bench.records.results import PlannedCell, PlanOnDisk
 from bench.suite.grid import label
 from bench.suite.schema import DatasetEntry, Limits, Method, Suite
 
@@ -35,10 +37,12 @@ class Stage:
 
     kind: str
     """synthesize, prepare, fit, encode, pair, reduce, cluster, predict or score."""
-    key: str
     dataset: str
-    adapter: Adapter | None
-    inputs: dict[str, str]
+    key: str = ""
+    adapter: Adapter | None = None
+    spec: AdapterSpec | None = None
+    """The adapter as keys, records and worker processes have it."""
+    inputs: dict[str, str] = field(default_factory=dict)
     """Role -> key of the artefact that plays it."""
     params: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
@@ -82,6 +86,24 @@ class Plan:
     cells: list[Cell]
     stages: dict[str, Stage]
     """In an order in which every stage comes after its inputs."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Content -> path of all files that adapters come from or read: see `AdapterSpec.files`."""
+
+    def on_disk(self) -> PlanOnDisk:
+        """Return what the results folder keeps of the plan."""
+        block = self.suite.block
+        return PlanOnDisk(
+            suite=self.suite.name,
+            title=block.title,
+            metrics=block.metrics,
+            noise=block.noise,
+            level=block.bootstrap.level,
+            tables=[t.model_dump(mode="json") for t in block.tables],
+            cells=[
+                PlannedCell(c.key, c.dataset, c.method, c.seed, c.trivial, c.synthetic) for c in self.cells
+            ],
+            files=self.files,
+        )
 
 
 def make_plan(suite: Suite, fingerprints: Fingerprints) -> Plan:
@@ -92,152 +114,128 @@ def make_plan(suite: Suite, fingerprints: Fingerprints) -> Plan:
     return _Planner(suite, fingerprints).plan()
 
 
+@dataclass
+class _Data:
+    """A dataset of the suite, as far as all its cells share it."""
+
+    entry: DatasetEntry
+    synthetic: bool
+    """Whether the images are generated."""
+    stages: tuple[str, ...] = ()
+    """Keys of the stages that prepare the images."""
+    fingerprint: str | None = None
+    blocked: str | None = None
+
+
 class _Planner:
     def __init__(self, suite: Suite, fingerprints: Fingerprints) -> None:
         self._suite = suite
         self._fingerprints = fingerprints
         self._stages: dict[str, Stage] = {}
-        self._described: dict[int, dict[str, Any]] = {}
-        self._kept: list[Adapter] = []  # so that no id() in `_described` is used twice
+        self._specs: dict[int, tuple[Adapter, AdapterSpec]] = {}  # by id(); holding it keeps the id unique
 
     def plan(self) -> Plan:
         cells: list[Cell] = []
         for entry in self._suite.datasets:
-            start: tuple[str, ...] = ()
-            fingerprint, synthetic, blocked = None, entry.generator is not None, None
+            data = _Data(entry, synthetic=entry.generator is not None)
             try:
-                start, fingerprint, synthetic = self._prepared(entry)
+                self._prepare(data)
             except DataError as e:
-                blocked = str(e)
+                data.blocked = str(e)
             cells += [
-                self._cell(entry, method, seed, start, fingerprint, synthetic, blocked)
+                self._cell(data, method, seed)
                 for method in self._suite.methods_on(entry)
                 for seed in self._suite.block.seeds
             ]
-        return Plan(self._suite, cells, self._stages)
+        files: dict[str, str] = {}
+        for _, spec in self._specs.values():
+            files |= spec.files
+        return Plan(self._suite, cells, self._stages, files)
 
-    def _prepared(self, entry: DatasetEntry) -> tuple[tuple[str, ...], str, bool]:
-        """Return the stages that prepare the images, the data's fingerprint, and whether it was generated."""
+    def _prepare(self, data: _Data) -> None:
+        """Plan the stages that prepare a dataset's images. Raises `DataError` if there is no data."""
+        entry = data.entry
+        spec = self._spec(entry.adapter)
+        limits = self._suite.block.limits
+        stage = Stage("prepare", entry.name, adapter=entry.adapter, spec=spec, limits=limits)
         about: dict[str, Any] = {
-            "dataset": self._describe(entry.adapter),
+            "dataset": spec.described,
             "resize": RESIZE_VERSION,
             "v": STAGE_VERSIONS["prepare"],
         }
         if entry.generator is not None:
-            made = self._stage("synthesize", entry, entry.generator, {})
-            data = f"generated:{made}"
-            prepared = self._stage(
-                "prepare", entry, entry.adapter, {"data": made}, about={**about, "data": data}
-            )
-            return (made, prepared), data, True
-        if entry.root is None:
-            raise DataError(
-                f"dataset {entry.name!r} has no `root`: set BENCH_DATA (or --data) to the folder that holds "
-                f"{label(type(entry.adapter).use)}/, or write `root:` in the suite"
-            )
-        if not entry.root.is_dir():
-            raise DataError(
-                f"dataset {entry.name!r}: there is no folder {entry.root}; "
-                "set BENCH_DATA (or --data) to the folder that holds it"
-            )
-        files = _files(entry, entry.root)
-        data = self._fingerprints.of(entry.root, files)
-        about["data"] = data
-        expected = {"fingerprint": data}
-        prepared = self._stage("prepare", entry, entry.adapter, {}, expected, about=about, root=entry.root)
-        return (prepared,), data, stand_in_marker(entry.root, files) is not None
+            made = self._stage(replace(stage, kind="synthesize", adapter=entry.generator))
+            data.fingerprint = f"generated:{made}"
+            prepared = self._add(replace(stage, inputs={"data": made}), {**about, "data": data.fingerprint})
+            data.stages = (made, prepared)
+            return
+        root = _root(entry)
+        files = _files(entry, root)
+        fingerprint = self._fingerprints.of(root, files)
+        stage = replace(stage, params={"fingerprint": fingerprint}, root=root)
+        data.stages = (self._add(stage, {**about, "data": fingerprint}),)
+        data.fingerprint, data.synthetic = fingerprint, stand_in_marker(root, files) is not None
 
-    def _cell(
-        self,
-        entry: DatasetEntry,
-        method: Method,
-        seed: int,
-        start: tuple[str, ...],
-        fingerprint: str | None,
-        synthetic: bool,
-        blocked: str | None,
-    ) -> Cell:
-        chain: list[str] = list(start)
+    def _cell(self, data: _Data, method: Method, seed: int) -> Cell:
+        entry, blocked, chain = data.entry, data.blocked, data.stages
         if blocked is None:
             try:
-                chain += self._chain(entry, method, seed, start[-1])
+                chain += tuple(self._chain(data, method, seed))
             except DataError as e:
                 blocked = str(e)
         describe = self._describe if blocked is None else _describe_blocked
-        parts = {kind: describe(part) for kind, part in method.parts.items()}
         params = {
             "dataset": describe(entry.adapter),
             "generator": describe(entry.generator) if entry.generator else None,
             "fit": _selected(entry, "fit"),
             "score": _selected(entry, "score"),
             **({"pretrain": _selected(entry, "pretrain")} if entry.pretrain else {}),
-            **parts,
+            **{kind: describe(part) for kind, part in method.parts.items()},
             "metrics": self._scoring(entry),
         }
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
         # the reason counts, so that the record of a cell that stays blocked never says an old one
         about: dict[str, Any] = {"params": params, "blocked": blocked} if blocked else {"score": chain[-1]}
-        if synthetic and entry.generator is None:  # the marker is no part of the data's fingerprint
+        if data.synthetic and entry.generator is None:  # the marker is no part of the data's fingerprint
             about["synthetic"] = True
-        key = digest({"cell": names, **about})
-        labelled = any(type(p).uses_labels for p in method.parts.values())
         return Cell(
-            key=key,
+            key=digest({"cell": names, **about}),
             dataset=entry.name,
             method=method.name,
             seed=seed,
             trivial=method.trivial,
-            synthetic=synthetic,
-            uses_labels=labelled,
+            synthetic=data.synthetic,
+            uses_labels=any(type(p).uses_labels for p in method.parts.values()),
             params=params,
-            fingerprint=fingerprint,
-            stages=() if blocked else tuple(chain),
+            fingerprint=data.fingerprint,
+            stages=() if blocked else chain,
             blocked=blocked,
         )
 
-    def _chain(self, entry: DatasetEntry, method: Method, seed: int, prepared: str) -> list[str]:
-        limits = method.limits or self._suite.block.limits
-        images = {"images": prepared}
-        precision: dict[str, Any] = {"precision": self._suite.block.precision}
-        fit, score = {"fit": _selected(entry, "fit")}, {"score": _selected(entry, "score")}
-        chain: list[str] = []
-
-        def add(kind: str, adapter: Adapter | None, inputs: dict[str, str], params: dict[str, Any]) -> str:
-            if kind == "fit" and adapter is not None and adapter.parallel and limits.processes > 1:
-                params = {**params, "processes": limits.processes}  # each draws its own changes of images
-            chain.append(self._stage(kind, entry, adapter, inputs, params, seed, limits))
-            return chain[-1]
-
-        model = method.encoder or method.pair_model or method.classifier
-        inputs: dict[str, str] = {}
-        decided: dict[str, str] = {}
-        supervised: dict[str, Any] = {}
-        if method.classifier is not None:  # unless the suite says what to fit on, nothing that is scored
-            supervised = fit if entry.fit is not None else {**score, "fit": {}, "held_out": True}
-        if model is not None:
-            weights = {}
-            if _learns(model):
-                pretrain = {"fit": _selected(entry, "pretrain")} if entry.pretrain else fit
-                start = {}
-                encoder = getattr(model, "encoder", None)
-                if isinstance(encoder, Encoder) and _learns(encoder):
-                    start = {"encoder_weights": add("fit", encoder, images, {**pretrain, **precision})}
-                chosen = supervised or (pretrain if isinstance(model, Encoder) else fit)
-                weights = {"weights": add("fit", model, {**images, **start}, {**chosen, **precision})}
-                weights |= start if supervised else {}
-            kind, role = _applied(model)
-            inputs = {role: add(kind, model, {**images, **weights}, {**score, **precision})}
-            if role == "join_probabilities" or self._suite.block.label_free:
-                decided = dict(inputs)
-        if method.clusterer is not None:
-            if method.clusterer.reduce is not None:
-                inputs = {"features": add("reduce", method.clusterer.reduce, inputs, {})}
-                if self._suite.block.label_free:
-                    decided["reduced"] = inputs["features"]
-            inputs = {"labels": add("cluster", method.clusterer, {**images, **inputs}, score)}
-        scoring = self._scoring(entry) | ({"supervised": True, **supervised} if supervised else {})
-        add("score", None, {**images, **inputs, **decided}, {**score, **scoring})
-        return chain
+    def _chain(self, data: _Data, method: Method, seed: int) -> list[str]:
+        """Plan the stages of one cell beyond those that prepare its images; return their keys in order."""
+        entry, block = data.entry, self._suite.block
+        limits = method.limits or block.limits
+        given = [part for part in ("fit", "pretrain", "score") if getattr(entry, part) is not None]
+        selections = {part: _selected(entry, part) for part in given}
+        keys = {wiring.PREPARE: data.stages[-1]}
+        for step in wiring.chain(method.parts):
+            adapter = _adapter(step, method)
+            if step.stage == "fit" and not _has_fit(step, method):
+                continue
+            params = wiring.selected(step, selections)
+            if step.stage == "score":
+                params = wiring.scoring(step, selections, self._scoring(entry))
+            if step.precision:
+                params["precision"] = block.precision
+            if step.stage == "fit" and adapter is not None and adapter.parallel and limits.processes > 1:
+                params["processes"] = limits.processes  # each draws its own augmentations
+            inputs = wiring.inputs(step, keys, label_free=block.label_free)
+            stage = Stage(step.stage, entry.name, "", adapter, None, inputs, params, limits=limits)
+            if adapter is not None and adapter.depends_on_seed():
+                stage = replace(stage, seed=seed)
+            keys[step.name] = self._stage(stage)
+        return list(keys.values())[1:]
 
     def _scoring(self, entry: DatasetEntry) -> dict[str, Any]:
         block = self._suite.block
@@ -253,47 +251,76 @@ class _Planner:
             **{name: value for name, value in asked.items() if value},
         }
 
-    def _stage(
-        self,
-        kind: str,
-        entry: DatasetEntry,
-        adapter: Adapter | None,
-        inputs: dict[str, str],
-        params: dict[str, Any] | None = None,
-        seed: int | None = None,
-        limits: Limits | None = None,
-        about: dict[str, Any] | None = None,
-        root: Path | None = None,
-    ) -> str:
-        params = params or {}
-        seeded = adapter is not None and adapter.depends_on_seed() and kind != "synthesize"
-        stage_seed = seed if seeded else None
-        if about is None:
-            described = self._describe(adapter) if adapter is not None else None
-            about = {"adapter": described, "inputs": dict(inputs), "params": params, "seed": stage_seed}
-            about["v"] = STAGE_VERSIONS.get("score" if kind == "score" else "select", 1)
-        key = digest({"stage": kind, **about})
-        if key not in self._stages:
-            limits = limits or self._suite.block.limits
-            stage = Stage(kind, key, entry.name, adapter, inputs, params, stage_seed, limits, root)
-            self._stages[key] = stage
-        return key
+    def _stage(self, stage: Stage) -> str:
+        """Add a stage of an adapter, or one that scores; return its key."""
+        spec = self._spec(stage.adapter) if stage.adapter is not None else None
+        about = {
+            "adapter": spec.described if spec is not None else None,
+            "inputs": stage.inputs,
+            "params": stage.params,
+            "seed": stage.seed,
+            "v": STAGE_VERSIONS.get("score" if stage.kind == "score" else "select", 1),
+        }
+        return self._add(replace(stage, spec=spec), about)
+
+    def _spec(self, adapter: Adapter) -> AdapterSpec:
+        if id(adapter) not in self._specs:
+            spec = AdapterSpec.of(adapter, self._fingerprints.content, _own_stage(adapter))
+            self._specs[id(adapter)] = adapter, spec
+        return self._specs[id(adapter)][1]
 
     def _describe(self, adapter: Adapter) -> dict[str, Any]:
-        if id(adapter) not in self._described:
-            self._kept.append(adapter)
-            self._described[id(adapter)] = inputs_of(adapter, self._fingerprints.content, _own_stage(adapter))
-        return self._described[id(adapter)]
+        return self._spec(adapter).described
+
+    def _add(self, stage: Stage, about: dict[str, Any]) -> str:
+        """Add a stage, unless it is there, under the key of all that decides its result; return the key."""
+        key = digest({"stage": stage.kind, **about})
+        self._stages.setdefault(key, replace(stage, key=key))
+        return key
+
+
+def _root(entry: DatasetEntry) -> Path:
+    if entry.root is None:
+        raise DataError(
+            f"dataset {entry.name!r} has no `root`: set BENCH_DATA (or --data) to the folder that holds "
+            f"{label(type(entry.adapter).use)}/, or write `root:` in the suite"
+        )
+    if not entry.root.is_dir():
+        raise DataError(
+            f"dataset {entry.name!r}: there is no folder {entry.root}; "
+            "set BENCH_DATA (or --data) to the folder that holds it"
+        )
+    return entry.root
 
 
 def _describe_blocked(adapter: Adapter) -> dict[str, Any]:
-    """Describe an adapter some of whose files may not be there."""
-    return inputs_of(adapter, str, _own_stage(adapter))
+    """Describe an adapter some of whose files may be missing: by their paths."""
+    return AdapterSpec.of(adapter, str, _own_stage(adapter)).described
 
 
 def _own_stage(adapter: Adapter) -> tuple[str, ...]:
     """Return the parameters that are a stage of their own."""
     return ("reduce",) if isinstance(adapter, Clusterer) else ()
+
+
+def _adapter(step: wiring.Step, method: Method) -> Adapter | None:
+    """Return the adapter that does a step; None for the harness itself, or if there is no nested encoder."""
+    if step.part is None:
+        return None
+    nested, _, part = step.part.rpartition(" of ")
+    adapter = method.parts[part]
+    return getattr(adapter, nested, None) if nested else adapter
+
+
+def _has_fit(step: wiring.Step, method: Method) -> bool:
+    """Say whether the adapter of a step learns anything; a nested encoder only if what holds it does."""
+    assert step.part is not None
+    holder = method.parts[step.part.rpartition(" ")[2]]
+    adapter = _adapter(step, method)
+    nested = adapter is not holder
+    if nested and not isinstance(adapter, Encoder):
+        return False
+    return _learns(holder) and (not nested or (adapter is not None and _learns(adapter)))
 
 
 def _files(entry: DatasetEntry, root: Path) -> Sequence[Path]:
@@ -311,15 +338,6 @@ def _learns(model: Adapter) -> bool:
     return not base.__module__.startswith("bench.interfaces")
 
 
-def _applied(model: Adapter) -> tuple[str, str]:
-    """Return the stage that applies a model, and the role that its result plays next."""
-    if isinstance(model, Encoder):
-        return "encode", "features"
-    if isinstance(model, PairModel):
-        return "pair", "join_probabilities"
-    return "predict", "labels"
-
-
 def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:
     """Describe which images are used; the split seed counts only where chance has a part."""
     selection: Selection | None = getattr(entry, part)
@@ -332,21 +350,3 @@ def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:
     for names in chosen.keys() & {"classes", "exclude_classes"}:
         chosen[names] = sorted(chosen[names])  # sets, whatever their order in the file
     return dict(chosen)
-
-
-def packed(adapter: Adapter) -> dict[str, Any]:
-    """Describe an adapter so that another process can build it: see `bench.stages.run.unpack`."""
-    import sys
-
-    cls = type(adapter)
-    fields = {n: getattr(adapter, n) for n in cls.model_fields}
-    dumped = adapter.model_dump(mode="json", exclude={n for n, v in fields.items() if isinstance(v, Adapter)})
-    nested = {n: packed(v) for n, v in fields.items() if isinstance(v, Adapter)}
-    local = sys.modules[cls.__module__].__file__ if cls.use.endswith(".py") else None
-    return {
-        "kind": kind_of(cls),
-        "use": str(local or cls.use),
-        "identity": cls.content_hash,
-        "params": dumped,
-        "nested": nested,
-    }

@@ -42,7 +42,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Place(_Frozen):
+class Environment(_Frozen):
     """Where and with what something was computed."""
 
     host: str
@@ -56,12 +56,12 @@ class Place(_Frozen):
     """Version of every library the stage's adapter declares, and of numpy."""
 
 
-class StageRecord(_Frozen):
-    """What one stage of the cell cost, and what it said of itself."""
+class _Ran(_Frozen):
+    """What a stage cost, and what it reported of itself."""
 
     stage: str
-    key: str
     adapter: str
+    """Identity of its code; empty for the harness itself."""
     wall_s: float = Field(ge=0)
     host_peak_bytes: int = Field(ge=0)
     gpu_peak_bytes: int | None = None
@@ -73,7 +73,40 @@ class StageRecord(_Frozen):
     """UTC, ISO 8601."""
     facts: dict[str, Any] = {}
     warnings: list[str] = []
-    place: Place
+    place: Environment
+
+
+class ScoreReport(_Frozen):
+    """What a stage that scores found."""
+
+    scores: dict[str, Any] = {}
+    """Where classes are known: metrics by name, counts, and `intervals`."""
+    counts: dict[str, int] = {}
+    """Where no class is known: `n`, `clusters` and `noise`."""
+    parts: dict[str, dict[str, float]] = {}
+    """See `CellRecord.parts`."""
+    degenerate: str | None = None
+    """In what way the labels carry no information, if they do not."""
+
+
+class StageReport(_Ran, ScoreReport):
+    """What a stage writes into the manifest of its artefact, besides its files."""
+
+    set: dict[str, Any] = {}
+    """Of prepare: classes, bad images and notes of the image set."""
+    shape: list[int] = []
+    """Of stages that compute one array."""
+
+
+class StageRecord(_Ran):
+    """One stage of a cell."""
+
+    key: str
+
+    @classmethod
+    def of(cls, key: str, report: StageReport) -> StageRecord:
+        """Return what the record of a cell keeps of a stage's report."""
+        return cls(key=key, **{name: getattr(report, name) for name in _Ran.model_fields})
 
 
 class CellRecord(_Frozen):
@@ -122,7 +155,7 @@ class CellRecord(_Frozen):
     host_peak_bytes: int = Field(0, ge=0)
     gpu_peak_bytes: int | None = None
     stages: list[StageRecord] = []
-    place: Place
+    place: Environment
 
     @model_validator(mode="after")
     def _consistent(self) -> CellRecord:

@@ -12,17 +12,15 @@ results/<suite>/kept/             printed tables of many records, to be printed 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.records.record import CellRecord, put, read
 from bench.util.durable import Damaged, seal, unseal, write_whole
-
-if TYPE_CHECKING:
-    from bench.planning.plan import Plan
 
 _ABANDONED_S = 60.0
 """No write takes that long; a temporary file older than this has no writer."""
@@ -51,6 +49,8 @@ class PlanOnDisk:
     level: float
     tables: list[dict[str, Any]]
     cells: list[PlannedCell]
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Content -> path of the files that adapters come from or read, on the machine that ran the suite."""
 
 
 class Results:
@@ -61,22 +61,16 @@ class Results:
         self.folder = base / suite
         self.records = self.folder / "records"
 
-    def write_plan(self, plan: Plan) -> None:
-        """Keep the list of planned cells beside the records; remove what killed runs left half written."""
+    def write_plan(self, plan: PlanOnDisk) -> None:
+        """Write the list of planned cells beside the records; remove what killed runs left half written."""
         for leftover in self.folder.rglob(".*.tmp"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
                     leftover.unlink()
-        block = plan.suite.block
-        body = {
-            "suite": plan.suite.name,
-            "title": block.title,
-            "metrics": block.metrics,
-            "noise": block.noise,
-            "level": block.bootstrap.level,
-            "tables": [t.model_dump(mode="json") for t in block.tables],
-            "cells": [[c.key, c.dataset, c.method, c.seed, c.trivial, c.synthetic] for c in plan.cells],
-        }
+        body = {name: getattr(plan, name) for name in PlanOnDisk.__dataclass_fields__}
+        body["cells"] = [list(dataclasses.astuple(cell)) for cell in plan.cells]
+        if not plan.files:
+            del body["files"]
         write_whole(self.folder / "plan.json", seal(body))
 
     def read_plan(self) -> PlanOnDisk:

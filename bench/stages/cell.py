@@ -1,10 +1,10 @@
-"""One finished cell as figures see it: its record, and its artefacts from the store, opened on demand."""
+"""A finished cell opened again: its record, and its artefacts from the store, on demand."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bench.adapters.spec import AdapterSpec
 from bench.errors import DataError
 from bench.images import ImageSet, Prepared
 from bench.imaging.contact import Look, coloured, measured
 from bench.imaging.prepare import class_indices, load
-from bench.imaging.selection import Selection, rows
+from bench.planning import wiring
 from bench.records.record import CellRecord, StageRecord
 from bench.records.store import Store
+from bench.stages.context import selected_rows
 from bench.suite.suitefile import called
 
 if TYPE_CHECKING:
@@ -30,15 +32,35 @@ class Cell:
     """A scored cell. Every array has one entry per scored image, in one order.
 
     All of them raise `DataError` if the artefact they need is no longer in the store.
+
+    Parameters
+    ----------
+    files : content -> path, as the suite's plan lists them; needed to build adapters that come from or
+        read files.
     """
 
-    def __init__(self, record: CellRecord, store: Store) -> None:
+    def __init__(self, record: CellRecord, store: Store, files: Mapping[str, str] | None = None) -> None:
         self.record = record
-        self._store = store
+        self._store, self._files = store, files or {}
+
+    def spec(self, part: str) -> AdapterSpec | None:
+        """Return how the adapter of a part of the method is written down; None if the method has none.
+
+        Parameters
+        ----------
+        part : encoder, pair_model, reducer, clusterer or classifier; also dataset.
+        """
+        described = self.record.params.get(part)
+        return AdapterSpec.from_record(part, described, self._files) if described else None
 
     def stages(self, kind: str) -> list[StageRecord]:
         """Return the stages of a kind, in the order in which they ran: a pair model may have two fits."""
         return [s for s in self.record.stages if s.stage == kind]
+
+    def step(self, name: str) -> StageRecord | None:
+        """Return the stage of a step of `bench.planning.wiring`, e.g. "fit encoder"; None without one."""
+        keys = wiring.keys_of(self.record.params.keys(), self.record.stages)
+        return next((s for s in self.record.stages if s.key == keys.get(name)), None)
 
     def artefact(self, stage: StageRecord) -> Path:
         """Return the folder of what a stage left, after checking every byte of it."""
@@ -79,23 +101,22 @@ class Cell:
     @cached_property
     def clusters(self) -> Labels:
         """Cluster per image, -1 = noise; of a classifier, the class that it predicts."""
-        (stage,) = self.stages("cluster") or self.stages("predict")
-        return np.asarray(self._array(stage, "labels"), np.int64)
+        return np.asarray(self._array("labels"), np.int64)
 
     @cached_property
     def features(self) -> Features | None:
         """Features before any reduction; None for methods that have none."""
-        return self._of_kind("encode", "features")
+        return self._array("features") if "features" in self._roles else None
 
     @cached_property
     def reduced(self) -> Features | None:
         """Features after the clusterer's reducer, if it has one."""
-        return self._of_kind("reduce", "features")
+        return self._array("reduced", "features") if "reduced" in self._roles else None
 
     @cached_property
     def join_probabilities(self) -> JoinProbabilities | None:
         """Join probabilities; None for methods that have none."""
-        return self._of_kind("pair", "join_probabilities")
+        return self._array("join_probabilities") if "join_probabilities" in self._roles else None
 
     def picture(self, row: int) -> NDArray[np.uint8]:
         """Return one image as RGB, shape (size, size, 3), all on one scale of brightness."""
@@ -103,8 +124,7 @@ class Cell:
 
     @cached_property
     def _prepared(self) -> Path:
-        (stage,) = self.stages("prepare")
-        return self.artefact(stage)
+        return self.artefact(self._roles["images"])
 
     @cached_property
     def _whole_table(self) -> pd.DataFrame:
@@ -112,12 +132,8 @@ class Cell:
 
     @cached_property
     def _rows(self) -> NDArray[np.int64]:
-        chosen = dict(self.record.params.get("score") or {})
-        seed = chosen.pop("split_seed", 0)
-        chosen.pop("part", None)
-        if not chosen:
-            return np.arange(len(self._whole_table), dtype=np.int64)
-        return rows(self._whole_table, Selection(**chosen), part="score", seed=seed)
+        chosen = selected_rows(self._whole_table, self.record.params, "score")
+        return np.arange(len(self._whole_table), dtype=np.int64) if chosen is None else chosen
 
     @cached_property
     def _as_set(self) -> _Decoded:
@@ -127,12 +143,16 @@ class Cell:
     def _look(self) -> Look:
         return measured(self._as_set, range(len(self.images)))
 
-    def _of_kind(self, kind: str, name: str) -> NDArray[np.float32] | None:
-        found = self.stages(kind)
-        return np.asarray(self._array(found[-1], name), np.float32) if found else None
+    @cached_property
+    def _roles(self) -> dict[str, StageRecord]:
+        """Role in scoring -> the stage whose artefact plays it."""
+        parts, by_key = self.record.params.keys(), {s.key: s for s in self.record.stages}
+        keys, score = wiring.keys_of(parts, self.record.stages), wiring.chain(parts)[-1]
+        return {role: by_key[key] for role, key in wiring.inputs(score, keys, label_free=True).items()}
 
-    def _array(self, stage: StageRecord, name: str) -> NDArray[Any]:
-        array: NDArray[Any] = np.load(self.artefact(stage) / f"{name}.npy", allow_pickle=False)
+    def _array(self, role: str, name: str = "") -> NDArray[Any]:
+        path = self.artefact(self._roles[role]) / f"{name or role}.npy"
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
         return array
 
 

@@ -1,19 +1,27 @@
-"""What a stage has at hand: its job, its inputs and the folder that it fills."""
+"""What a stage works with: its job, its inputs and the folder that it fills."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.errors import DataError
 from bench.interfaces import Adapter, Run
 from bench.records.store import Artefact, Store
+from bench.stages.job import Job
 
-Job = dict[str, Any]
-"""JSON that describes one stage to its process; made by `bench.execute.local`."""
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.images import Prepared
+    from bench.interfaces import Labels
+
+Part = Literal["fit", "score"]
 
 
 class InputGone(Exception):
@@ -31,37 +39,40 @@ class Context:
         self.job, self.store, self.folder, self.adapter, self.run = job, store, folder, adapter, run
 
     def artefact(self, role: str) -> Artefact:
-        key = self.job["inputs"][role]
+        """Open an input, checking every byte. Raises `InputGone` if it must be made again."""
+        key = self.job.inputs[role]
         artefact = self.store.open(key)
         if artefact is None:
             raise InputGone(key)
         return artefact
 
-    def array(self, role: str, name: str) -> Any:
-        return np.load(self.artefact(role).folder / name, allow_pickle=False)
+    def array(self, role: str, name: str) -> NDArray[Any]:
+        """Read an array of an input."""
+        array: NDArray[Any] = np.load(self.artefact(role).folder / name, allow_pickle=False)
+        return array
 
-    def images(self, part: Literal["fit", "score"], *, labels: bool) -> Any:
+    def table(self) -> pd.DataFrame:
+        """Read the table of the image set: one row per image."""
+        import pandas as pd
+
+        return pd.read_parquet(self.artefact("images").folder / "table.parquet")
+
+    def images(self, part: Part, *, labels: bool) -> Prepared:
         """Open the prepared images that `fit` or `score` selects."""
         from bench.imaging.prepare import load
 
         return load(self.artefact("images").folder, self.rows(part), labels=labels)
 
-    def rows(self, part: Literal["fit", "score"]) -> Any:
+    def rows(self, part: Part) -> NDArray[np.int64] | None:
         """Return the rows of the prepared images that `fit` or `score` selects; None for all."""
-        from bench.imaging.selection import Selection, rows
-
-        chosen = dict(self.job["params"].get(part) or {})
-        seed = chosen.pop("split_seed", 0)
-        chosen.pop("part", None)
-        held_out = part == "fit" and self.job["params"].get("held_out")
-        if not chosen and not held_out:
+        params = self.job.params
+        held_out = part == "fit" and params.get("held_out")
+        if not params.get(part) and not held_out:
             return None
-        import pandas as pd
-
-        table = pd.read_parquet(self.artefact("images").folder / "table.parquet")
+        table = self.table()
         if not held_out:
-            return rows(table, Selection(**chosen), part=part, seed=seed)
-        scored = self.rows("score")
+            return selected_rows(table, params, part)
+        scored = selected_rows(table, params, "score")
         if scored is None or len(scored) == len(table):
             raise DataError(
                 "a classifier is fitted on images that are not scored, and none are left: give the dataset "
@@ -69,21 +80,38 @@ class Context:
             )
         return np.setdiff1d(np.arange(len(table)), scored)
 
-    def column(self, images: Any, name: str) -> list[str | None]:
+    def column(self, images: Prepared, name: str) -> list[str | None]:
         """Return one column of the table of the image set, for the selected images."""
         import pandas as pd
 
-        table = pd.read_parquet(self.artefact("images").folder / "table.parquet")
+        table = self.table()
         if name not in table:
             raise DataError(f"the image set has no column {name!r}; it has {', '.join(table.columns)}")
         values = table[name].iloc[images.rows]
         return [None if pd.isna(v) else str(v) for v in values]
 
     def weights(self) -> Path | None:
-        return self.artefact("weights").folder / "weights" if "weights" in self.job["inputs"] else None
+        """Return the folder of what the adapter's own fit stage learned; None without one."""
+        return self.artefact("weights").folder / "weights" if "weights" in self.job.inputs else None
 
     def run_with_encoder(self) -> Run:
-        """Return the run with what the encoder inside the model learned, if there is one that learns."""
-        if "encoder_weights" not in self.job["inputs"]:
+        """Return the run with what the encoder nested in the model learned, if it learns."""
+        if "encoder_weights" not in self.job.inputs:
             return self.run
         return replace(self.run, encoder_weights=self.artefact("encoder_weights").folder / "weights")
+
+
+def labels_of(images: Prepared) -> Labels:
+    """Return the true classes of images that were opened with their labels."""
+    assert images.labels is not None
+    return images.labels
+
+
+def selected_rows(table: pd.DataFrame, params: Mapping[str, Any], part: Part) -> NDArray[np.int64] | None:
+    """Return the rows of an image set that the parameters of a stage or record select; None for all."""
+    from bench.imaging.selection import Selection, rows
+
+    chosen = dict(params.get(part) or {})
+    seed = chosen.pop("split_seed", 0)
+    chosen.pop("part", None)
+    return rows(table, Selection(**chosen), part=part, seed=seed) if chosen else None

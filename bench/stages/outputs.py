@@ -5,14 +5,18 @@ Each function raises `DataError` that names the adapter (`who`), what it returne
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bench.errors import DataError
 
+if TYPE_CHECKING:
+    from bench.interfaces import ClassProbabilities, Features, JoinProbabilities, Labels
 
-def as_join_probabilities(p: Any, n: int, who: str) -> Any:
+
+def as_join_probabilities(p: ArrayLike, n: int, who: str) -> JoinProbabilities:
     """Return `(n, n)` float32: symmetric, in 0 to 1, with diagonal 1."""
     p = np.asarray(p)
     if p.shape != (n, n):
@@ -24,8 +28,9 @@ def as_join_probabilities(p: Any, n: int, who: str) -> Any:
     return p.astype(np.float32)
 
 
-def as_class_probabilities(p: Any, n: int, classes: int, who: str) -> Any:
+def as_class_probabilities(p: ArrayLike, n: int, classes: int, who: str) -> ClassProbabilities:
     """Return `(n, classes)` float32 whose rows sum to 1."""
+    p = np.asarray(p)
     if p.shape != (n, classes):
         raise DataError(f"{who} returned shape {p.shape} for {n} images; ({n}, {classes}) is wanted")
     if not np.isfinite(p).all() or p.min() < 0 or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
@@ -35,7 +40,7 @@ def as_class_probabilities(p: Any, n: int, classes: int, who: str) -> Any:
     return p.astype(np.float32)
 
 
-def as_features(features: Any, n: int, who: str) -> Any:
+def as_features(features: ArrayLike, n: int, who: str) -> Features:
     """Return `(n, d)` float32, finite."""
     features = np.asarray(features)
     if features.ndim != 2 or len(features) != n or features.shape[1] == 0:
@@ -51,7 +56,7 @@ def as_features(features: Any, n: int, who: str) -> Any:
     return np.ascontiguousarray(features, dtype=np.float32)
 
 
-def as_labels(labels: Any, n: int, who: str) -> Any:
+def as_labels(labels: ArrayLike, n: int, who: str) -> Labels:
     """Return `(n,)` int64; -1 is noise."""
     labels = np.asarray(labels)
     if labels.shape != (n,):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bench.errors import DataError
 from bench.metrics.names import VERSION
+from bench.planning import wiring
 from bench.records.record import CellRecord
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.records.summary import Scored, read_summary
+from bench.stages.context import InputGone
+from bench.stages.recording import scored
 
 
 def up_to_date(results: Results, store: Store | None) -> Callable[[str], Scored | None]:
@@ -32,45 +36,19 @@ def up_to_date(results: Results, store: Store | None) -> Callable[[str], Scored 
 
 def rescored(record: CellRecord, store: Store) -> CellRecord | None:
     """Return a record with the scores of its labels by the present metrics; None if the store lacks them."""
-    from bench.errors import DataError
-    from bench.stages.run import InputGone, score_again
+    from bench.stages.run import score_again
 
+    parts = record.params.keys()
+    keys, step = wiring.keys_of(parts, record.stages), wiring.chain(parts)[-1]
+    asked = {**record.params["metrics"], "version": VERSION}
+    given = {part: chosen for part in ("fit", "score") if (chosen := record.params.get(part))}
     try:
-        about = score_again(_inputs(record), _params(record), store)
+        report = score_again(
+            wiring.inputs(step, keys, label_free=bool(asked.get("label_free"))),
+            wiring.scoring(step, given, asked),
+            store,
+        )
     except (InputGone, DataError, KeyError):
         return None
-    scores = about.get("scores", {})
-    counts = scores or about["counts"]
-    other = {"n", "coverage", "classes", "clusters", "noise", "intervals"}
-    return record.model_copy(
-        update={
-            "metrics": {name: value for name, value in scores.items() if name not in other},
-            "intervals": {name: (low, high) for name, (low, high) in scores.get("intervals", {}).items()},
-            "parts": about["parts"],
-            "metrics_version": VERSION,
-            "n_scored": counts["n"],
-            "coverage": scores.get("coverage"),
-            "classes": scores.get("classes"),
-            "clusters": counts["clusters"],
-            "noise": counts["noise"],
-        }
-    )
-
-
-def _inputs(record: CellRecord) -> dict[str, str]:
-    """Return what the score stage of a cell reads, as `bench.planning.plan` gives it."""
-    last = {stage.stage: stage.key for stage in record.stages}
-    found = {"images": last["prepare"], "labels": last.get("cluster") or last["predict"]}
-    if "pair" in last:
-        found["join_probabilities"] = last["pair"]
-    if record.params["metrics"].get("label_free"):
-        found |= {role: last[s] for s, role in (("encode", "features"), ("reduce", "reduced")) if s in last}
-    return found
-
-
-def _params(record: CellRecord) -> dict[str, object]:
-    params = {"score": record.params["score"], **record.params["metrics"], "version": VERSION}
-    if "classifier" in record.params:
-        fit = record.params["fit"]
-        params |= {"supervised": True, "fit": fit, **({} if fit else {"held_out": True})}
-    return params
+    fields = {name: getattr(record, name) for name in CellRecord.model_fields}
+    return scored(fields, report, VERSION)

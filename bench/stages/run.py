@@ -17,92 +17,79 @@ from typing import Any
 
 import numpy as np
 
-from bench.adapters import registry
 from bench.adapters.aliases import MovedWarning
-from bench.errors import DataError
+from bench.errors import CutjoinError
 from bench.interfaces import Adapter, Run
-from bench.records.record import Status
+from bench.records.record import ScoreReport, Status
 from bench.records.store import Store
 from bench.stages import work
-from bench.stages.context import Context, InputGone, Job
+from bench.stages.context import Context, InputGone
+from bench.stages.job import Allocation, Job, Outcome
 from bench.stages.scoring import score_labels
-
-__all__ = ["InputGone", "Job", "execute", "score_again", "unpack"]
 
 Report = Callable[[int, int | None, str], None]
 
 
-def execute(job: Job, report: Report) -> dict[str, Any]:
-    """Run one stage, leave its artefact in the store and say how it went.
+def execute(job: Job, given: Allocation, report: Report) -> Outcome:
+    """Run one stage in this process, leave its artefact in the store and say how it went.
 
-    Returns `{"status": "ok"}`, `{"status": "input-gone", "key": ...}`, or a failed
-    status with `error`, one sentence; the traceback goes to stderr, which is the log.
+    If it fails, the traceback goes to stderr, which is the stage's log.
     """
-    store = Store(Path(job["store"]))
-    if store.holds(job["key"]):
-        return {"status": Status.OK}
+    store = Store(given.root)
+    if store.holds(job.key):
+        return Outcome(status=Status.OK)
     try:
-        store.write(job["key"], lambda folder: _measured(job, store, folder, report), job["run"])
+        store.write(job.key, lambda folder: _measured(job, given, folder, report), given.session)
     except InputGone as e:
-        return {"status": "input-gone", "key": e.key}
-    except DataError as e:
-        return {"status": Status.ERROR, "error": str(e)}
+        return Outcome(missing_input=e.key)
+    except CutjoinError as e:
+        return Outcome(status=Status.ERROR, error=str(e))
     except MemoryError:
         traceback.print_exc()
-        return {"status": Status.OOM_HOST, "error": "the process ran out of memory (MemoryError)"}
+        return Outcome(status=Status.OOM_HOST, error="the process ran out of memory (MemoryError)")
     except BaseException as e:  # noqa: BLE001  # whatever an adapter raises ends as a record
         traceback.print_exc()
         lost_gpu = type(e).__name__ == "OutOfMemoryError" and type(e).__module__.startswith("torch")
         status = Status.OOM_GPU if lost_gpu else Status.ERROR
-        return {"status": status, "error": f"{type(e).__name__}: {e}"[:2000]}
-    return {"status": Status.OK}
+        return Outcome(status=status, error=f"{type(e).__name__}: {e}"[:2000])
+    return Outcome(status=Status.OK)
 
 
-def score_again(inputs: dict[str, str], params: dict[str, Any], store: Store) -> dict[str, Any]:
+def score_again(inputs: dict[str, str], params: dict[str, Any], store: Store) -> ScoreReport:
     """Score labels that are in the store, e.g. because a metric changed; leaves nothing behind.
 
-    `inputs` and `params` are those of the score stage. Raises `InputGone` if one is not there.
+    `inputs` and `params` are those of the score stage. Raises `InputGone` if an input is missing.
     """
+    job = Job(stage="score", key="", inputs=inputs, params=params)
     run = Run(0, 1, "cpu", "float32", logging.getLogger("bench"), Path(), lambda *_: None)
     with tempfile.TemporaryDirectory() as folder:
-        return score_labels(Context({"inputs": inputs, "params": params}, store, Path(folder), None, run))
+        return ScoreReport.model_validate(score_labels(Context(job, store, Path(folder), None, run)))
 
 
-def unpack(packed: dict[str, Any]) -> Adapter:
-    """Build an adapter from what `bench.planning.plan.packed` said of it.
-
-    Raises `DataError` if a user's adapter file changed since the run was planned.
-    """
-    cls = registry.load(packed["kind"], packed["use"])
-    if cls.content_hash != packed["identity"]:
-        raise DataError(f"{packed['use']} changed while the run was going on; run the command again")
-    nested = {name: unpack(inner) for name, inner in packed["nested"].items()}
-    return cls.model_validate({**packed["params"], **nested})
-
-
-def _measured(job: Job, store: Store, folder: Path, report: Report) -> dict[str, Any]:
-    """Run the stage's own code between two looks at the clock; return what the manifest should say."""
+def _measured(job: Job, given: Allocation, folder: Path, report: Report) -> dict[str, Any]:
+    """Run the stage's own code between two looks at the clock; return the fields of its `StageReport`."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    adapter = unpack(job["adapter"]) if job["adapter"] else None
-    run = _run(job, store, report)
+    adapter = job.adapter.build() if job.adapter is not None else None
+    store = Store(given.root)
+    run = _run(job, given, store, report)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         warnings.simplefilter("ignore", MovedWarning)  # no matter of the result: `bench run` tells the user
-        about = _STAGES[job["stage"]](Context(job, store, folder, adapter, run))
+        own = _STAGES[job.stage](Context(job, store, folder, adapter, run))
     return {
-        "stage": job["stage"],
-        "adapter": registry.identity(type(adapter)) if adapter is not None else "",
+        "stage": job.stage,
+        "adapter": job.adapter.adapter if job.adapter is not None else "",
         "wall_s": round(time.perf_counter() - clock, 4),
         "host_peak_bytes": _peak_bytes(),
         "gpu_peak_bytes": _gpu_peak_bytes(),
         "device": run.device,
         "threads": run.threads,
-        "seed": run.seed if job["seed"] is not None else None,
+        "seed": run.seed if job.seed is not None else None,
         "started": started.isoformat(timespec="milliseconds"),
         "facts": json.loads(json.dumps(run.facts, default=str)),
         "warnings": list(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))[:20],
-        "place": {**job["place"], "versions": _versions(adapter)},
-        **about,
+        "place": {**given.environment, "versions": _versions(adapter)},
+        **own,
     }
 
 
@@ -119,15 +106,15 @@ _STAGES: dict[str, Callable[[Context], dict[str, Any]]] = {
 }
 
 
-def _run(job: Job, store: Store, report: Report) -> Run:
+def _run(job: Job, given: Allocation, store: Store, report: Report) -> Run:
     log = logging.getLogger("bench")
-    checkpoints = store.checkpoints(job["key"])
+    checkpoints = store.checkpoints(job.key)
     checkpoints.mkdir(parents=True, exist_ok=True)
     seed = 0
-    if job["seed"] is not None:
-        words = [job["seed"], int(job["key"][:16], 16)]
+    if job.seed is not None:
+        words = [job.seed, int(job.key[:16], 16)]
         seed = int(np.random.SeedSequence(words).generate_state(1)[0])
-    return Run(seed, job["threads"], job["device"], job["precision"], log, checkpoints, report)
+    return Run(seed, job.threads, given.device, job.precision, log, checkpoints, report)
 
 
 def _peak_bytes() -> int:

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from bench.errors import DataError
-from bench.stages.context import Context
+from bench.stages.context import Context, labels_of
 
 
 def score_labels(c: Context) -> dict[str, Any]:
     from bench.metrics.score import score
 
     images = c.images("score", labels=True)
-    truth = images.labels
+    truth = labels_of(images)
     pred = c.array("labels", "labels.npy")
-    p = c.job["params"]
-    rng = np.random.default_rng(int(c.job["inputs"]["labels"][:16], 16))
+    p = c.job.params
+    rng = np.random.default_rng(int(c.job.inputs["labels"][:16], 16))
     about: dict[str, Any] = {"degenerate": _degenerate(truth, pred), "parts": {}}
     if (truth >= 0).any() or not (p.get("label_free") or p.get("groups")):
         scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
@@ -35,7 +35,7 @@ def _as_classes(c: Context, images: Any, pred: Any, about: dict[str, Any], rng: 
     """Add to what is said of a partition the scores of classes by name; and whether all went to one class."""
     from bench.learning.supervised import judged, overlap
 
-    p = c.job["params"]
+    p = c.job.params
     file = c.artefact("labels").folder / "probabilities.npy"
     probabilities = np.load(file, allow_pickle=False) if file.exists() else None
     found, facts = judged(images, pred, probabilities, p["replicates"], p["level"], rng)
@@ -51,13 +51,13 @@ def _parts(c: Context, images: Any, pred: Any, rng: np.random.Generator) -> dict
     from bench.metrics.label_free import association, score_features
     from bench.metrics.subsets import score_pairs, score_subsets
 
-    p = c.job["params"]
+    p = c.job.params
     subsets = _subsets(c, images, p["subsets"]) if "subsets" in p else None
     known = bool((images.labels >= 0).any())
     parts: dict[str, dict[str, float]] = {}
     if subsets is not None and known:
         parts |= score_subsets(images.labels, pred, subsets, noise=p["noise"])
-    if "join_probabilities" in c.job["inputs"] and known:
+    if "join_probabilities" in c.job.inputs and known:
         probabilities = c.array("join_probabilities", "join_probabilities.npy")
         found = score_pairs(images.labels, probabilities, subsets)
         parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in found.items()}
@@ -65,7 +65,7 @@ def _parts(c: Context, images: Any, pred: Any, rng: np.random.Generator) -> dict
         parts["clusters"] = {"noise_share": float((pred == -1).mean())}
     if p.get("label_free"):
         for role, where in (("features", ""), ("reduced", " reduced")):
-            if role in c.job["inputs"]:
+            if role in c.job.inputs:
                 features = c.array(role, "features.npy")
                 parts.setdefault(f"clusters{where}", {}).update(score_features(features, pred, rng))
                 if known:

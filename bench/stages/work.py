@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.errors import DataError
 from bench.interfaces import Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Reducer, ToCluster
 from bench.planning.fingerprint import Fingerprints
-from bench.stages.context import Context
+from bench.stages.context import Context, labels_of
 from bench.stages.outputs import as_class_probabilities, as_features, as_join_probabilities, as_labels
 
 
@@ -28,9 +28,9 @@ def prepare(c: Context) -> dict[str, Any]:
     from bench.imaging.prepare import prepare
 
     assert isinstance(c.adapter, Dataset)
-    root = c.artefact("data").folder / "data" if "data" in c.job["inputs"] else Path(c.job["root"])
+    root = c.artefact("data").folder / "data" if "data" in c.job.inputs else Path(c.job.root or "")
     prepare(c.adapter.open(root), c.adapter, c.folder, c.run)
-    expected = c.job["params"].get("fingerprint")
+    expected = c.job.params.get("fingerprint")
     known = Fingerprints(c.store.root / "fingerprints.sqlite", read_only=True)
     if expected is not None and known.of(root, c.adapter.files(root)) != expected:
         raise DataError(f"the data in {root} changed since the run was planned; run the command again")
@@ -42,7 +42,7 @@ def fit(c: Context) -> dict[str, Any]:
     weights = c.folder / "weights"
     weights.mkdir()
     adapter, images = c.adapter, c.images("fit", labels=type(c.adapter).uses_labels)
-    processes = c.job["params"].get("processes", 1)
+    processes = c.job.processes
     if processes == 1:
         adapter.fit(images, weights, c.run_with_encoder())
         return {}
@@ -81,13 +81,18 @@ def pair(c: Context) -> dict[str, Any]:
 def cluster(c: Context) -> dict[str, Any]:
     assert isinstance(c.adapter, Clusterer)
     images = c.images("score", labels=True)
-    known = images.labels[images.labels >= 0]
-    data = ToCluster(n=len(images), n_classes=int(np.unique(known).size) if known.size else None)
-    for role in ("features", "join_probabilities"):
-        if role in c.job["inputs"]:
-            data = replace(data, **{role: c.array(role, f"{role}.npy")})
-    if type(c.adapter).uses_labels:
-        data = replace(data, labels=images.labels)
+    truth = labels_of(images)
+    known = truth[truth >= 0]
+    given = c.job.inputs
+    data = ToCluster(
+        n=len(images),
+        n_classes=int(np.unique(known).size) if known.size else None,
+        features=c.array("features", "features.npy") if "features" in given else None,
+        join_probabilities=(
+            c.array("join_probabilities", "join_probabilities.npy") if "join_probabilities" in given else None
+        ),
+        labels=truth if type(c.adapter).uses_labels else None,
+    )
     labels = c.adapter.cluster(data, c.run)
     _save(c.folder / "labels.npy", as_labels(labels, len(images), f"clusterer {c.adapter.use!r}"))
     return {}
@@ -111,5 +116,5 @@ def predict(c: Context) -> dict[str, Any]:
     return {}
 
 
-def _save(path: Path, array: Any) -> None:
+def _save(path: Path, array: NDArray[Any]) -> None:
     np.save(path, array, allow_pickle=False)

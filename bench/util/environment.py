@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import platform
 import re
@@ -44,8 +45,12 @@ def installations() -> list[Installation]:
     return [used, *found.values()]
 
 
-def place() -> dict[str, Any]:
-    """Describe this machine and this copy of the code, for the provenance of what is computed here."""
+@functools.cache
+def describe() -> dict[str, Any]:
+    """Describe this machine and the code that this process runs: the provenance of what it computes.
+
+    Returns the fields of `bench.records.record.Environment`, but for the versions of libraries.
+    """
     commit, dirty = _git(_PACKAGE)
     return {
         "host": platform.node(),

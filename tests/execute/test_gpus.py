@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 from bench.errors import DataError
 from bench.execute import gpus
 from bench.execute.gpus import Gpus, visible_gpus
-from bench.execute.local import Options, State, run
+from bench.execute.run import Options, State, run
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, make_plan
 from bench.records.record import CellRecord
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.suite import suitefile
-from bench.util.environment import place
 
 PARALLEL = Path(__file__).parent / "parallel"
 
@@ -29,7 +28,7 @@ class Silent:
     def tick(self, state: State) -> None: ...
 
 
-def spans(folder: Path, share: float, names: tuple[str, ...]) -> dict[int, tuple[float, float, str, str]]:
+def spans(folder: Path, share: float) -> dict[int, tuple[float, float, str, str]]:
     """Run four stages that use a GPU and two that do not; return when and where each worked."""
     diary = folder / "diary"
     diary.mkdir()
@@ -45,9 +44,9 @@ def spans(folder: Path, share: float, names: tuple[str, ...]) -> dict[int, tuple
         f"methods:\n{methods}"
     )
     plan = make_plan(suitefile.load(folder / "s.yaml", None, None), Fingerprints(folder / "f.sqlite"))
-    options = Options(6, device="auto", gpus=names)
+    options = Options(6, device="auto")
     results = Results(folder / "results", "s")
-    records = run(plan, Store(folder / "store"), results, options, Silent(), place(), lambda: False)
+    records = run(plan, Store(folder / "store"), results, options, Silent(), lambda: False)
     assert not [r.error for r in records.values() if r.status.failed]
     found = [p.read_text().split() for p in diary.iterdir()]
     return {int(n): (float(a), float(b), device, seen) for n, a, b, device, seen in found}
@@ -61,8 +60,8 @@ def overlaps(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 def test_each_gpu_has_one_stage_at_a_time_and_others_do_not_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    found = spans(tmp_path, 1.0, ("3", "GPU-5"))
+    _driver(monkeypatch, None, ("3", "GPU-5"))
+    found = spans(tmp_path, 1.0)
     using, free = [found[i] for i in range(4)], [found[i] for i in (4, 5)]
     assert {s[3] for s in using} == {"3", "GPU-5"}
     assert {s[2] for s in using} == {"cuda"}
@@ -73,8 +72,9 @@ def test_each_gpu_has_one_stage_at_a_time_and_others_do_not_wait(
 
 
 @pytest.mark.slow
-def test_half_a_gpu_each_lets_two_stages_share_one(tmp_path: Path) -> None:
-    found = spans(tmp_path, 0.5, ("0",))
+def test_half_a_gpu_each_lets_two_stages_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _driver(monkeypatch, None, ("0",))
+    found = spans(tmp_path, 0.5)
     using = [found[i] for i in range(4)]
     assert {s[3] for s in using} == {"0"}
     at_once = [sum(a[0] <= b[0] < a[1] for a in using) for b in using]
@@ -131,9 +131,11 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         visible_gpus("cuda:3")
 
 
-def _driver(monkeypatch: pytest.MonkeyPatch, listed: str | None) -> None:
-    """Pretend a driver that lists three GPUs."""
-    monkeypatch.setattr(gpus, "_listed", lambda: ("0", "1", "2"))
+def _driver(
+    monkeypatch: pytest.MonkeyPatch, listed: str | None, names: tuple[str, ...] = ("0", "1", "2")
+) -> None:
+    """Pretend a driver that lists GPUs."""
+    monkeypatch.setattr(gpus, "_listed", lambda: names)
     if listed is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:

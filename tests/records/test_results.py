@@ -20,7 +20,7 @@ def test_a_plan_comes_back(tmp_path: Path):
     results = Results(tmp_path / "results", "suite")
     with pytest.raises(FileNotFoundError):
         results.read_plan()
-    results.write_plan(plan)
+    results.write_plan(plan.on_disk())
     read = results.read_plan()
     assert (read.suite, read.title, read.noise, read.level) == ("suite", "Tiny", "own_cluster", 0.95)
     assert [(c.key, c.dataset, c.method, c.seed, c.trivial) for c in read.cells] == [

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import bench
-from bench.records.record import Place
-from bench.util.environment import place
+from bench.records.record import Environment
+from bench.util.environment import describe
 
 
-def test_a_place_is_whole():
-    found = Place.model_validate(place())
+def test_every_field_is_described():
+    found = Environment.model_validate(describe())
     assert found.host
     assert found.cutjoin
     assert (found.git_commit is None) == (found.git_dirty is None)
@@ -42,7 +42,7 @@ def test_commit_and_dirty_flag(tmp_path: Path):
 
     def found() -> tuple[str | None, bool | None]:
         code = (
-            "import json; from bench.util.environment import place; p = place(); "
+            "import json; from bench.util.environment import describe; p = describe(); "
             "print(json.dumps([p['git_commit'], p['git_dirty']]))"
         )
         done = subprocess.run(

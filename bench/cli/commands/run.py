@@ -15,9 +15,8 @@ from rich.console import Console
 from bench.cli.commands.inspect import wide_console
 from bench.errors import DataError
 from bench.execute.display import Display
-from bench.execute.gpus import visible_gpus
-from bench.execute.local import Interrupted, Options, default_jobs
-from bench.execute.local import run as run_plan
+from bench.execute.run import Interrupted, Options
+from bench.execute.run import run as run_plan
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, Plan, make_plan
 from bench.records.record import CellRecord, Status
@@ -27,7 +26,6 @@ from bench.report.tables.leaderboard import Leaderboard, build
 from bench.report.tables.render import comma_separated, html, latex, markdown, terminal
 from bench.suite import suitefile as suites
 from bench.util.durable import write_whole
-from bench.util.environment import place
 from bench.util.text import plural, suggest
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -61,14 +59,12 @@ def run_suite(
         plan = replace(whole, cells=[_cell(whole, only, results)])
         statuses = frozenset(Status)
     _refuse_without_any_data(plan)
-    results.write_plan(whole)
-    options = Options(
-        jobs or default_jobs(suite.block.limits.threads), statuses, device, visible_gpus(device)
-    )
+    results.write_plan(whole.on_disk())
+    options = Options(jobs, statuses, device)
     interrupted = False
     with _Stop() as stop, Display(console, len(plan.cells), quiet=quiet) as display:
         try:
-            run_plan(plan, Store(store_root), results, options, display, place(), lambda: stop.asked)
+            run_plan(plan, Store(store_root), results, options, display, lambda: stop.asked)
         except Interrupted:
             interrupted = True
     board = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.records.record import CellRecord, Place, StageRecord
+from bench.records.record import CellRecord, Environment, StageRecord
 from bench.report.site.html import table
 from bench.util.html import Child, Html, tag
 
@@ -84,7 +84,7 @@ def _stage(stage: StageRecord) -> Html:
     return tag("details", tag("summary", title), _pairs((k, v) for k, v in facts.items() if v is not None))
 
 
-def _place(place: Place) -> dict[str, str]:
+def _place(place: Environment) -> dict[str, str]:
     changed = " with changes" if place.git_dirty else ""
     found = {
         "host": f"{place.host}, {place.platform}",

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from bench.adapters.keys import digest
 from bench.metrics.score import score
-from bench.records.record import CellRecord, Place, StageRecord, put
+from bench.records.record import CellRecord, Environment, StageRecord, put
 from bench.records.store import Store
 from bench.util.durable import seal, write_whole
 
-PLACE = Place(
+PLACE = Environment(
     host="h",
     platform="p",
     processor="c",

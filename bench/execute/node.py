@@ -1,0 +1,109 @@
+"""What any machine does that runs stages: isolates them, limits them, and tells how they ended."""
+
+from __future__ import annotations
+
+import psutil
+
+from bench.execute.executor import Ended, InProgress, Setup, Work
+from bench.execute.gpus import Gpus, visible_gpus
+from bench.execute.process import Running, ServerLost, Workers, verdict
+from bench.stages.job import Allocation, Outcome
+from bench.util import environment
+
+_MEMORY_SHARE = 0.9
+"""Of the machine's memory: the limit of a stage without one of its own."""
+
+
+class Node:
+    """This machine, with its memory, its GPUs and the processes of stages.
+
+    Raises `DataError` if `setup.device` names a GPU that is not here.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._gpus = Gpus(visible_gpus(setup.device))
+        self._memory = int(psutil.virtual_memory().total * _MEMORY_SHARE)
+        self._environment = environment.describe()
+        self._workers = Workers(setup.threads)
+        self._works: dict[str, Work] = {}
+        self._held: dict[str, tuple[str, ...]] = {}
+        self._lost: list[str] = []
+        self._distrusted: set[str] = set()
+
+    def has_gpus(self, work: Work) -> bool:
+        """Say whether the GPUs that a stage needs are free. Raises `DataError` if there are too few."""
+        count = work.job.processes
+        return not work.wants_gpu or self._gpus.free(count, work.limits.gpu_share) is not None
+
+    def start(self, work: Work) -> None:
+        """Start a stage for which there is room."""
+        job, limits = work.job, work.limits
+        gpus = self._gpus.take(job.processes, limits.gpu_share) if work.wants_gpu else ()
+        self._works[job.key], self._held[job.key] = work, gpus or ()
+        adapter = job.adapter.adapter if job.adapter is not None else ""
+        trusted = work.built_in and adapter not in self._distrusted
+        memory = self._memory if limits.memory_gib is None else int(limits.memory_gib * 2**30)
+        try:
+            self._workers.start(
+                job,
+                self._allocation(work, gpus or ()),
+                work.libraries if trusted else (),
+                warm=trusted,
+                wall_s=limits.wall_s,
+                memory_bytes=memory,
+            )
+        except ServerLost:
+            self._server_lost(job.key)
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Look after all stages for at most `seconds`; return those that ended."""
+        ended = []
+        try:
+            ended = [self._ended(running) for running in self._workers.wait(seconds)]
+        except ServerLost:
+            self._server_lost()
+        lost, self._lost = self._lost, []
+        return ended + [Ended(key, Outcome(error="the fork server died")) for key in lost]
+
+    def running(self) -> list[InProgress]:
+        """Return the stages that have not ended, oldest first."""
+        return [
+            InProgress(r.key, r.seconds(), r.pid is not None, r.progress) for r in self._workers.running()
+        ]
+
+    def close(self) -> None:
+        """End all processes at once."""
+        self._workers.close()
+
+    def _allocation(self, work: Work, gpus: tuple[str, ...]) -> Allocation:
+        device = self._setup.device
+        return Allocation(
+            store=str(self._setup.store),
+            session=self._setup.session,
+            device="cpu" if device == "auto" and not work.wants_gpu else device,
+            gpus=gpus,
+            environment=self._environment,
+        )
+
+    def _ended(self, running: Running) -> Ended:
+        self._let_go(running.key)
+        return Ended(
+            running.key, verdict(running), running.seconds(), running.peak_bytes, running.log.bytes()
+        )
+
+    def _server_lost(self, starting: str | None = None) -> None:
+        """Give up what runs. If an import or warm-up is to blame, the stage meets it itself next time."""
+        lost = [r.key for r in self._workers.running()]
+        if starting is not None:
+            lost.append(starting)
+        for key in lost:
+            job = self._works[key].job
+            if job.adapter is not None:
+                self._distrusted.add(job.adapter.adapter)
+            self._let_go(key)
+        self._workers.close()
+        self._lost += lost
+
+    def _let_go(self, key: str) -> None:
+        self._gpus.give_back(self._held.pop(key), self._works.pop(key).limits.gpu_share)

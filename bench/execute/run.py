@@ -1,0 +1,273 @@
+"""Brings every planned cell to its record: which stage runs when, and what becomes of how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import IO, Protocol
+
+from bench.adapters import registry
+from bench.errors import DataError
+from bench.execute.executor import Ended, Executor, InProgress, Setup, Work
+from bench.execute.executors.local import LocalExecutor
+from bench.planning.plan import Cell, Plan, Stage
+from bench.records.record import CellRecord, Environment, StageReport, Status
+from bench.records.results import Results
+from bench.records.store import Store
+from bench.stages.job import Job
+from bench.stages.recording import Failure, Recorder
+from bench.util import environment
+
+_TICK_S = 0.05
+_LOOK_ELSEWHERE_S = 0.3
+_MAX_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a plan; none of these changes a result's key."""
+
+    jobs: int | None = None
+    """Stages at once; None: as the executor sees fit."""
+    retry: frozenset[Status] = frozenset()
+    """Statuses of finished cells that shall run again."""
+    device: str = "auto"
+    executor: type[Executor] = LocalExecutor
+
+
+class Watcher(Protocol):
+    """Is told what happens, to show it."""
+
+    def cell_done(self, cell: Cell, record: CellRecord, *, cached: bool) -> None:
+        """One cell has its record."""
+
+    def tick(self, state: State) -> None:
+        """Some time has passed."""
+
+
+@dataclass
+class State:
+    """How far the run is."""
+
+    cells: int
+    cells_done: int = 0
+    stages_waiting: int = 0
+    stages_elsewhere: int = 0
+    """Stages that another run is working on."""
+    running: list[tuple[Stage, InProgress]] = field(default_factory=list)
+
+
+class Interrupted(Exception):
+    """The run was asked to stop and has ended all its processes."""
+
+
+def run(
+    plan: Plan,
+    store: Store,
+    results: Results,
+    options: Options,
+    watcher: Watcher,
+    stop: Callable[[], bool],
+) -> dict[str, CellRecord]:
+    """Bring every planned cell to its record; return the records by cell key.
+
+    Raises `Interrupted` soon after `stop()` turns true; what is finished by then is kept.
+    """
+    threads = plan.suite.block.limits.threads
+    with store.session() as session:
+        setup = Setup(store.root.resolve(), session, threads, options.jobs, options.device)
+        executor = options.executor(setup)
+        try:
+            return _Run(plan, store, results, watcher, executor).run(options.retry, stop)
+        finally:
+            executor.close()
+
+
+class _Run:
+    def __init__(
+        self, plan: Plan, store: Store, results: Results, watcher: Watcher, executor: Executor
+    ) -> None:
+        self._plan, self._store, self._results = plan, store, results
+        self._watcher, self._executor = watcher, executor
+        self._recorder = Recorder(plan.suite.name, Environment(**environment.describe()))
+        self._records: dict[str, CellRecord] = {}
+        self._open_cells: dict[str, Cell] = {}
+        self._users: dict[str, list[Cell]] = {key: [] for key in plan.stages}
+        self._available: set[str] = set()
+        self._todo: dict[str, Stage] = {}  # in plan order
+        self._elsewhere: dict[str, float] = {}
+        self._claims: dict[str, IO[str]] = {}
+        self._repeats: dict[str, int] = {}
+        self._state = State(len(plan.cells))
+
+    def run(self, retry: frozenset[Status], stop: Callable[[], bool]) -> dict[str, CellRecord]:
+        for cell in self._plan.cells:
+            self._look_up(cell, retry)
+        for cell in self._open_cells.values():
+            for key in cell.stages:
+                self._users[key].append(cell)
+        for key, users in self._users.items():
+            if users:
+                self._want(key)
+        self._finish_cells(self._open_cells.values())
+        while self._open_cells:
+            if stop():
+                raise Interrupted
+            self._start_what_can_start()
+            for ended in self._executor.wait(_TICK_S):
+                self._stage_ended(ended)
+            self._state.running = [(self._plan.stages[r.key], r) for r in self._executor.running()]
+            self._state.stages_waiting = len(self._todo)
+            self._state.stages_elsewhere = len(self._elsewhere)
+            self._watcher.tick(self._state)
+        return {cell.key: self._records[cell.key] for cell in self._plan.cells}
+
+    # What there is to do
+
+    def _look_up(self, cell: Cell, retry: frozenset[Status]) -> None:
+        record = self._results.get(cell.key, mend=True)
+        if record is not None and record.status not in retry:
+            self._cell_done(cell, record, cached=True)
+        elif cell.blocked is not None:
+            self._cell_done(cell, self._recorder.blocked(cell))
+        else:
+            self._open_cells[cell.key] = cell
+
+    def _want(self, key: str) -> None:
+        if self._store.holds(key):
+            self._available.add(key)
+        else:
+            self._available.discard(key)
+            self._todo[key] = self._plan.stages[key]
+
+    def _start_what_can_start(self) -> None:
+        now = time.monotonic()
+        for key, stage in list(self._todo.items()):
+            if self._executor.full:
+                return
+            if key not in self._todo or not all(k in self._available for k in stage.inputs.values()):
+                continue
+            if now < self._elsewhere.get(key, 0.0):
+                continue
+            work = _work(stage, self._plan.suite.block.precision)
+            if not self._has_room(work):
+                continue
+            claim = self._store.claim(key)
+            if claim is None:  # another run works on it: look again soon
+                self._elsewhere[key] = now + _LOOK_ELSEWHERE_S
+                continue
+            self._elsewhere.pop(key, None)
+            del self._todo[key]
+            self._claims[key] = claim
+            if self._store.holds(key):  # the other run has finished it
+                self._let_go(key)
+                self._stage_available(key)
+            else:
+                self._executor.start(work)
+
+    def _has_room(self, work: Work) -> bool:
+        """Say whether a stage can start now; if it never can, it has failed."""
+        try:
+            return self._executor.has_room(work)
+        except DataError as e:
+            self._stage_failed(work.job.key, Failure(Status.ERROR, str(e)))
+            return False
+
+    # What happened
+
+    def _stage_ended(self, ended: Ended) -> None:
+        stage, outcome = self._plan.stages[ended.key], ended.outcome
+        self._let_go(stage.key)
+        log = self._results.log(stage.key, ended.log) if ended.log.strip() else None
+        if outcome.missing_input is not None:
+            text = f"its input {outcome.missing_input} was damaged {_MAX_REPEATS} times; is the disk failing?"
+            self._repeat(stage, Failure(Status.ERROR, text), outcome.missing_input)
+        elif outcome.status is None:
+            self._repeat(stage, Failure(Status.CRASH, f"{outcome.error} each time it ran"))
+        elif outcome.status is not Status.OK:
+            error = outcome.error or "no reason given"
+            self._stage_failed(
+                stage.key, Failure(outcome.status, error, ended.seconds, ended.peak_bytes, log)
+            )
+        elif self._store.holds(stage.key):
+            self._stage_available(stage.key)
+        else:
+            error = "the stage said ok but left no artefact; is the disk full?"
+            self._stage_failed(stage.key, Failure(Status.ERROR, error, ended.seconds, ended.peak_bytes, log))
+
+    def _stage_available(self, key: str) -> None:
+        self._available.add(key)
+        self._finish_cells(self._open_users(key))
+
+    def _open_users(self, key: str) -> list[Cell]:
+        return [cell for cell in self._users[key] if cell.key in self._open_cells]
+
+    def _stage_failed(self, key: str, failure: Failure) -> None:
+        for cell in self._open_users(key):
+            del self._open_cells[cell.key]
+            stage, reports = self._plan.stages[key], self._reports(cell)
+            self._cell_done(cell, self._recorder.failed(cell, stage, failure, reports))
+        for other in [k for k in self._todo if not self._open_users(k)]:
+            del self._todo[other]
+
+    def _repeat(self, stage: Stage, failure: Failure, gone: str | None = None) -> None:
+        """Run a stage again, after a damaged input of it was made again; too many times, and it failed."""
+        self._repeats[stage.key] = self._repeats.get(stage.key, 0) + 1
+        if self._repeats[stage.key] > _MAX_REPEATS:
+            self._stage_failed(stage.key, failure)
+            return
+        if gone is not None:
+            self._want(gone)
+        self._want(stage.key)
+        self._todo = {k: self._todo[k] for k in self._plan.stages if k in self._todo}
+        if stage.key in self._available:  # it was finished after all
+            self._stage_available(stage.key)
+
+    def _finish_cells(self, cells: Iterable[Cell]) -> None:
+        for cell in list(cells):
+            if not all(key in self._available for key in cell.stages):
+                continue
+            reports = self._reports(cell)
+            gone = [key for key in cell.stages if key not in reports]
+            if gone:  # damaged after all: quarantined by the look at it
+                for key in gone:
+                    self._want(key)
+                continue
+            self._open_cells.pop(cell.key, None)
+            self._cell_done(cell, self._recorder.scored(cell, reports))
+
+    def _reports(self, cell: Cell) -> dict[str, StageReport]:
+        found = {key: self._store.about(key) for key in cell.stages}
+        return {key: StageReport.model_validate(about) for key, about in found.items() if about is not None}
+
+    def _cell_done(self, cell: Cell, record: CellRecord, *, cached: bool = False) -> None:
+        if not cached:
+            self._results.put(record)
+        self._records[cell.key] = record
+        self._state.cells_done += 1
+        self._watcher.cell_done(cell, record, cached=cached)
+
+    def _let_go(self, key: str) -> None:
+        claim = self._claims.pop(key, None)
+        if claim is not None:
+            self._store.release(key, claim)
+
+
+def _work(stage: Stage, precision: str) -> Work:
+    job = Job(
+        stage=stage.kind,
+        key=stage.key,
+        adapter=stage.spec,
+        inputs=stage.inputs,
+        params=stage.params,
+        seed=stage.seed,
+        root=str(stage.root) if stage.root is not None else None,
+        threads=stage.limits.threads,
+        processes=stage.params.get("processes", 1),
+        precision=precision,
+    )
+    adapter = type(stage.adapter) if stage.adapter is not None else None
+    if adapter is None:
+        return Work(job, stage.limits)
+    return Work(job, stage.limits, adapter.libraries, registry.is_built_in(adapter))
