@@ -66,15 +66,16 @@ class Sparse:
     timeout = 600
 
     def setup(self, n: int) -> None:
-        from bench.multicut.exact import solve_sparse
+        from bench.multicut.exact import solve
+        from bench.multicut.instance import SparseCosts
 
-        self.edges = self._edges(n)
-        solve_sparse(500, *self._edges(500), solver="highs")
+        self.costs = SparseCosts(n, *self._edges(n))
+        solve(SparseCosts(500, *self._edges(500)), solver="highs")
 
     def time_solve(self, n: int) -> None:
-        from bench.multicut.exact import solve_sparse
+        from bench.multicut.exact import solve
 
-        assert solve_sparse(n, *self.edges, solver="highs", time_limit=300).gap < 1e-6
+        assert solve(self.costs, solver="highs", time_limit=300).gap < 1e-6
 
     @staticmethod
     def _edges(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

@@ -16,14 +16,16 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.multicut import greedy_dense, greedy_sparse, objective_dense, objective_sparse
-from bench.multicut.io import Instance, read_instance
+from bench.multicut import greedy_dense, greedy_sparse
+from bench.multicut.instance import DenseCosts, Instance, SparseCosts
+from bench.multicut.io import read_instance
 
 
 class Timing(NamedTuple):
@@ -47,44 +49,41 @@ def timed(repeats: int, call: Callable[[], Any]) -> Timing:
     return Timing(seconds, result)
 
 
-def ours(instance: Instance, refine: bool) -> Any:
-    if instance.matrix is not None:
-        return greedy_dense(instance.matrix, refine=refine)
-    return greedy_sparse(*edges(instance), refine=refine)
-
-
 def peer(instance: Instance, refine: bool) -> Any:
     from bioimage_cpp.graph import UndirectedGraph, multicut
 
-    if instance.matrix is not None:
-        i, j = np.triu_indices(instance.n, 1)
-        cost = instance.matrix[i, j]
+    if isinstance(instance, DenseCosts):
+        ends = np.stack(np.triu_indices(instance.n, 1), 1)
+        cost = instance.matrix[ends[:, 0], ends[:, 1]]
     else:
-        _, i, j, cost = edges(instance)
-    graph = UndirectedGraph.from_unique_edges(instance.n, np.stack([i, j], 1).astype(np.uint64))
+        assert isinstance(instance, SparseCosts)
+        ends, cost = np.stack([instance.i, instance.j], 1), instance.cost
+    graph = UndirectedGraph.from_unique_edges(instance.n, ends.astype(np.uint64))
     objective = multicut.MulticutObjective(graph, cost.astype(np.float64))
     labels = multicut.GreedyAdditiveMulticut().optimize(objective)
     return multicut.KernighanLinMulticut().optimize(objective) if refine else labels
 
 
-def edges(instance: Instance) -> tuple[int, Any, Any, Any]:
-    assert instance.i is not None
-    assert instance.j is not None
-    assert instance.cost is not None
-    return instance.n, instance.i, instance.j, instance.cost
-
-
-def objective(instance: Instance, labels: Any) -> float:
-    if instance.matrix is not None:
-        return objective_dense(instance.matrix, labels)
-    return objective_sparse(*edges(instance)[1:], labels)
+def ours(instance: Instance, refine: bool) -> Any:
+    """Validate and solve, as a caller with arrays does."""
+    if isinstance(instance, DenseCosts):
+        return greedy_dense(instance.matrix, refine=refine)
+    assert isinstance(instance, SparseCosts)
+    return greedy_sparse(instance.n, instance.i, instance.j, instance.cost, refine=refine)
 
 
 def part(instance: Instance, dtype: type) -> Instance:
     """Return a small instance of the same kind and type, to compile with."""
-    if instance.matrix is not None:
-        return Instance(2, np.array([[0, 1], [1, 0]], dtype))
-    return Instance(2, None, np.zeros(1, np.int32), np.ones(1, np.int32), np.ones(1, dtype))
+    if isinstance(instance, DenseCosts):
+        return DenseCosts(np.array([[0, 1], [1, 0]], dtype))
+    return SparseCosts(2, np.zeros(1, np.int32), np.ones(1, np.int32), np.ones(1, dtype))
+
+
+def as_type(instance: Instance, dtype: type) -> Instance:
+    if isinstance(instance, DenseCosts):
+        return DenseCosts(instance.matrix.astype(dtype, copy=False))
+    assert isinstance(instance, SparseCosts)
+    return replace(instance, cost=instance.cost.astype(dtype, copy=False))
 
 
 def peak() -> float:
@@ -103,12 +102,7 @@ def main() -> None:
     for file in args.files:
         exact = read_instance(file)
         dtype = np.float32 if args.float32 else np.float64
-        given = exact
-        if exact.matrix is not None:
-            given = Instance(exact.n, exact.matrix.astype(dtype, copy=False))
-        else:
-            n, i, j, cost = edges(exact)
-            given = Instance(n, None, i, j, cost.astype(dtype, copy=False))
+        given = as_type(exact, dtype)
         compiling = timed(1, partial(ours, part(given, dtype), True))
         before = peak()
         print(
@@ -121,7 +115,7 @@ def main() -> None:
 
 def compare(given: Instance, exact: Instance, refine: bool, repeats: int, peer_repeats: int) -> None:
     mine = timed(repeats, lambda: ours(given, refine))
-    reached = objective(exact, mine.result)
+    reached = exact.objective(mine.result)
     print(
         f"  {'refine' if refine else 'contract'}: {mine}, objective {reached:.6f}, peak {peak():.2f} GB",
         flush=True,
@@ -129,7 +123,7 @@ def compare(given: Instance, exact: Instance, refine: bool, repeats: int, peer_r
     if peer_repeats:
         theirs = timed(peer_repeats, lambda: peer(exact, refine))
         mine = timed(repeats, lambda: ours(given, refine))  # once more, in case the machine's load changed
-        gain = reached - objective(exact, theirs.result)
+        gain = reached - exact.objective(theirs.result)
         ratio = theirs.median / mine.median
         print(f"    peer {theirs}, ours again {mine}: {ratio:.1f} x; ours - peer {gain:+.6f}", flush=True)
 

@@ -72,7 +72,7 @@ def multicut(
     Positive costs want a join. The objective, to be maximised, is the sum of
     the costs of all pairs within clusters.
     """
-    from bench.cli.commands.multicut import Reading, solve_file, verify_file
+    from bench.cli.commands.multicut import Output, Reading, solve_file, verify_file
 
     reading = Reading(probabilities, symmetrise, prior)
     if words[0] == "verify" and len(words) == 3:
@@ -81,12 +81,10 @@ def multicut(
         solve_file(
             Path(words[0]),
             reading,
+            Output(out, certificate, json),
             solver=solver,
             time_limit=time_limit,
-            out=out,
-            certificate=certificate,
             thresholds=thresholds,
-            as_json=json,
         )
     else:
         raise typer.BadParameter("FILE, or verify FILE CERTIFICATE, is wanted")

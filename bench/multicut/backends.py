@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 
 Solver = Literal["auto", "gurobi", "highs"]
 LICENCE_LIMIT = 2000
@@ -74,7 +74,7 @@ def choose(solver: Solver) -> Literal["gurobi", "highs"]:
     if solver == "auto":
         return "gurobi" if gurobi_is_licensed() else "highs"
     if solver not in ("gurobi", "highs"):
-        raise DataError(f"solver {solver!r} is not one of auto, gurobi, highs")
+        raise UsageError(f"solver {solver!r} is not one of auto, gurobi, highs")
     return solver
 
 

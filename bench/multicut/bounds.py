@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.multicut.fixing import fit, probe
+from bench.multicut.graph import components
 from bench.multicut.packing import Cycles
-from bench.multicut.problem import Problem, components
+from bench.multicut.problem import CutProblem, DenseProblem
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.wheels import charged
 
@@ -20,7 +21,7 @@ EXACT = 1e-9
 class Bound(NamedTuple):
     """A lower bound on the disagreement: `offset` is due, and `cycles` prove the others of the costs left."""
 
-    rest: Problem
+    rest: CutProblem
     offset: float
     cycles: Cycles
     left: NDArray[np.float64]
@@ -32,9 +33,9 @@ class Bound(NamedTuple):
         return self.offset + self.cycles.bound
 
 
-def proven(problem: Problem, relaxation: Relaxation) -> Bound:
+def proven(problem: CutProblem, relaxation: Relaxation) -> Bound:
     """Make the prices of the relaxation prove a bound."""
-    if not len(relaxation.wheels.limit):
+    if not isinstance(problem, DenseProblem) or not len(relaxation.wheels.limit):
         return Bound(problem, 0.0, *fit(problem, relaxation.cycles))
     rest, offset = charged(problem, relaxation.wheels)
     return Bound(rest, offset, *fit(rest, relaxation.cycles))
@@ -47,7 +48,7 @@ def forced(bound: Bound, cutoff: float) -> tuple[NDArray[np.bool_], NDArray[np.b
     return if_cut > gap, if_joined > gap
 
 
-def undecided(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_]) -> int:
+def undecided(problem: CutProblem, join: NDArray[np.bool_], cut: NDArray[np.bool_]) -> int:
     """Count the edges that remain between the groups of joined nodes."""
     group = components(problem.n, problem.u, problem.v, join)
     return int(((group[problem.u] != group[problem.v]) & ~cut).sum())

@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bench.errors import DataError
+from bench.multicut.instance import Instance, as_instance
 from bench.multicut.packing import Cycles
-from bench.multicut.problem import Problem, pair_costs
+from bench.multicut.problem import CutProblem
 
 _UNREADABLE = (
     OSError,
@@ -41,7 +42,7 @@ BITS = 40
 
 @dataclass(frozen=True)
 class Certificate:
-    """Weighted conflicted cycles; save it, hand it on, and let `verify` or `verify_sparse` judge it."""
+    """Weighted conflicted cycles; save it, hand it on, and let `verify` judge it."""
 
     n: int
     """Number of nodes of the instance."""
@@ -81,9 +82,9 @@ class Certificate:
         return cls(n, start, node, weight, exponent, bound)
 
 
-def certify(problem: Problem, cycles: Cycles) -> Certificate:
+def certify(problem: CutProblem, cycles: Cycles) -> Certificate:
     """Turn cycles whose weights respect every |cost| into a certificate, rounding the weights down."""
-    largest = max(problem.cost.max(initial=0.0), -pair_costs(problem, cycles.u, cycles.v).min(initial=0.0))
+    largest = max(problem.cost.max(initial=0.0), -problem.pair_costs(cycles.u, cycles.v).min(initial=0.0))
     exponent = math.frexp(largest)[1] - BITS
     weight = np.floor(np.ldexp(cycles.weight, -exponent)).astype(np.int64)
     cycles, weight = cycles.take(weight > 0), weight[weight > 0]
@@ -92,28 +93,14 @@ def certify(problem: Problem, cycles: Cycles) -> Certificate:
     return Certificate(problem.n, start, node, weight, exponent, bound)
 
 
-def verify(certificate: Certificate, costs: NDArray[Any]) -> float:
-    """Check a certificate against a symmetric (n, n) matrix of finite costs.
+def verify(certificate: Certificate, costs: Instance | ArrayLike) -> float:
+    """Check a certificate against an instance, or a symmetric (n, n) matrix of finite costs.
 
     Returns the upper bound that it proves, computed anew. Raises `DataError` saying what is wrong with it.
     """
-    a, b = _pairs(certificate, len(costs))
-    positive = [row[x + 1 :][row[x + 1 :] > 0] for x, row in enumerate(costs)]
-    return _check(certificate, a, b, costs[a, b].astype(np.float64), np.concatenate(positive))
-
-
-def verify_sparse(
-    certificate: Certificate, n: int, i: NDArray[Any], j: NDArray[Any], cost: NDArray[Any]
-) -> float:
-    """Check a certificate against edges (i, j) with finite costs; repeated edges add up."""
-    a, b = _pairs(certificate, n)
-    key, where = np.unique(_key(n, i, j), return_inverse=True)
-    total = np.bincount(where, np.asarray(cost, np.float64), len(key)) if len(key) else np.empty(0)
-    wanted = _key(n, a, b)
-    at = np.searchsorted(key, wanted)
-    found = np.append(key, -1)[at] == wanted
-    value = np.where(found, np.append(total, 0.0)[at], 0.0)
-    return _check(certificate, a, b, value, total[(total > 0) & (key // n != key % n)])
+    instance = as_instance(costs)
+    a, b = _pairs(certificate, instance.n)
+    return _check(certificate, a, b, instance.pair_costs(a, b), instance.positive_costs())
 
 
 def _pairs(certificate: Certificate, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -183,7 +170,7 @@ def _key(n: int, i: NDArray[Any], j: NDArray[Any]) -> NDArray[np.int64]:
     return key
 
 
-def _nodes(problem: Problem, cycles: Cycles) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def _nodes(problem: CutProblem, cycles: Cycles) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Walk every path from u to v and list its nodes."""
     start = cycles.start + np.arange(len(cycles.start))
     return start, _walk(problem.u, problem.v, cycles, start)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -34,12 +36,16 @@ def greedy_dense(costs: ArrayLike, *, refine: bool = True, symmetrise: bool = Fa
     Memory: copies of the rows that are kept while contracting, mostly a fraction of `costs`; then 8 bytes
     per node and cluster.
     """
+    return contract_and_refine(check_matrix(costs, symmetrise=symmetrise), refine=refine)
+
+
+def contract_and_refine(costs: NDArray[Any], *, refine: bool) -> NDArray[np.int64]:
+    """Do what `greedy_dense` does with costs that have been checked."""
     from bench.multicut.gaec_dense import contract
     from bench.multicut.klj_dense import improve
 
-    c = check_matrix(costs, symmetrise=symmetrise)
-    labels = contract(c)
+    labels = contract(costs)
     if refine:
-        improve(c, labels, np.zeros(c.shape))
+        improve(costs, labels, np.zeros(costs.shape))
         labels = renumber(labels)
     return labels

@@ -11,27 +11,27 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bench.multicut.backends import Solver, choose
 from bench.multicut.bounds import Bound, forced, proven, undecided
 from bench.multicut.certificate import Certificate, certify
+from bench.multicut.costs import renumber
 from bench.multicut.fixing import Part, carry, fit, split
+from bench.multicut.graph import components
+from bench.multicut.instance import Instance, as_instance
 from bench.multicut.packing import Cycles, join, no_cycles, pack
-from bench.multicut.problem import Problem, components, disagreement, from_dense, from_sparse
+from bench.multicut.problem import CutProblem, DenseProblem, Labels
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
-from bench.multicut.rounding import Labels, better, greedy_partitions, improved, numbered
 from bench.multicut.separation import separate
 from bench.multicut.wheels import Wheels, carry_wheels, find_wheels, no_wheels
 
 Progress = Callable[[float, float], None]
 """`progress(objective so far, upper bound so far)`."""
-Known = tuple[Cycles, Wheels]
-"""Inequalities to start a relaxation with."""
 ACCURACIES = (1e-3, 1e-5, 0.0)
 """Relative accuracies of the relaxations of LARGE problems, from one to the next when one yields no more."""
 CASES = 4.0
@@ -80,8 +80,43 @@ class _Run:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
+@dataclass
+class _Node:
+    """A node of the search tree: a problem, and what is known of its partitions."""
+
+    problem: CutProblem
+    labels: Labels
+    """(n,) the best partition so far."""
+    cutoff: float = np.inf
+    """Partitions with a disagreement of this or more are of no interest: bounds hold for all others."""
+    cycles: Cycles = field(default_factory=no_cycles)
+    """To start the relaxation with."""
+    wheels: Wheels = field(default_factory=no_wheels)
+    """Likewise."""
+    depth: int = 0
+    relaxation: Relaxation | None = None
+    """Once it was needed."""
+
+    def __post_init__(self) -> None:
+        self.consider()
+
+    def consider(self, *partitions: Labels) -> None:
+        """Replace the partition by the best of these, if that is better, and lower the cutoff to it."""
+        best = self.problem.disagreement(self.labels)
+        for labels in partitions:
+            other = self.problem.disagreement(labels)
+            if other < best:
+                self.labels, best = labels, other
+        self.cutoff = min(self.cutoff, best)
+
+    def known(self) -> tuple[Cycles, Wheels]:
+        """Return the inequalities of the relaxation."""
+        assert self.relaxation is not None
+        return self.relaxation.cycles, self.relaxation.wheels
+
+
 def solve(
-    costs: NDArray[Any],
+    costs: Instance | ArrayLike,
     *,
     solver: Solver = "auto",
     time_limit: float | None = None,
@@ -89,78 +124,43 @@ def solve(
     certificate: bool = True,
     progress: Progress | None = None,
 ) -> Solution:
-    """Find a partition of a complete graph with the largest sum of costs within clusters, and prove it.
+    """Find a partition with the largest sum of costs within clusters, and prove it.
 
     Parameters
     ----------
-    costs : float32 or float64, shape (n, n), symmetric, finite
-        Positive wants join. The diagonal is ignored.
+    costs : an instance, or a symmetric matrix of finite costs, shape (n, n)
+        Positive costs favour a join. The diagonal is ignored. Clusters of `SparseCosts` are connected by
+        positive edges.
     solver : of linear and integer programs; `auto` takes Gurobi where a full licence is found, else HiGHS
-    time_limit : seconds of wall time, None for no limit. Looked at between steps, so a step may exceed it.
+    time_limit : seconds of wall time, None or infinite for no limit. Checked between steps, so a step may
+        exceed it.
     seed : of the linear and integer solver. Without a time limit equal input gives equal output.
     certificate : also return a proof of an upper bound that `certificate.verify` checks
     progress : called with the objective and the upper bound whenever they may have changed
 
     Raises
     ------
-    DataError : the costs are not such a matrix, or the licence of the solver asked for refuses the size.
+    DataError : no finite symmetric costs, or the licence of the solver asked for refuses the size.
+    UsageError : no such solver.
     """
-    from bench.multicut.dense import greedy_dense
-
-    run_start = time.perf_counter()
-    labels = greedy_dense(costs)
-    return _solve_all(from_dense(costs), labels, run_start, solver, time_limit, seed, certificate, progress)
-
-
-def solve_sparse(
-    n: int,
-    i: NDArray[Any],
-    j: NDArray[Any],
-    cost: NDArray[Any],
-    *,
-    solver: Solver = "auto",
-    time_limit: float | None = None,
-    seed: int = 0,
-    certificate: bool = True,
-    progress: Progress | None = None,
-) -> Solution:
-    """Like `solve`, on a graph of `n` nodes with edges (i, j), shape (m,) each; other pairs cost nothing.
-
-    Repeated edges add up. Clusters are connected by positive edges.
-    """
-    from bench.multicut.sparse import greedy_sparse
-
-    run_start = time.perf_counter()
-    problem = from_sparse(n, i, j, cost)
-    labels = greedy_sparse(n, i, j, cost)
-    return _solve_all(problem, labels, run_start, solver, time_limit, seed, certificate, progress)
-
-
-def _solve_all(
-    problem: Problem,
-    labels: Labels,
-    started: float,
-    solver: Solver,
-    time_limit: float | None,
-    seed: int,
-    want_certificate: bool,
-    progress: Progress | None,
-) -> Solution:
-    labels = np.asarray(labels, np.int64)
-    cost = disagreement(problem, labels)
+    started = time.perf_counter()
+    instance = as_instance(costs)
+    problem = instance.problem()
+    root = _Node(problem, instance.greedy())
+    cost = root.cutoff
     deadline = started + (np.inf if time_limit is None else time_limit)
     run = _Run(choose(solver), seed, deadline, started, progress, 0.1 * TOLERANCE * max(1.0, cost))
     run.seconds["greedy"] = time.perf_counter() - started
-    labels, lower, cycles = _solve(run, problem, labels, np.inf, (no_cycles(), no_wheels()), 0)
-    cost = disagreement(problem, labels)
+    lower, cycles = _solve(run, root)
+    cost = problem.disagreement(root.labels)
     lower = min(lower, cost)
     proof: Certificate | None = None
-    if want_certificate:
+    if certificate:
         with run.phase("certificate"):
-            proof = certify(problem, _polished(run, problem, labels, cycles))
+            proof = certify(problem, _polished(run, root, cycles))
     run.seconds["total"] = time.perf_counter() - started
     return Solution(
-        labels=numbered(labels),
+        labels=renumber(root.labels),
         objective=problem.positive - cost,
         upper_bound=problem.positive - lower,
         disagreement=cost,
@@ -172,13 +172,14 @@ def _solve_all(
     )
 
 
-def _polished(run: _Run, problem: Problem, labels: Labels, cycles: Cycles) -> Cycles:
+def _polished(run: _Run, root: _Node, cycles: Cycles) -> Cycles:
     """Raise the bound of the cycles alone towards the disagreement of the final partition."""
-    relaxation, cost = run.root, disagreement(problem, labels)
+    relaxation, problem = run.root, root.problem
+    cost = problem.disagreement(root.labels)
     if relaxation is None or len(relaxation.wheels.limit) or len(problem.u) <= LARGE:
         return cycles
     while cost - cycles.bound > run.scale and run.left() > 0:
-        new = relaxation.violated(labels, rough=True)
+        new = relaxation.violated(root.labels, rough=True)
         if not len(new.u):
             break
         relaxation.add(new)
@@ -190,53 +191,49 @@ def _polished(run: _Run, problem: Problem, labels: Labels, cycles: Cycles) -> Cy
     return cycles
 
 
-def _solve(
-    run: _Run, problem: Problem, labels: Labels, cutoff: float, known: Known, depth: int
-) -> tuple[Labels, float, Cycles]:
-    """Return a partition at least as good as `labels`, a lower bound, and the cycles it starts from.
-
-    Partitions with a disagreement of `cutoff` or more are of no interest: the bound holds for all others.
-    """
-    if depth and run.left() > 0:
+def _solve(run: _Run, node: _Node) -> tuple[float, Cycles]:
+    """Solve a node: improve its partition, return a lower bound and the cycles it starts from."""
+    problem = node.problem
+    if node.depth and run.left() > 0:
         with run.phase("rounding"):
-            labels = better(problem, labels, *greedy_partitions(problem))
-    labels, cycles, bound, relaxation = _tighten(run, problem, labels, cutoff, known, depth)
-    upper = disagreement(problem, labels)
-    lower, cutoff = bound.value, min(cutoff, upper)
-    if cutoff - lower <= run.scale or run.left() <= 0:
-        return labels, lower, cycles
+            node.consider(*problem.greedy_partitions())
+    cycles, bound = _tighten(run, node)
+    lower = bound.value
+    if node.cutoff - lower <= run.scale or run.left() <= 0:
+        return lower, cycles
     with run.phase("fixing"):
-        joined, cut = forced(bound, cutoff)
+        joined, cut = forced(bound, node.cutoff)
     if (joined & cut).any():  # nothing is better than the cutoff
-        return labels, cutoff, cycles
-    parts = split(problem, joined, cut, 1 + 2 * (cutoff - lower))
+        return node.cutoff, cycles
+    parts = split(problem, joined, cut, 1 + 2 * (node.cutoff - lower))
     if all(len(part.problem.u) < WORTH * len(problem.u) for part in parts):
-        known = bound.cycles, no_wheels() if relaxation is None else relaxation.wheels.used()
-        labels, raised = _solve_parts(run, problem, labels, cutoff, parts, joined, known, depth)
+        wheels = no_wheels() if node.relaxation is None else node.relaxation.wheels.used()
+        raised = _solve_parts(run, node, parts, joined, (bound.cycles, wheels))
     else:
-        labels, raised = _decide(run, problem, labels, lower, cutoff, relaxation, depth)
-    return labels, max(lower, raised), cycles
+        raised = _decide(run, node, lower)
+    return max(lower, raised), cycles
 
 
-def _tighten(
-    run: _Run, problem: Problem, labels: Labels, cutoff: float, known: Known, depth: int
-) -> tuple[Labels, Cycles, Bound, Relaxation | None]:
+def _tighten(run: _Run, node: _Node) -> tuple[Cycles, Bound]:
     """Raise the lower bound, and improve the partition on the way.
 
-    Returns the partition, the cycles of the best bound from cycles only, the best bound, the relaxation.
+    Returns the cycles of the best bound from cycles only, and the best bound.
     """
-    upper = min(cutoff, disagreement(problem, labels))
+    problem = node.problem
     with run.phase("packing"):
-        packed = pack(problem, lambda bound: upper - bound <= run.scale or (not depth and run.left() <= 0))
+        packed = pack(
+            problem,
+            lambda bound: node.cutoff - bound <= run.scale or (not node.depth and run.left() <= 0),
+        )
     best = plain = Bound(problem, 0.0, *packed)
-    if upper - best.value <= run.scale or run.left() <= 0:
-        return labels, plain.cycles, best, None
+    if node.cutoff - best.value <= run.scale or run.left() <= 0:
+        return plain.cycles, best
     run.used_solver = True
-    relaxation = Relaxation(problem, run.solver, run.seed)
-    relaxation.add_wheels(known[1])
+    node.relaxation = relaxation = Relaxation(problem, run.solver, run.seed)
+    relaxation.add_wheels(node.wheels)
     accuracies = list(ACCURACIES) if len(problem.u) > LARGE else [0.0]
     run.root = run.root or relaxation
-    new, rounds, last = join([plain.cycles, known[0]]), 0, 0.0
+    new, rounds, last = join([plain.cycles, node.cycles]), 0, 0.0
     while True:
         with run.phase("relaxation"):
             if len(new.u):
@@ -250,60 +247,66 @@ def _tighten(
         if not finished:
             break
         if rounds in (2, 4, 8) or rounds % 16 == 0:
-            labels = _round(run, problem, labels, relaxation)
-            upper = min(cutoff, disagreement(problem, labels))
-        if run.progress and not depth:
-            run.progress(problem.positive - upper, problem.positive - best.value)
+            _round(run, node, relaxation)
+        if run.progress and not node.depth:
+            run.progress(problem.positive - node.cutoff, problem.positive - best.value)
         rounds += 1
-        if upper - best.value <= run.scale or run.left() <= 0:
+        if node.cutoff - best.value <= run.scale or run.left() <= 0:
             break
         with run.phase("fixing"):
-            open_edges = undecided(problem, *forced(best, upper))
+            open_edges = undecided(problem, *forced(best, node.cutoff))
         if accuracies[0] and open_edges < WORTH * len(problem.u):
             break
         with run.phase("separation"):
-            new, wheels = relaxation.violated(labels, rough=accuracies[0] > 0), no_wheels()
-            slow = best.value - last < SLOW * (upper - best.value)
+            slow = best.value - last < SLOW * (node.cutoff - best.value)
             last = best.value
-            if ((depth and slow) or not len(new.u)) and problem.matrix.shape[0]:
-                wheels = find_wheels(problem, relaxation.point())
-                relaxation.add_wheels(wheels)
-                run.cuts += len(wheels.limit)
-        if accuracies[0] and not len(new.u) and not len(wheels.limit):
+            new, wheels = _violated(node, relaxation, rough=accuracies[0] > 0, slow=slow)
+            run.cuts += wheels
+        if accuracies[0] and not len(new.u) and not wheels:
             del accuracies[0]
-        elif not len(new.u) and not len(wheels.limit):
-            labels = _round(run, problem, labels, relaxation)
+        elif not len(new.u) and not wheels:
+            _round(run, node, relaxation)
             break
-    return labels, plain.cycles, best, relaxation
+    return plain.cycles, best
+
+
+def _violated(node: _Node, relaxation: Relaxation, *, rough: bool, slow: bool) -> tuple[Cycles, int]:
+    """Find violated cycles; and where those help little, add violated wheels. Returns how many of these."""
+    new = relaxation.violated(node.labels, rough=rough)
+    if not isinstance(node.problem, DenseProblem) or not ((node.depth and slow) or not len(new.u)):
+        return new, 0
+    wheels = find_wheels(node.problem, relaxation.point())
+    relaxation.add_wheels(wheels)
+    return new, len(wheels.limit)
 
 
 def _solve_parts(
-    run: _Run,
-    problem: Problem,
-    labels: Labels,
-    cutoff: float,
-    parts: list[Part],
-    joined: NDArray[np.bool_],
-    known: Known,
-    depth: int,
-) -> tuple[Labels, float]:
-    """Solve the parts one by one; what is between them costs the same in every partition left."""
+    run: _Run, node: _Node, parts: list[Part], joined: NDArray[np.bool_], known: tuple[Cycles, Wheels]
+) -> float:
+    """Solve the parts one by one, and return a lower bound.
+
+    What is between the parts costs the same in every partition that is left.
+    """
+    problem, cutoff = node.problem, node.cutoff
     group = components(problem.n, problem.u, problem.v, joined)
     alone = [np.arange(part.problem.n) for part in parts]
-    within = sum(disagreement(part.problem, each) for part, each in zip(parts, alone, strict=True))
-    between = disagreement(problem, _combined(group, parts, alone)) - within
+    within = sum(part.problem.disagreement(each) for part, each in zip(parts, alone, strict=True))
+    between = problem.disagreement(_combined(group, parts, alone)) - within
     found, bounds = alone, np.zeros(len(parts))
     for k, part in enumerate(parts):
         inner = np.empty(part.problem.n, np.int64)
-        inner[part.place] = labels[part.nodes]
+        inner[part.place] = node.labels[part.nodes]
         allowed = cutoff - between - (bounds.sum() - bounds[k])
-        place = np.full(problem.n, -1, np.int64)
-        place[part.nodes] = part.place
-        carried = carry(problem, known[0], part), no_wheels()
-        if part.problem.matrix.shape[0]:
-            carried = carried[0], carry_wheels(known[1], place, part.problem.n)
-        found[k], bounds[k], _ = _solve(run, part.problem, numbered(inner), allowed, carried, depth + 1)
-    return better(problem, labels, _combined(group, parts, found)), min(cutoff, between + bounds.sum())
+        cycles, wheels = carry(problem, known[0], part), no_wheels()
+        if isinstance(part.problem, DenseProblem):
+            place = np.full(problem.n, -1, np.int64)
+            place[part.nodes] = part.place
+            wheels = carry_wheels(known[1], place, part.problem.n)
+        child = _Node(part.problem, renumber(inner), allowed, cycles, wheels, node.depth + 1)
+        bounds[k], _ = _solve(run, child)
+        found[k] = child.labels
+    node.consider(_combined(group, parts, found))
+    return min(cutoff, between + float(bounds.sum()))
 
 
 def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
@@ -312,76 +315,59 @@ def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
     for part, labels in zip(parts, inner, strict=True):
         result[part.nodes] = offset + labels[part.place]
         offset += part.problem.n
-    return numbered(result)
+    return renumber(result)
 
 
-def _decide(
-    run: _Run,
-    problem: Problem,
-    labels: Labels,
-    lower: float,
-    cutoff: float,
-    relaxation: Relaxation | None,
-    depth: int,
-) -> tuple[Labels, float]:
-    """Decide what nothing forces: by cases where that raises the bound fast, else by integer programs."""
-    if relaxation is None:
-        return labels, lower
-    cut = relaxation.point().edge
+def _decide(run: _Run, node: _Node, lower: float) -> float:
+    """Decide what nothing forces: by branching where that raises the bound fast, else by integer programs.
+
+    Returns a lower bound.
+    """
+    if node.relaxation is None:
+        return lower
+    problem, cut = node.problem, node.relaxation.point().edge
     doubt = problem.cost * np.minimum(cut, 1 - cut)
-    in_reach = len(problem.u) <= FEW and cutoff - lower <= CASES * doubt.max(initial=0.0)
+    in_reach = len(problem.u) <= FEW and node.cutoff - lower <= CASES * doubt.max(initial=0.0)
     if in_reach or problem.n <= SMALL:
-        return _branch(run, problem, labels, cutoff, int(np.argmax(doubt)), relaxation, depth)
-    return _integer(run, problem, labels, cutoff, relaxation)
+        return _branch(run, node, int(np.argmax(doubt)))
+    return _integer(run, node, node.relaxation)
 
 
-def _branch(
-    run: _Run,
-    problem: Problem,
-    labels: Labels,
-    cutoff: float,
-    edge: int,
-    relaxation: Relaxation,
-    depth: int,
-) -> tuple[Labels, float]:
-    """Solve with one edge joined, then with it cut."""
+def _branch(run: _Run, node: _Node, edge: int) -> float:
+    """Solve with one edge joined and with it cut, first as it is in the best partition; return a bound."""
+    problem, labels = node.problem, node.labels
     one, none = np.zeros(len(problem.u), np.bool_), np.zeros(len(problem.u), np.bool_)
     one[edge] = True
     bounds = []
     together = labels[problem.u[edge]] == labels[problem.v[edge]]
     for joined, cut in ((one, none), (none, one)) if together else ((none, one), (one, none)):
-        parts = split(problem, joined, cut, 1 + cutoff)
-        labels, bound = _solve_parts(
-            run, problem, labels, cutoff, parts, joined, (relaxation.cycles, relaxation.wheels), depth
-        )
-        bounds.append(bound)
-        cutoff = min(cutoff, disagreement(problem, labels))
-    return labels, min(bounds)
+        parts = split(problem, joined, cut, 1 + node.cutoff)
+        bounds.append(_solve_parts(run, node, parts, joined, node.known()))
+    return min(bounds)
 
 
-def _integer(
-    run: _Run, problem: Problem, labels: Labels, cutoff: float, relaxation: Relaxation
-) -> tuple[Labels, float]:
-    """Solve integer programs, with more cycles each time, until one gives a partition."""
+def _integer(run: _Run, node: _Node, relaxation: Relaxation) -> float:
+    """Solve integer programs, with more cycles each time, until one gives a partition; return a bound."""
     lower = 0.0
     with run.phase("integer"):
         while run.left() > 0:
-            finished, bound = relaxation.solve_integer(run.left(), labels)
+            finished, bound = relaxation.solve_integer(run.left(), node.labels)
             lower = max(lower, bound)
-            labels = _round(run, problem, labels, relaxation)
-            if not finished or min(cutoff, disagreement(problem, labels)) - lower <= run.scale:
+            _round(run, node, relaxation)
+            if not finished or node.cutoff - lower <= run.scale:
                 break
-            new = separate(problem, relaxation.point(), labels, 1.0)
+            new = separate(node.problem, relaxation.point(), node.labels, 1.0)
             if not len(new.u):
                 break
             run.cuts += len(new.u)
             relaxation.add(new)
-    return labels, lower
+    return lower
 
 
-def _round(run: _Run, problem: Problem, labels: Labels, relaxation: Relaxation) -> Labels:
-    """Turn the relaxation's solution into partitions; return the best, or `labels` if none is better."""
+def _round(run: _Run, node: _Node, relaxation: Relaxation) -> None:
+    """Turn the relaxation's solution into partitions, and keep the best if it is better."""
+    problem = node.problem
     with run.phase("rounding"):
         edge = relaxation.point().edge
         rounded = [components(problem.n, problem.u, problem.v, edge < t) for t in THRESHOLDS]
-        return better(problem, labels, *(improved(problem, r) for r in rounded))
+        node.consider(*(problem.improved(r) for r in rounded))

@@ -8,24 +8,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bench.multicut.graph import Graph, components, pair_cost
 from bench.multicut.packing import Cycles
-from bench.multicut.problem import Problem, components, disagreement, from_dense, from_sparse, pair_cost
-
-DENSE_UP_TO = 1500
-"""Parts of a sparse graph with so few nodes become matrices."""
+from bench.multicut.problem import CutProblem, Piece
 
 
 class Part(NamedTuple):
     """An independent piece of an instance; its nodes are groups of the instance's nodes."""
 
-    problem: Problem
+    problem: CutProblem
     nodes: NDArray[np.int64]
     """(k,) the instance's nodes in this part..."""
     place: NDArray[np.int64]
     """(k,) ... and the part's node that each belongs to."""
 
 
-def fit(problem: Problem, cycles: Cycles) -> tuple[Cycles, NDArray[np.float64]]:
+def fit(problem: CutProblem, cycles: Cycles) -> tuple[Cycles, NDArray[np.float64]]:
     """Lower the weights until no edge and no pair carries more than its |cost|.
 
     Returns the cycles with a weight left, sorted by pair, and (m,) float64 what they leave of every
@@ -34,12 +32,12 @@ def fit(problem: Problem, cycles: Cycles) -> tuple[Cycles, NDArray[np.float64]]:
     order = np.lexsort((cycles.v, cycles.u))
     cycles = cycles.take(order[cycles.weight[order] > 0])
     left = problem.cost.copy()
-    weight = _fit(problem, cycles, left)
+    weight = _fit(problem.graph, cycles, left)
     return cycles._replace(weight=weight).take(weight > 0), left
 
 
 def probe(
-    problem: Problem, cycles: Cycles, left: NDArray[np.float64]
+    problem: CutProblem, cycles: Cycles, left: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find by how much the bound of the cycles rises when one positive edge is decided.
 
@@ -60,11 +58,11 @@ def probe(
     attracts and the other repels.
     """
     start, other, used = _incident_pairs(problem.n, cycles)
-    if_cut, if_joined = _probe(problem, left, start, other, used)
+    if_cut, if_joined = _probe(problem.graph, left, start, other, used)
     return if_cut, if_joined
 
 
-def split(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_], penalty: float) -> list[Part]:
+def split(problem: CutProblem, join: NDArray[np.bool_], cut: NDArray[np.bool_], penalty: float) -> list[Part]:
     """Contract the edges to `join`, remove those to `cut`, and separate what no longer hangs together.
 
     The cut edges become pairs that cost `penalty` > 0 when joined. Parts of one node are left out.
@@ -72,14 +70,14 @@ def split(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_], pen
     group = components(problem.n, problem.u, problem.v, join)
     size = int(group.max(initial=-1)) + 1
     gu, gv = group[problem.u].astype(np.int32), group[problem.v].astype(np.int32)
-    piece = components(size, gu, gv, ~cut)
-    count = np.bincount(piece)
-    node_piece = piece[group]
+    group_piece = components(size, gu, gv, ~cut)
+    count = np.bincount(group_piece)
+    node_piece = group_piece[group]
     parts = []
     order = np.argsort(node_piece, kind="stable")
     ends = np.cumsum(np.bincount(node_piece))
     rank = np.empty(size, np.int64)
-    by_piece = np.argsort(piece, kind="stable")
+    by_piece = np.argsort(group_piece, kind="stable")
     rank[by_piece] = np.arange(size) - np.repeat(np.cumsum(count) - count, count)
     place = rank[group]
     edge_order = np.argsort(node_piece[problem.u], kind="stable")
@@ -88,43 +86,17 @@ def split(problem: Problem, join: NDArray[np.bool_], cut: NDArray[np.bool_], pen
         nodes = order[(ends[k - 1] if k else 0) : ends[k]]
         edges = edge_order[(edge_ends[k - 1] if k else 0) : edge_ends[k]]
         edges = edges[node_piece[problem.v[edges]] == k]
-        apart = edges[cut[edges]]
-        if problem.matrix.shape[0] or count[k] <= DENSE_UP_TO:
-            matrix = np.zeros((count[k], count[k]))
-            if problem.matrix.shape[0]:
-                _contract_dense(problem.matrix, nodes, place, matrix)
-            else:
-                i, j, c = _pairs_within(problem, nodes, node_piece)
-                edges_kept = edges[~cut[edges]]
-                i = np.concatenate([i, problem.u[edges_kept]])
-                j = np.concatenate([j, problem.v[edges_kept]])
-                c = np.concatenate([c, problem.cost[edges_kept]])
-                np.add.at(matrix, (place[i], place[j]), c)
-                matrix += matrix.T
-            a, b = place[problem.u[apart]], place[problem.v[apart]]
-            matrix[a, b] = np.minimum(matrix[a, b], -penalty)
-            matrix[b, a] = matrix[a, b]
-            np.fill_diagonal(matrix, 0)
-            part = from_dense(matrix)
-        else:
-            i, j, c = _pairs_within(problem, nodes, node_piece)
-            i = np.concatenate([i, problem.u[edges]])
-            j = np.concatenate([j, problem.v[edges]])
-            # Parallel edges add up, so what must stay apart gets a penalty that outweighs all of them.
-            strong = -penalty - float(problem.cost[edges].sum())
-            c = np.concatenate([c, np.where(cut[edges], strong, problem.cost[edges])])
-            a, b = place[i], place[j]
-            part = from_sparse(int(count[k]), a[a != b], b[a != b], c[a != b])
-        parts.append(Part(part, nodes, place[nodes]))
+        piece = Piece(int(count[k]), nodes, place, int(k), node_piece, edges, cut[edges], penalty)
+        parts.append(Part(problem.contracted(piece), nodes, place[nodes]))
     return parts
 
 
-def carry(problem: Problem, cycles: Cycles, part: Part) -> Cycles:
+def carry(problem: CutProblem, cycles: Cycles, part: Part) -> Cycles:
     """Find what becomes of cycles in a part: those whose nodes are all in it, and still conflicted."""
     place = np.full(problem.n, -1, np.int64)
     place[part.nodes] = part.place
     longest = int(np.diff(cycles.start).max(initial=0))
-    walks, length = _carry(problem, cycles, part.problem, place, longest)
+    walks, length = _carry(problem.graph, cycles, part.problem.graph, place, longest)
     walks = np.unique(np.column_stack([walks, length]), axis=0)
     walks, length = walks[:, :-1], walks[:, -1]
     steps = np.arange(longest) < length[:, None]
@@ -138,7 +110,7 @@ def carry(problem: Problem, cycles: Cycles, part: Part) -> Cycles:
 
 
 @njit(cache=True)
-def _carry(problem: Problem, cycles: Any, part: Problem, place: Any, longest: int) -> tuple[Any, Any]:
+def _carry(graph: Graph, cycles: Any, part: Graph, place: Any, longest: int) -> tuple[Any, Any]:
     walks, length = np.zeros((cycles.u.size, longest + 1), np.int64), np.zeros(cycles.u.size, np.int64)
     count = 0
     for c in range(cycles.u.size):
@@ -149,7 +121,7 @@ def _carry(problem: Problem, cycles: Any, part: Problem, place: Any, longest: in
         good = walk[0] >= 0
         for a in range(cycles.start[c], cycles.start[c + 1]):
             e = cycles.edge[a]
-            x = problem.v[e] if problem.u[e] == x else problem.u[e]
+            x = graph.v[e] if graph.u[e] == x else graph.u[e]
             to = place[x]
             if not good or to < 0:
                 good = False
@@ -167,12 +139,12 @@ def _carry(problem: Problem, cycles: Any, part: Problem, place: Any, longest: in
 
 
 @njit(cache=True)
-def _fit(problem: Problem, cycles: Any, left: Any) -> Any:
+def _fit(graph: Graph, cycles: Any, left: Any) -> Any:
     weight = np.zeros(cycles.u.size)
     room = 0.0
     for c in range(weight.size):
         if c == 0 or cycles.u[c] != cycles.u[c - 1] or cycles.v[c] != cycles.v[c - 1]:
-            room = -pair_cost(problem, cycles.u[c], cycles.v[c])
+            room = -pair_cost(graph, cycles.u[c], cycles.v[c])
         w = min(cycles.weight[c], room)
         for a in range(cycles.start[c], cycles.start[c + 1]):
             w = min(w, left[cycles.edge[a]])
@@ -205,26 +177,26 @@ def _incident_pairs(n: int, cycles: Any) -> tuple[Any, Any, Any]:
 
 
 @njit(cache=True)
-def _probe(problem: Problem, left: Any, start: Any, other: Any, used: Any) -> tuple[Any, Any]:
-    n, m = problem.n, problem.u.size
-    dense = problem.matrix.shape[0] > 0
+def _probe(graph: Graph, left: Any, start: Any, other: Any, used: Any) -> tuple[Any, Any]:
+    n, m = graph.n, graph.u.size
+    dense = graph.dense
     if_cut, if_joined = left.copy(), np.zeros(m)
     taken, repel, attract = np.zeros(n), np.zeros(n), np.zeros(n)
     for a in range(n):
         for k in range(start[a], start[a + 1]):
             taken[other[k]] += used[k]
         if not dense:
-            for k in range(problem.row[a], problem.row[a + 1]):
-                repel[problem.other[k]] = -problem.pair_cost[k]
-        for h in range(problem.start[a], problem.start[a + 1]):
-            attract[problem.neighbour[h]] = left[problem.edge[h]]
-        for h in range(problem.start[a], problem.start[a + 1]):
-            b, e = problem.neighbour[h], problem.edge[h]
-            for g in range(problem.start[b], problem.start[b + 1]):
-                w, pull = problem.neighbour[g], left[problem.edge[g]]
+            for k in range(graph.row[a], graph.row[a + 1]):
+                repel[graph.other[k]] = -graph.pair_cost[k]
+        for h in range(graph.start[a], graph.start[a + 1]):
+            attract[graph.neighbour[h]] = left[graph.edge[h]]
+        for h in range(graph.start[a], graph.start[a + 1]):
+            b, e = graph.neighbour[h], graph.edge[h]
+            for g in range(graph.start[b], graph.start[b + 1]):
+                w, pull = graph.neighbour[g], left[graph.edge[g]]
                 if w == a or pull <= 0:
                     continue
-                push = -np.float64(problem.matrix[a, w]) if dense else repel[w]
+                push = -np.float64(graph.matrix[a, w]) if dense else repel[w]
                 if push > 0:
                     if_joined[e] += max(0.0, min(pull, push - taken[w]))
                 elif a < b:
@@ -232,31 +204,8 @@ def _probe(problem: Problem, left: Any, start: Any, other: Any, used: Any) -> tu
         for k in range(start[a], start[a + 1]):
             taken[other[k]] = 0
         if not dense:
-            for k in range(problem.row[a], problem.row[a + 1]):
-                repel[problem.other[k]] = 0
-        for h in range(problem.start[a], problem.start[a + 1]):
-            attract[problem.neighbour[h]] = 0
+            for k in range(graph.row[a], graph.row[a + 1]):
+                repel[graph.other[k]] = 0
+        for h in range(graph.start[a], graph.start[a + 1]):
+            attract[graph.neighbour[h]] = 0
     return if_cut, if_joined
-
-
-@njit(cache=True)
-def _contract_dense(costs: Any, nodes: Any, place: Any, matrix: Any) -> None:
-    for a in range(nodes.size):
-        x = nodes[a]
-        for b in range(nodes.size):
-            matrix[place[x], place[nodes[b]]] += costs[x, nodes[b]]
-
-
-def _pairs_within(
-    problem: Problem, nodes: NDArray[np.int64], piece: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """List the negative pairs of a sparse graph with both ends in `nodes`, a whole piece."""
-    length = np.diff(problem.row)[nodes]
-    i = np.repeat(nodes, length)
-    at = np.repeat(problem.row[nodes] - np.cumsum(length) + length, length) + np.arange(length.sum())
-    j = problem.other[at].astype(np.int64)
-    keep = (i < j) & (piece[i] == piece[j])
-    return i[keep], j[keep], problem.pair_cost[at][keep]
-
-
-__all__ = ["Part", "disagreement", "fit", "probe", "split"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.multicut.costs import check_edges, check_matrix, costs_from_probabilities, log_odds
-
-
-@dataclass(frozen=True)
-class Instance:
-    """A complete graph (`matrix`) or a sparse one (`i`, `j`, `cost`); the other is None."""
-
-    n: int
-    matrix: NDArray[Any] | None = None
-    i: NDArray[np.int32] | None = None
-    j: NDArray[np.int32] | None = None
-    cost: NDArray[Any] | None = None
-
-    def shifted(self, shift: float) -> Instance:
-        """Return the instance with all costs shifted; see `costs.thresholds_to_shifts`."""
-        matrix, cost = ((None if c is None else c + c.dtype.type(shift)) for c in (self.matrix, self.cost))
-        return replace(self, matrix=matrix, cost=cost)
+from bench.multicut.costs import costs_from_probabilities, log_odds
+from bench.multicut.instance import DenseCosts, Instance, SparseCosts
 
 
 def read_instance(
@@ -66,17 +50,15 @@ def read_instance(
         raise DataError(f"{path}: {error}") from None
 
 
-def _dense(matrix: NDArray[Any], probabilities: bool, symmetrise: bool, prior: float | None) -> Instance:
+def _dense(matrix: NDArray[Any], probabilities: bool, symmetrise: bool, prior: float | None) -> DenseCosts:
     if probabilities:
-        matrix = costs_from_probabilities(matrix, prior=prior)
-        return Instance(len(matrix), matrix)
+        return DenseCosts(costs_from_probabilities(matrix, prior=prior))
     if prior is not None:
         raise DataError("a prior is for join probabilities; the file holds costs")
-    matrix = check_matrix(matrix, symmetrise=symmetrise)
-    return Instance(len(matrix), matrix)
+    return DenseCosts(matrix, symmetrise=symmetrise)
 
 
-def _sparse(arrays: dict[str, NDArray[Any]], probabilities: bool, prior: float | None) -> Instance:
+def _sparse(arrays: dict[str, NDArray[Any]], probabilities: bool, prior: float | None) -> SparseCosts:
     i, j, cost = (_required(arrays, name) for name in ("i", "j", "cost"))
     if probabilities:
         cost = log_odds(cost, prior)
@@ -90,7 +72,7 @@ def _sparse(arrays: dict[str, NDArray[Any]], probabilities: bool, prior: float |
         n = max((int(end.max()) + 1 for end in (i, j) if end.size and end.dtype.kind in "iu"), default=0)
         if not n:
             raise DataError("there are no edges, and no n that says how many nodes there are")
-    return Instance(n, None, *check_edges(n, i, j, cost))
+    return SparseCosts(n, i, j, cost)
 
 
 def _required(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:

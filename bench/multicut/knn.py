@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.errors import DataError
 from bench.multicut.calibration import Calibration, from_labelled_pairs, without_labels
-from bench.multicut.io import Instance
+from bench.multicut.instance import DenseCosts, Instance, SparseCosts
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -31,6 +31,8 @@ class LabelledPairs(NamedTuple):
     i: NDArray[np.integer]  # (k,)
     j: NDArray[np.integer]  # (k,)
     same: NDArray[np.bool_]  # (k,)
+    prior: float | None = None
+    """Share of joins among all pairs of images, if it differs from that among these."""
 
 
 def features_to_costs(
@@ -38,7 +40,6 @@ def features_to_costs(
     metric: Metric = "cosine",
     *,
     labelled: LabelledPairs | None = None,
-    prior: float | None = None,
     neighbours: int = 15,
     dense_limit: int = DENSE_LIMIT,
     seed: int = 0,
@@ -50,7 +51,6 @@ def features_to_costs(
     features : float, shape (n, d)
     metric : similarity is the cosine, or minus the Euclidean distance.
     labelled : pairs to calibrate with. None: see `calibration.without_labels` for what is assumed then.
-    prior : share of joins among all pairs, if it differs from that among the labelled ones.
     neighbours : nearest neighbours per image, and random other images, for more than `dense_limit` images.
     dense_limit : images up to which the instance is a complete graph.
     seed : of the random pairs and of the approximate search.
@@ -71,7 +71,7 @@ def features_to_costs(
     if labelled is not None:
         _check_labelled(labelled, n)
         known = pair_similarity(x, labelled.i, labelled.j, metric)
-        calibration = from_labelled_pairs(known, labelled.same, prior)
+        calibration = from_labelled_pairs(known, labelled.same, labelled.prior)
     elif n < 3:
         raise DataError(f"{n} images are too few to calibrate without labelled pairs")
     dense = n <= max(dense_limit, neighbours)
@@ -138,7 +138,7 @@ def similarity_matrix(a: NDArray[np.float32], b: NDArray[np.float32], metric: Me
     return np.asarray(-np.sqrt(np.maximum(square, 0)), np.float32)
 
 
-def _all_pairs(x: NDArray[np.float32], metric: Metric, calibration: Calibration) -> Instance:
+def _all_pairs(x: NDArray[np.float32], metric: Metric, calibration: Calibration) -> DenseCosts:
     n = len(x)
     costs = np.empty((n, n), np.float32)
     for start in range(0, n, 512):
@@ -147,7 +147,7 @@ def _all_pairs(x: NDArray[np.float32], metric: Metric, calibration: Calibration)
         (costs + costs.T) / np.float32(2)
     )  # products of blocks round differently in the two directions
     np.fill_diagonal(costs, 0)
-    return Instance(n, costs)
+    return DenseCosts(costs)
 
 
 def _edges(
@@ -156,12 +156,12 @@ def _edges(
     j: NDArray[np.int64],
     metric: Metric,
     calibration: Calibration,
-) -> Instance:
+) -> SparseCosts:
     n = len(x)
     key = np.unique(np.minimum(i, j) * n + np.maximum(i, j))
     i, j = key // n, key % n
     cost = calibration.costs(pair_similarity(x, i, j, metric))
-    return Instance(n, None, i.astype(np.int32), j.astype(np.int32), cost)
+    return SparseCosts(n, i, j, cost)
 
 
 def _random_pairs(
@@ -186,7 +186,7 @@ def _checked(features: NDArray[Any], metric: Metric) -> NDArray[np.float32]:
 
 
 def _check_labelled(labelled: LabelledPairs, n: int) -> None:
-    i, j, same = (np.asarray(a) for a in labelled)
+    i, j, same = (np.asarray(a) for a in labelled[:3])
     if not i.shape == j.shape == same.shape or i.ndim != 1 or not i.size:
         raise DataError(
             f"labelled pairs i {i.shape}, j {j.shape}, same {same.shape} must have one length > 0"

@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bench.multicut.problem import Problem
+from bench.multicut.graph import Graph
+from bench.multicut.problem import CutProblem
 
 LENGTHS = (2, 3, 4, 6, 8)
 CHUNK = 20_000
@@ -69,7 +70,7 @@ def join(parts: list[Cycles]) -> Cycles:
 
 
 def pack(
-    problem: Problem, enough: Callable[[float], bool] = lambda _: False
+    problem: CutProblem, enough: Callable[[float], bool] = lambda _: False
 ) -> tuple[Cycles, NDArray[np.float64]]:
     """Pack conflicted cycles of growing length until no more fit or `enough(bound so far)`.
 
@@ -93,7 +94,9 @@ def pack(
             if enough(bound):
                 return join(parts), left
             last = min(first + CHUNK, problem.n)
-            new = Cycles(*_pack_from(problem, left, length, first, last, head, following, pairs, weights))
+            new = Cycles(
+                *_pack_from(problem.graph, left, length, first, last, head, following, pairs, weights)
+            )
             parts.append(new)
             following = np.concatenate([following, np.empty(len(new.u), np.int64)])
             pairs, weights = np.concatenate([pairs, new.v]), np.concatenate([weights, new.weight])
@@ -123,7 +126,7 @@ def _link(u: Any, count: int, head: Any, following: Any) -> None:
 
 @njit(cache=True)
 def _pack_from(
-    problem: Problem,
+    graph: Graph,
     left: Any,
     length: int,
     first: int,
@@ -134,22 +137,22 @@ def _pack_from(
     weights: Any,
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Pack cycles with paths of up to `length` edges from the nodes in [first, last)."""
-    dense = problem.matrix.shape[0] > 0
-    room = np.zeros(problem.n)  # room[y]: what is left of |cost| of the pair (x, y), y > x
-    known = np.zeros(problem.n, np.bool_)
-    seen = np.full(problem.n, -1, np.int64)
-    by_edge, by_node = np.empty(problem.n, np.int64), np.empty(problem.n, np.int64)
-    queue, depth = np.empty(problem.n, np.int64), np.empty(problem.n, np.int64)
+    dense = graph.dense
+    room = np.zeros(graph.n)  # room[y]: what is left of |cost| of the pair (x, y), y > x
+    known = np.zeros(graph.n, np.bool_)
+    seen = np.full(graph.n, -1, np.int64)
+    by_edge, by_node = np.empty(graph.n, np.int64), np.empty(graph.n, np.int64)
+    queue, depth = np.empty(graph.n, np.int64), np.empty(graph.n, np.int64)
     u, v, start = np.empty(256, np.int32), np.empty(256, np.int32), np.zeros(257, np.int64)
     edge, weight = np.empty(1024, np.int32), np.empty(256, np.float64)
     k = 0
     stamp = 0
     for x in range(first, last):
         if not dense:
-            if problem.row[x] == problem.row[x + 1]:
+            if graph.row[x] == graph.row[x + 1]:
                 continue
-            for p in range(problem.row[x], problem.row[x + 1]):
-                room[problem.other[p]] = -problem.pair_cost[p]
+            for p in range(graph.row[x], graph.row[x + 1]):
+                room[graph.other[p]] = -graph.pair_cost[p]
         # A dense row is read only where the search arrives; what earlier lengths used is taken off at once.
         touched = 0
         c = head[x]
@@ -157,7 +160,7 @@ def _pack_from(
             y = pairs[c]
             if dense and not known[y]:
                 known[y] = True
-                room[y] = -problem.matrix[x, y]
+                room[y] = -graph.matrix[x, y]
             room[y] -= weights[c]
             touched += 1
             c = following[c]
@@ -173,8 +176,8 @@ def _pack_from(
             while at < size:
                 a = queue[at]
                 at += 1
-                for h in range(problem.start[a], problem.start[a + 1]):
-                    e, b = problem.edge[h], problem.neighbour[h]
+                for h in range(graph.start[a], graph.start[a + 1]):
+                    e, b = graph.edge[h], graph.neighbour[h]
                     if seen[b] == stamp or left[e] <= TINY:
                         continue
                     seen[b] = stamp
@@ -185,7 +188,7 @@ def _pack_from(
                         size += 1
                     if b <= x:
                         continue
-                    free = -np.float64(problem.matrix[x, b]) if dense and not known[b] else room[b]
+                    free = -np.float64(graph.matrix[x, b]) if dense and not known[b] else room[b]
                     if free <= TINY:
                         continue
                     w, y, hops = free, b, 0
@@ -222,6 +225,6 @@ def _pack_from(
                     break
                 known[v[c]] = False
         else:
-            for p in range(problem.row[x], problem.row[x + 1]):
-                room[problem.other[p]] = 0
+            for p in range(graph.row[x], graph.row[x + 1]):
+                room[graph.other[p]] = 0
     return u[:k].copy(), v[:k].copy(), start[: k + 1].copy(), edge[: start[k]].copy(), weight[:k].copy()

@@ -1,178 +1,208 @@
-"""A multicut instance as the exact solver sees it: positive edges as lists, negative pairs on demand."""
+"""A multicut instance as the exact solver sees it: a complete or a sparse graph, with the same methods."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bench.multicut.graph import Graph, disagreement, incidence, pair_cost, pair_costs, positive_pairs
 
-class Problem(NamedTuple):
-    """Positive edges in full, negative pairs in a matrix or in rows.
+Labels = NDArray[np.int64]
+
+DENSE_UP_TO = 1500
+"""Pieces of a sparse graph with up to this many nodes become matrices."""
+
+
+class Piece(NamedTuple):
+    """What becomes of a connected piece of a problem: which nodes merge, and which must stay apart."""
+
+    size: int
+    """Nodes of the new problem."""
+    nodes: NDArray[np.int64]
+    """(k,) old nodes in the piece."""
+    place: NDArray[np.int64]
+    """(n,) the new node of every old one; meaningful for `nodes` only."""
+    number: int
+    """Of this piece."""
+    home: NDArray[np.int64]
+    """(n,) number of the piece that each old node is in."""
+    edges: NDArray[np.int64]
+    """Positions of the positive edges with both ends in the piece."""
+    cut: NDArray[np.bool_]
+    """For each of `edges`, whether its ends must stay apart."""
+    penalty: float
+    """> 0; cost of joining ends that must stay apart."""
+
+
+class CutProblem(ABC):
+    """Positive edges, and negative pairs.
 
     A partition's *disagreement* is the sum of |cost| over positive edges that it cuts and negative
     pairs that it joins. Objective = `positive` - disagreement, so the least disagreement is sought.
     """
 
-    n: int
-    u: NDArray[np.int32]
-    """(m,) smaller end of every positive edge; edges in lexicographic order."""
-    v: NDArray[np.int32]
-    cost: NDArray[np.float64]
-    """(m,) > 0."""
-    start: NDArray[np.int64]
-    """(n + 1,) the edges at node x are `edge[start[x]:start[x + 1]]`, their other ends `neighbour[...]`."""
-    neighbour: NDArray[np.int32]
-    edge: NDArray[np.int32]
-    matrix: NDArray[Any]
-    """(n, n) costs of a complete graph, or (0, 0)."""
-    row: NDArray[np.int64]
-    """(n + 1,) sparse graphs: the negative pairs (x, y) are at `row[x]:row[x + 1]`, by ascending y."""
-    other: NDArray[np.int32]
-    pair_cost: NDArray[np.float64]
-    """< 0."""
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        """For compiled code."""
+        self.n = graph.n
+        self.u, self.v, self.cost = graph.u, graph.v, graph.cost
+        """(m,) each: ends u < v and costs > 0 of the positive edges, in lexicographic order."""
 
     @property
     def positive(self) -> float:
-        """Sum of the positive costs: the objective nobody can beat."""
+        """Sum of the positive costs: an upper bound of the objective."""
         return float(self.cost.sum())
 
+    def disagreement(self, labels: Labels) -> float:
+        """Return the disagreement of a partition, labels (n,)."""
+        return float(disagreement(self.graph, labels))
 
-def from_dense(costs: NDArray[Any]) -> Problem:
-    """Read a symmetric (n, n) float32 or float64 matrix without copying it; its diagonal is ignored."""
-    costs = np.ascontiguousarray(costs)
-    u, v, cost = _positive_pairs(costs)
-    nothing = np.zeros(len(costs) + 1, np.int64), np.empty(0, np.int32), np.empty(0)
-    return Problem(len(costs), u, v, cost, *_incidence(len(costs), u, v), costs, *nothing)
+    def pair_cost(self, x: int, y: int) -> float:
+        """Return the cost of the pair (x, y) if it is negative or the graph is complete, else 0."""
+        return float(pair_cost(self.graph, x, y))
+
+    def pair_costs(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+        """Return `pair_cost` of every (x[k], y[k])."""
+        costs: NDArray[np.float64] = pair_costs(self.graph, x, y)
+        return costs
+
+    @abstractmethod
+    def greedy_partitions(self) -> list[Labels]:
+        """Return what greedy searches find, for upper bounds inside the search tree."""
+
+    @abstractmethod
+    def improved(self, labels: Labels) -> Labels:
+        """Return `labels`, or what a local search makes of them."""
+
+    @abstractmethod
+    def contracted(self, piece: Piece) -> CutProblem:
+        """Return the problem that remains of a piece: parallel edges add up."""
+
+    @abstractmethod
+    def upper_matrix(self) -> NDArray[np.float64]:
+        """Return the costs of all pairs x < y as a matrix (n, n); ignore its lower triangle."""
 
 
-def from_sparse(n: int, i: NDArray[Any], j: NDArray[Any], cost: NDArray[Any]) -> Problem:
-    """Read edges (i, j) with costs, shape (m,) each; repeated edges add up, self loops do not count."""
-    low, high = np.minimum(i, j).astype(np.int64), np.maximum(i, j).astype(np.int64)
-    key, value = (low * n + high)[low < high], np.asarray(cost, np.float64)[low < high]
-    if not (np.diff(key) > 0).all():
-        key, where = np.unique(key, return_inverse=True)
-        value = np.bincount(where, value, len(key)) if len(key) else np.empty(0)
-    u, v = (key // max(n, 1)).astype(np.int32), (key % max(n, 1)).astype(np.int32)
-    plus, minus = value > 0, value < 0
-    minus_value = value[minus]
-    row, other, pair = _incidence(n, u[minus], v[minus])
-    up, vp = u[plus], v[plus]
-    no_matrix = np.empty((0, 0))
-    return Problem(n, up, vp, value[plus], *_incidence(n, up, vp), no_matrix, row, other, minus_value[pair])
+class DenseProblem(CutProblem):
+    """A complete graph: every pair has a cost."""
+
+    @classmethod
+    def of(cls, costs: NDArray[Any]) -> DenseProblem:
+        """Read a symmetric (n, n) float32 or float64 matrix without copying it; its diagonal is ignored."""
+        costs = np.ascontiguousarray(costs)
+        u, v, cost = positive_pairs(costs)
+        nothing = np.zeros(len(costs) + 1, np.int64), np.empty(0, np.int32), np.empty(0)
+        return cls(Graph(len(costs), u, v, cost, *incidence(len(costs), u, v), True, costs, *nothing))
+
+    def repriced(
+        self, cost: NDArray[np.float64], x: NDArray[np.int64], y: NDArray[np.int64], pair: NDArray[np.float64]
+    ) -> DenseProblem:
+        """Return the problem with costs (m,) >= 0 of its positive edges, and `pair` <= 0 of pairs (x, y)."""
+        matrix = self.graph.matrix.astype(np.float64)
+        matrix[self.u, self.v] = matrix[self.v, self.u] = cost
+        matrix[x, y] = matrix[y, x] = pair
+        return DenseProblem(self.graph._replace(cost=cost, matrix=matrix))
+
+    def greedy_partitions(self) -> list[Labels]:
+        """Return what contraction and Kernighan-Lin find."""
+        from bench.multicut.gaec_dense import contract
+
+        return [self.improved(contract(self.graph.matrix.copy()))]
+
+    def improved(self, labels: Labels) -> Labels:
+        """Run Kernighan-Lin from `labels`."""
+        from bench.multicut.klj_dense import improve
+
+        labels = labels.copy()
+        improve(self.graph.matrix, labels, np.zeros((self.n, self.n)))
+        return labels
+
+    def contracted(self, piece: Piece) -> DenseProblem:
+        matrix = np.zeros((piece.size, piece.size))
+        _contract(self.graph.matrix, piece.nodes, piece.place, matrix)
+        return _with_penalties(matrix, self, piece)
+
+    def upper_matrix(self) -> NDArray[np.float64]:
+        return self.graph.matrix.astype(np.float64)
+
+
+class SparseProblem(CutProblem):
+    """A sparse graph: pairs without an edge cost nothing."""
+
+    @classmethod
+    def of(cls, n: int, i: NDArray[Any], j: NDArray[Any], cost: NDArray[Any]) -> SparseProblem:
+        """Read edges (i, j) with costs, shape (m,) each; repeated edges add up, self loops do not count."""
+        low, high = np.minimum(i, j).astype(np.int64), np.maximum(i, j).astype(np.int64)
+        key, value = (low * n + high)[low < high], np.asarray(cost, np.float64)[low < high]
+        if not (np.diff(key) > 0).all():
+            key, where = np.unique(key, return_inverse=True)
+            value = np.bincount(where, value, len(key)) if len(key) else np.empty(0)
+        u, v = (key // max(n, 1)).astype(np.int32), (key % max(n, 1)).astype(np.int32)
+        plus, minus = value > 0, value < 0
+        row, other, pair = incidence(n, u[minus], v[minus])
+        up, vp = u[plus], v[plus]
+        positive = n, up, vp, value[plus], *incidence(n, up, vp)
+        return cls(Graph(*positive, False, np.empty((0, 0)), row, other, value[minus][pair]))
+
+    def greedy_partitions(self) -> list[Labels]:
+        """Return nothing: on sparse graphs only the whole instance is searched greedily."""
+        return []
+
+    def improved(self, labels: Labels) -> Labels:
+        """Return `labels` as they are."""
+        return labels
+
+    def contracted(self, piece: Piece) -> CutProblem:
+        """Return the piece, as a matrix up to `DENSE_UP_TO` nodes."""
+        i, j, pair = self._pairs_within(piece)
+        if piece.size <= DENSE_UP_TO:
+            edges = piece.edges[~piece.cut]
+            matrix = np.zeros((piece.size, piece.size))
+            a, b = piece.place[np.append(i, self.u[edges])], piece.place[np.append(j, self.v[edges])]
+            np.add.at(matrix, (a, b), np.append(pair, self.cost[edges]))
+            matrix += matrix.T
+            return _with_penalties(matrix, self, piece)
+        # Parallel edges add up, so what must stay apart gets a penalty that outweighs all of them.
+        cost = self.cost[piece.edges]
+        strong = -piece.penalty - float(cost.sum())
+        cost = np.append(pair, np.where(piece.cut, strong, cost))
+        a, b = piece.place[np.append(i, self.u[piece.edges])], piece.place[np.append(j, self.v[piece.edges])]
+        return SparseProblem.of(piece.size, a[a != b], b[a != b], cost[a != b])
+
+    def upper_matrix(self) -> NDArray[np.float64]:
+        graph, matrix = self.graph, np.zeros((self.n, self.n))
+        matrix[self.u, self.v] = self.cost
+        matrix[np.repeat(np.arange(self.n), np.diff(graph.row)), graph.other] = graph.pair_cost
+        return np.asarray(np.triu(matrix))
+
+    def _pairs_within(self, piece: Piece) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """List the negative pairs with both ends in a piece."""
+        graph, nodes = self.graph, piece.nodes
+        length = np.diff(graph.row)[nodes]
+        i = np.repeat(nodes, length)
+        at = np.repeat(graph.row[nodes] - np.cumsum(length) + length, length) + np.arange(length.sum())
+        j = graph.other[at].astype(np.int64)
+        keep = (i < j) & (piece.home[j] == piece.number)
+        return i[keep], j[keep], graph.pair_cost[at][keep]
+
+
+def _with_penalties(matrix: NDArray[np.float64], problem: CutProblem, piece: Piece) -> DenseProblem:
+    """Forbid the joins that a piece forbids, in the matrix of its costs."""
+    apart = piece.edges[piece.cut]
+    a, b = piece.place[problem.u[apart]], piece.place[problem.v[apart]]
+    matrix[a, b] = np.minimum(matrix[a, b], -piece.penalty)
+    matrix[b, a] = matrix[a, b]
+    np.fill_diagonal(matrix, 0)
+    return DenseProblem.of(matrix)
 
 
 @njit(cache=True)
-def disagreement(problem: Problem, labels: NDArray[np.int64]) -> float:
-    """Sum of |cost| over the positive edges that `labels` (n,) cut and the negative pairs they join."""
-    total = 0.0
-    for e in range(problem.u.size):
-        if labels[problem.u[e]] != labels[problem.v[e]]:
-            total += problem.cost[e]
-    if problem.matrix.shape[0] == 0:
-        for x in range(problem.n):
-            for k in range(problem.row[x], problem.row[x + 1]):
-                if x < problem.other[k] and labels[x] == labels[problem.other[k]]:
-                    total -= problem.pair_cost[k]
-        return total
-    order = np.argsort(labels, kind="mergesort")
-    for a in range(problem.n):
-        x = order[a]
-        for b in range(a + 1, problem.n):
-            y = order[b]
-            if labels[x] != labels[y]:
-                break
-            total -= min(np.float64(problem.matrix[x, y]), 0.0)
-    return total
-
-
-@njit(cache=True)
-def pair_cost(problem: Problem, x: int, y: int) -> float:
-    """Cost of the pair (x, y) if it is negative or the graph is complete, else 0."""
-    if problem.matrix.shape[0] > 0:
-        return np.float64(problem.matrix[x, y])
-    low, high = problem.row[x], problem.row[x + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if problem.other[middle] < y:
-            low = middle + 1
-        else:
-            high = middle
-    return problem.pair_cost[low] if low < problem.row[x + 1] and problem.other[low] == y else 0.0
-
-
-@njit(cache=True)
-def pair_costs(problem: Problem, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
-    """`pair_cost` of every (x[k], y[k])."""
-    result = np.empty(x.size)
-    for k in range(x.size):
-        result[k] = pair_cost(problem, x[k], y[k])
-    return result
-
-
-@njit(cache=True)
-def components(
-    n: int, u: NDArray[np.int32], v: NDArray[np.int32], use: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Connected component of each of `n` nodes over the edges with `use`, numbered by first appearance."""
-    parent = np.arange(n)
-    for e in range(u.size):
-        if use[e]:
-            a, b = u[e], v[e]
-            while parent[a] != a:
-                parent[a] = parent[parent[a]]
-                a = parent[a]
-            while parent[b] != b:
-                parent[b] = parent[parent[b]]
-                b = parent[b]
-            if a < b:
-                parent[b] = a
-            else:
-                parent[a] = b
-    labels = np.empty(n, np.int64)
-    count = 0
-    for x in range(n):
-        if parent[x] == x:
-            labels[x] = count
-            count += 1
-        else:
-            labels[x] = labels[parent[x]]
-    return labels
-
-
-@njit(cache=True)
-def _positive_pairs(costs: Any) -> tuple[Any, Any, Any]:
-    n = costs.shape[0]
-    count = 0
-    for x in range(n):
-        for y in range(x + 1, n):
-            count += costs[x, y] > 0
-    u, v, cost = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.float64)
-    at = 0
-    for x in range(n):
-        for y in range(x + 1, n):
-            if costs[x, y] > 0:
-                u[at], v[at], cost[at] = x, y, costs[x, y]
-                at += 1
-    return u, v, cost
-
-
-@njit(cache=True)
-def _incidence(n: int, u: Any, v: Any) -> tuple[Any, Any, Any]:
-    start = np.zeros(n + 1, np.int64)
-    for e in range(u.size):
-        start[u[e] + 1] += 1
-        start[v[e] + 1] += 1
-    for x in range(n):
-        start[x + 1] += start[x]
-    fill = start[:-1].copy()
-    neighbour, edge = np.empty(2 * u.size, np.int32), np.empty(2 * u.size, np.int32)
-    for e in range(u.size):
-        a, b = u[e], v[e]
-        neighbour[fill[a]], edge[fill[a]] = b, e
-        fill[a] += 1
-        neighbour[fill[b]], edge[fill[b]] = a, e
-        fill[b] += 1
-    return start, neighbour, edge
+def _contract(costs: Any, nodes: Any, place: Any, matrix: Any) -> None:
+    for a in range(nodes.size):
+        x = nodes[a]
+        for b in range(nodes.size):
+            matrix[place[x], place[nodes[b]]] += costs[x, nodes[b]]

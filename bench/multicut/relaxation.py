@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bench.multicut.backends import make_model
 from bench.multicut.firstorder import FirstOrder
 from bench.multicut.packing import Cycles, join, no_cycles
-from bench.multicut.problem import Problem, pair_costs
+from bench.multicut.problem import CutProblem
 from bench.multicut.separation import Point, Separation
 from bench.multicut.wheels import Wheels, covering, join_wheels, no_wheels
 
@@ -32,7 +32,7 @@ class Relaxation:
     pairs have no column, and are 0, until a cycle needs them.
     """
 
-    def __init__(self, problem: Problem, solver: Literal["gurobi", "highs"], seed: int) -> None:
+    def __init__(self, problem: CutProblem, solver: Literal["gurobi", "highs"], seed: int) -> None:
         self.problem = problem
         self._model, self._rough = make_model(solver, seed), FirstOrder()
         self._added: list[Any] = []  # columns and rows, in turn; the two solvers read on when they are needed
@@ -69,7 +69,7 @@ class Relaxation:
         n = self.problem.n
         key = wheels.a.astype(np.int64) * n + wheels.b
         edge_key = self.problem.u.astype(np.int64) * n + self.problem.v
-        is_edge = pair_costs(self.problem, wheels.a, wheels.b) > 0
+        is_edge = self.problem.pair_costs(wheels.a, wheels.b) > 0
         edges = np.searchsorted(edge_key, key[is_edge])
         self._add_columns(edges, key[~is_edge])
         column = np.empty(len(key), np.int64)
@@ -153,7 +153,7 @@ class Relaxation:
     def _add_pairs(self, new: NDArray[np.int64]) -> None:
         n = self.problem.n
         column = self._columns + np.arange(len(new))
-        self._append(-pair_costs(self.problem, new // n, new % n))
+        self._append(-self.problem.pair_costs(new // n, new % n))
         pairs, columns = np.concatenate([self._pairs, new]), np.concatenate([self._pair_column, column])
         order = np.argsort(pairs)
         self._pairs, self._pair_column = pairs[order], columns[order]

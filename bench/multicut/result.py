@@ -1,20 +1,21 @@
-"""What the exact solver returns."""
+"""What the solvers return."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.multicut.certificate import Certificate
+if TYPE_CHECKING:
+    from bench.multicut.certificate import Certificate
 
 TOLERANCE = 1e-6
 """`optimal` means: bound and objective differ by at most this share of the larger of 1 and the sum of
 |cost| that the partition goes against, which is the smallest natural scale."""
 
-Status = Literal["optimal", "time_limit"]
+Status = Literal["optimal", "time_limit", "greedy"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Solution:
     disagreement: float
     """Sum of |cost| over positive pairs cut and negative pairs joined."""
     status: Status
-    """`optimal` only if `gap` is 0 within `TOLERANCE`; else the time ran out."""
+    """`optimal` only if `gap` is 0 within `TOLERANCE`; `time_limit` if the time ran out before; `greedy` from
+    the greedy solver, which tries to prove nothing."""
     solver: str
-    """Which solver ran: highs, gurobi, or none if none was needed."""
+    """Which solver ran: greedy; highs or gurobi; or none if the exact solver needed neither."""
     seconds: dict[str, float]
-    """Wall time per phase: greedy, packing, relaxation, rounding, fixing, integer; and total."""
+    """Wall time per phase: greedy, packing, relaxation, rounding, fixing, integer; and total.
+    Of the greedy solver only the total."""
     cuts: int
     """Conflicted cycles that became rows of a linear program."""
     certificate: Certificate | None

@@ -8,8 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bench.multicut.graph import Graph
 from bench.multicut.packing import Cycles, grown
-from bench.multicut.problem import Problem
+from bench.multicut.problem import CutProblem
 
 HOP = 1e-3
 """Added to every edge's length, so that of equally short paths the one with fewest edges is found."""
@@ -31,7 +32,7 @@ class Point(NamedTuple):
 
 
 def separate(
-    problem: Problem, point: Point, labels: NDArray[np.int64], share: float, least: float = VIOLATED
+    problem: CutProblem, point: Point, labels: NDArray[np.int64], share: float, least: float = VIOLATED
 ) -> Cycles:
     """Find conflicted cycles whose values sum to less than 1 at `share * point + (1 - share) * labels`.
 
@@ -62,7 +63,7 @@ class Separation:
     """
 
     def __init__(
-        self, problem: Problem, share: float, least: float = VIOLATED, per_edge: int = PER_EDGE
+        self, problem: CutProblem, share: float, least: float = VIOLATED, per_edge: int = PER_EDGE
     ) -> None:
         self._problem = problem
         self._share = share
@@ -86,9 +87,9 @@ class Separation:
         else:
             fallen = point.pair[np.searchsorted(pairs, self._pairs)] < self._pair - UNCHANGED
             self._look[self._pairs[fallen] // problem.n] = True
-            _mark_near(problem, edge, edge < self._edge - UNCHANGED, self._look)
+            _mark_near(problem.graph, edge, edge < self._edge - UNCHANGED, self._look)
         self._labels, self._pairs, self._pair, self._edge = labels, pairs, point.pair, edge
-        found = Cycles(*_search(problem, point, edge, labels, share, self._least, self._look))
+        found = Cycles(*_search(problem.graph, point, edge, labels, share, self._least, self._look))
         order = np.argsort(-found.weight, kind="stable")
         return found.take(order[_thin(found, order, np.zeros(len(problem.u), np.int32), self._per_edge)])
 
@@ -109,14 +110,14 @@ def _thin(cycles: Any, order: Any, used: Any, per_edge: int) -> Any:
 
 
 @njit(cache=True)
-def _mark_near(problem: Problem, length: Any, chosen: Any, near: Any) -> None:
+def _mark_near(graph: Graph, length: Any, chosen: Any, near: Any) -> None:
     """Set `near` for all nodes that reach an end of a chosen edge within distance 1."""
-    distance = np.full(problem.n, np.inf)
+    distance = np.full(graph.n, np.inf)
     key, node = np.empty(64), np.empty(64, np.int64)
     size = 0
     for e in range(chosen.size):
         if chosen[e]:
-            for x in (problem.u[e], problem.v[e]):
+            for x in (graph.u[e], graph.v[e]):
                 if distance[x] > 0:
                     distance[x] = 0
                     key, node = grown(key, size + 1), grown(node, size + 1)
@@ -129,8 +130,8 @@ def _mark_near(problem: Problem, length: Any, chosen: Any, near: Any) -> None:
         if d > distance[a]:
             continue
         near[a] = True
-        for h in range(problem.start[a], problem.start[a + 1]):
-            b, longer = problem.neighbour[h], d + length[problem.edge[h]]
+        for h in range(graph.start[a], graph.start[a + 1]):
+            b, longer = graph.neighbour[h], d + length[graph.edge[h]]
             if longer < distance[b] and longer < 1:
                 distance[b] = longer
                 key, node = grown(key, size + 1), grown(node, size + 1)
@@ -140,11 +141,11 @@ def _mark_near(problem: Problem, length: Any, chosen: Any, near: Any) -> None:
 
 @njit(cache=True)
 def _search(
-    problem: Problem, point: Point, length: Any, labels: Any, share: float, least: float, look: Any
+    graph: Graph, point: Point, length: Any, labels: Any, share: float, least: float, look: Any
 ) -> tuple[Any, Any, Any, Any, Any]:
     """Search from the nodes to `look` at, and clear that mark where nothing is found."""
-    n = problem.n
-    dense = problem.matrix.shape[0] > 0
+    n = graph.n
+    dense = graph.dense
     negative, joined = np.zeros(n, np.bool_), np.zeros(n)
     distance, by_edge, by_node = np.full(n, np.inf), np.empty(n, np.int64), np.empty(n, np.int64)
     true = np.zeros(n)
@@ -158,11 +159,11 @@ def _search(
         if not look[x]:
             continue
         if not dense:
-            if problem.row[x] == problem.row[x + 1]:
+            if graph.row[x] == graph.row[x + 1]:
                 look[x] = False
                 continue
-            for p in range(problem.row[x], problem.row[x + 1]):
-                negative[problem.other[p]] = True
+            for p in range(graph.row[x], graph.row[x + 1]):
+                negative[graph.other[p]] = True
         for p in range(point.row[x], point.row[x + 1]):
             joined[point.other[p]] = point.pair[p]
         distance[x] = true[x] = 0
@@ -177,21 +178,21 @@ def _search(
             if final[a]:
                 continue
             final[a] = True
-            if a > x and ((problem.matrix[x, a] < 0) if dense else negative[a]):
+            if a > x and ((graph.matrix[x, a] < 0) if dense else negative[a]):
                 missing = 1 - true[a] - share * joined[a] - (1 - share) * (labels[x] == labels[a])
                 if missing > least:
                     who[violated], gap[violated] = a, missing
                     violated += 1
-            for h in range(problem.start[a], problem.start[a + 1]):
-                b = problem.neighbour[h]
-                z = length[problem.edge[h]]
+            for h in range(graph.start[a], graph.start[a + 1]):
+                b = graph.neighbour[h]
+                z = length[graph.edge[h]]
                 d = distance[a] + z + HOP
                 if d < distance[b] and true[a] + z < 1 - least:
                     if distance[b] == np.inf:
                         reached[touched] = b
                         touched += 1
                         final[b] = False
-                    distance[b], by_edge[b], by_node[b] = d, problem.edge[h], a
+                    distance[b], by_edge[b], by_node[b] = d, graph.edge[h], a
                     true[b] = true[a] + z
                     heap_key, heap_node = grown(heap_key, size + 1), grown(heap_node, size + 1)
                     _push(heap_key, heap_node, size, d, b)
@@ -219,8 +220,8 @@ def _search(
         for p in range(point.row[x], point.row[x + 1]):
             joined[point.other[p]] = 0
         if not dense:
-            for p in range(problem.row[x], problem.row[x + 1]):
-                negative[problem.other[p]] = False
+            for p in range(graph.row[x], graph.row[x + 1]):
+                negative[graph.other[p]] = False
     return u[:k].copy(), v[:k].copy(), start[: k + 1].copy(), edge[: start[k]].copy(), weight[:k].copy()
 
 

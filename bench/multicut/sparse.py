@@ -38,14 +38,20 @@ def greedy_sparse(
     goes by its smallest node; with clusters of very many neighbours the order may differ.
     Memory beside the input: 8 bytes a half-edge for float32 costs, 16 for float64, and about 100 a node.
     """
-    u, v, c = check_edges(n, i, j, cost)
-    start, half = adjacency(n, u, v, c)
+    return contract_and_refine(n, *check_edges(n, i, j, cost), refine=refine)
+
+
+def contract_and_refine(
+    n: int, u: NDArray[np.int32], v: NDArray[np.int32], cost: NDArray[Any], *, refine: bool
+) -> NDArray[np.int64]:
+    """Do what `greedy_sparse` does with edges that have been checked."""
+    start, half = adjacency(n, u, v, cost)
     labels = contract(start, half)
     if refine:
         from bench.multicut import klj_sparse
 
         del half  # contracted; the next one takes its place
-        start, half = adjacency(n, u, v, c)
+        start, half = adjacency(n, u, v, cost)
         klj_sparse.improve(start, half, labels)
         labels = klj_sparse.components(start, half, labels)
     return labels

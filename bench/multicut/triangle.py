@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.multicut.backends import make_model
-from bench.multicut.problem import Problem, components
+from bench.multicut.graph import components
+from bench.multicut.problem import CutProblem
 
 
 def solve_triangles(
-    problem: Problem,
+    problem: CutProblem,
     labels: NDArray[np.int64],
     solver: Literal["gurobi", "highs"],
     seed: int,
@@ -37,7 +38,7 @@ def solve_triangles(
     """
     n = problem.n
     a, b = np.triu_indices(n, 1)
-    cost = _matrix(problem)[a, b]
+    cost = problem.upper_matrix()[a, b]
     number = np.zeros((n, n), np.int64)
     number[a, b] = number[b, a] = np.arange(len(a))
     i, j, k = (t.ravel() for t in np.meshgrid(*[np.arange(n)] * 3, indexing="ij"))
@@ -52,12 +53,3 @@ def solve_triangles(
     if result.x is not None:
         labels = components(n, a.astype(np.int32), b.astype(np.int32), result.x < 0.5)
     return labels, result.bound - cost[cost < 0].sum()
-
-
-def _matrix(problem: Problem) -> NDArray[np.float64]:
-    if problem.matrix.shape[0]:
-        return problem.matrix.astype(np.float64)
-    matrix = np.zeros((problem.n, problem.n))
-    matrix[problem.u, problem.v] = problem.cost
-    matrix[np.repeat(np.arange(problem.n), np.diff(problem.row)), problem.other] = problem.pair_cost
-    return np.asarray(np.triu(matrix))

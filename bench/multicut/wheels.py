@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bench.multicut.packing import grown
-from bench.multicut.problem import Problem, pair_costs
+from bench.multicut.problem import CutProblem, DenseProblem
 from bench.multicut.separation import Point
 
 LEAST = 0.02
@@ -68,15 +68,15 @@ def join_wheels(one: Wheels, two: Wheels) -> Wheels:
     )
 
 
-def covering(problem: Problem, wheels: Wheels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def covering(problem: CutProblem, wheels: Wheels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rewrite in values z of the relaxation: `sum coefficient z >= lower`; per pair, and per inequality."""
-    positive = pair_costs(problem, wheels.a, wheels.b) > 0
+    positive = problem.pair_costs(wheels.a, wheels.b) > 0
     constant = np.append(np.where(positive, wheels.sign, 0.0), 0.0)
     filled = np.add.reduceat(constant, wheels.start[:-1]) if len(wheels.limit) else np.empty(0)
     return np.where(positive, wheels.sign, -wheels.sign), filled - wheels.limit
 
 
-def charged(problem: Problem, wheels: Wheels) -> tuple[Problem, float]:
+def charged(problem: DenseProblem, wheels: Wheels) -> tuple[DenseProblem, float]:
     """Pay for the inequalities out of the costs of a complete graph.
 
     Returns a problem with other |cost| and a number. A partition's disagreement in `problem` is at least
@@ -85,20 +85,17 @@ def charged(problem: Problem, wheels: Wheels) -> tuple[Problem, float]:
     n, m = problem.n, len(problem.u)
     coefficient, lower = covering(problem, wheels)
     key = wheels.a.astype(np.int64) * n + wheels.b
-    is_edge = pair_costs(problem, wheels.a, wheels.b) > 0
+    is_edge = problem.pair_costs(wheels.a, wheels.b) > 0
     edge = np.searchsorted(problem.u.astype(np.int64) * n + problem.v, key[is_edge])
     pair, place = np.unique(key[~is_edge], return_inverse=True)
     load = coefficient * np.repeat(wheels.weight, np.diff(wheels.start))
     left = problem.cost - np.bincount(edge, load[is_edge], m)
     a, b = pair // n, pair % n
-    left_pair = -pair_costs(problem, a, b) - np.bincount(place, load[~is_edge], len(pair))
+    left_pair = -problem.pair_costs(a, b) - np.bincount(place, load[~is_edge], len(pair))
     # Weights a little too large would leave less than nothing, and z up to 1 costs less than nothing.
     owed = np.minimum(left, 0.0).sum() + np.minimum(left_pair, 0.0).sum()
     left, left_pair = np.maximum(left, 0.0), np.maximum(left_pair, 0.0)
-    matrix = problem.matrix.astype(np.float64)
-    matrix[problem.u, problem.v] = matrix[problem.v, problem.u] = left
-    matrix[a, b] = matrix[b, a] = -left_pair
-    return problem._replace(cost=left, matrix=matrix), float(wheels.weight @ lower + owed)
+    return problem.repriced(left, a, b, -left_pair), float(wheels.weight @ lower + owed)
 
 
 def carry_wheels(wheels: Wheels, place: NDArray[np.int64], n: int) -> Wheels:
@@ -125,7 +122,7 @@ def carry_wheels(wheels: Wheels, place: NDArray[np.int64], n: int) -> Wheels:
     return Wheels(start, low, high, sign, limit[keep], np.zeros(keep.sum()))
 
 
-def find_wheels(problem: Problem, point: Point) -> Wheels:
+def find_wheels(problem: DenseProblem, point: Point) -> Wheels:
     """Find violated inequalities at a point, at most two for every centre."""
     n = problem.n
     x = np.zeros((n, n))

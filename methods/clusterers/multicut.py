@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from bench.interfaces import Clusterer, Count, Unit
+from bench.multicut.policy import AUTO_SECONDS, SolverName, policy
 
 if TYPE_CHECKING:
     from bench.interfaces import Labels, Run, ToCluster
-    from bench.multicut.io import Instance
+    from bench.multicut.instance import Instance
     from bench.multicut.result import Solution
 
 
@@ -28,10 +29,10 @@ class Multicut(Clusterer):
         "join_probabilities",
     )
 
-    solver: Literal["auto", "greedy", "exact", "gurobi", "highs"] = "auto"
+    solver: SolverName = "auto"
     """`greedy` (GAEC, then KLj); `exact`, with Gurobi where a licence for the size is found and HiGHS
     otherwise; one of these two by name; or `auto`: exact up to 300 images, greedy beyond."""
-    time_limit: Annotated[float, Field(gt=0), Unit("s")] | None = 60.0
+    time_limit: Annotated[float, Field(gt=0), Unit("s")] | None = AUTO_SECONDS
     """Of the exact solver; null for none. When it is reached the best partition so far counts, the record
     says `time_limit`, and the result depends on the speed of the machine."""
     prior: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -57,11 +58,10 @@ class Multicut(Clusterer):
         if data.n < 3 and data.join_probabilities is None:
             return np.zeros(data.n, np.int64)
         instance = self._instance(data)
-        exact = self.solver in ("exact", "gurobi", "highs") or (self.solver == "auto" and data.n <= 300)
-        if not exact:
+        if policy(instance.n, self.solver).greedy:  # whose bound nobody needs here
             run.facts["solver"], run.facts["status"] = "greedy", "greedy"
-            return _greedy(instance)
-        solution = self._exact(instance, run)
+            return instance.greedy()
+        solution = self._solve(instance, run)
         run.facts["solver"], run.facts["status"] = solution.solver, solution.status
         run.facts["objective"], run.facts["upper_bound"] = solution.objective, solution.upper_bound
         run.facts["gap"], run.facts["cuts"] = solution.gap, solution.cuts
@@ -69,17 +69,17 @@ class Multicut(Clusterer):
 
     def _instance(self, data: ToCluster) -> Instance:
         from bench.multicut.costs import costs_from_probabilities, thresholds_to_shifts
-        from bench.multicut.io import Instance
+        from bench.multicut.instance import DenseCosts
         from bench.multicut.knn import features_to_costs
 
+        instance: Instance
         if data.join_probabilities is not None:
-            instance = Instance(data.n, costs_from_probabilities(data.join_probabilities, prior=self.prior))
+            instance = DenseCosts(costs_from_probabilities(data.join_probabilities, prior=self.prior))
         else:
             assert data.features is not None
             instance = features_to_costs(
                 data.features,
                 self.metric,
-                prior=self.prior,
                 neighbours=min(self.neighbours, data.n - 1),
                 dense_limit=self.all_pairs,
             )
@@ -87,29 +87,13 @@ class Multicut(Clusterer):
             return instance
         return instance.shifted(float(thresholds_to_shifts([self.threshold])[0]))
 
-    def _exact(self, instance: Instance, run: Run) -> Solution:
-        from bench.multicut.exact import solve, solve_sparse
+    def _solve(self, instance: Instance, run: Run) -> Solution:
+        import math
 
-        backend: Any = self.solver if self.solver in ("gurobi", "highs") else "auto"
+        from bench.multicut import solve
 
         def progress(objective: float, bound: float) -> None:
             run.report(0, None, f"objective {objective:.6g}, bound {bound:.6g}")
 
-        options: dict[str, Any] = {"solver": backend, "time_limit": self.time_limit, "progress": progress}
-        if instance.matrix is not None:
-            return solve(instance.matrix, certificate=False, **options)
-        assert instance.i is not None
-        assert instance.j is not None
-        assert instance.cost is not None
-        return solve_sparse(instance.n, instance.i, instance.j, instance.cost, certificate=False, **options)
-
-
-def _greedy(instance: Instance) -> Labels:
-    from bench.multicut import greedy_dense, greedy_sparse
-
-    if instance.matrix is not None:
-        return greedy_dense(instance.matrix)
-    assert instance.i is not None
-    assert instance.j is not None
-    assert instance.cost is not None
-    return greedy_sparse(instance.n, instance.i, instance.j, instance.cost)
+        limit = math.inf if self.time_limit is None else self.time_limit
+        return solve(instance, self.solver, time_limit=limit, progress=progress)

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.errors import DataError
-from bench.multicut.certificate import Certificate, certify, verify, verify_sparse
-from bench.multicut.exact import solve, solve_sparse
+from bench.multicut.certificate import Certificate, certify, verify
+from bench.multicut.exact import solve
+from bench.multicut.instance import SparseCosts
 from bench.multicut.packing import pack
-from bench.multicut.problem import from_dense
+from bench.multicut.problem import DenseProblem
 from bench.multicut.result import Solution
 from tests.multicut.oracles import KINDS, best_objective, edges, planted, symmetric
 
@@ -56,19 +57,19 @@ def test_what_is_verified_holds_in_rational_arithmetic(kind):
         exactly = proven_exactly(certificate, costs)
         assert exactly <= bound <= exactly + Fraction(abs(bound)) / 10**14 + Fraction(10) ** -300
         assert best_objective(costs) <= bound + 1e-12
-        assert verify_sparse(certificate, n, *edges(costs)) == pytest.approx(bound, rel=1e-14)
+        assert verify(certificate, SparseCosts(n, *edges(costs))) == pytest.approx(bound, rel=1e-14)
 
 
 def test_a_tight_relaxation_proves_the_optimum():
     costs = planted(60, 0.7, seed=1)
     solution = solve(costs)
     assert verify(proof(solution), costs) == pytest.approx(solution.objective, rel=1e-6)
-    sparse = solve_sparse(60, *edges(costs))
-    assert verify_sparse(proof(sparse), 60, *edges(costs)) == pytest.approx(solution.objective, rel=1e-6)
+    sparse = SparseCosts(60, *edges(costs))
+    assert verify(proof(solve(sparse)), sparse) == pytest.approx(solution.objective, rel=1e-6)
 
 
 def test_packing_alone_is_a_certificate():
-    problem = from_dense(COSTS)
+    problem = DenseProblem.of(COSTS)
     cycles, left = pack(problem)
     certificate = certify(problem, cycles)
     assert verify(certificate, COSTS) == pytest.approx(problem.positive - cycles.bound)
@@ -127,7 +128,7 @@ def test_corrupted_certificates_are_refused(what):
         with pytest.raises(DataError, match="certificate refused"):
             verify(wrong, COSTS)
         with pytest.raises(DataError, match="certificate refused"):
-            verify_sparse(wrong, 40, *edges(COSTS))
+            verify(wrong, SparseCosts(40, *edges(COSTS)))
 
 
 @settings(max_examples=200)
@@ -153,7 +154,7 @@ def test_another_instance_is_refused():
     i, j, cost = edges(COSTS)
     used = (i == GOOD.node[0]) | (j == GOOD.node[0])
     with pytest.raises(DataError, match="certificate refused"):
-        verify_sparse(GOOD, 40, i[~used], j[~used], cost[~used])
+        verify(GOOD, SparseCosts(40, i[~used], j[~used], cost[~used]))
 
 
 def test_files_that_are_no_certificates_are_refused(tmp_path):

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.errors import DataError
+from bench.errors import UsageError
 from bench.multicut import exact
-from bench.multicut.certificate import Certificate, verify, verify_sparse
-from bench.multicut.exact import solve, solve_sparse
-from bench.multicut.problem import disagreement, from_dense
+from bench.multicut.certificate import Certificate, verify
+from bench.multicut.exact import solve
+from bench.multicut.instance import SparseCosts
+from bench.multicut.problem import DenseProblem
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.result import TOLERANCE, Solution
 from bench.multicut.triangle import solve_triangles
@@ -39,11 +40,11 @@ def test_small_instances_agree_with_all_partitions(kind, seed):
     for n in range(1, 9):
         costs = symmetric(n, rng, kind)
         best = best_objective(costs)
-        dense, sparse = solve(costs), solve_sparse(n, *edges(costs))
+        dense, sparse = solve(costs), solve(SparseCosts(n, *edges(costs)))
         assert_proven(dense, costs, best)
         assert_proven(sparse, costs, best)
         verify(proof(dense), costs)
-        verify_sparse(proof(sparse), n, *edges(costs))
+        verify(proof(sparse), SparseCosts(n, *edges(costs)))
         single = costs.astype(np.float32)
         assert_proven(solve(single), single.astype(float), best_objective(single.astype(float)))
 
@@ -62,11 +63,11 @@ def test_tied_costs_agree_with_all_partitions(n, data):
 @pytest.mark.parametrize("noise", [0.7, 1.0, 1.5])
 def test_medium_instances_agree_with_the_triangle_program(n, noise):
     costs = planted(n, noise, seed=n)
-    problem = from_dense(costs)
+    problem = DenseProblem.of(costs)
     labels, bound = solve_triangles(problem, np.arange(n), "highs", 0, np.inf)
-    assert disagreement(problem, labels) == pytest.approx(bound, rel=1e-6)
+    assert problem.disagreement(labels) == pytest.approx(bound, rel=1e-6)
     assert_proven(solve(costs), costs, objective(costs, labels))
-    assert_proven(solve_sparse(n, *edges(costs)), costs, objective(costs, labels))
+    assert_proven(solve(SparseCosts(n, *edges(costs))), costs, objective(costs, labels))
 
 
 @pytest.mark.parametrize("noise", [0.8, 0.95])
@@ -81,12 +82,12 @@ def test_forced_decisions_change_no_optimum(monkeypatch, noise):
 @pytest.mark.parametrize("as_matrix", [True, False])
 def test_parts_of_sparse_graphs_agree_as_matrices_and_as_lists(monkeypatch, as_matrix):
     if not as_matrix:
-        monkeypatch.setattr("bench.multicut.fixing.DENSE_UP_TO", 0)
+        monkeypatch.setattr("bench.multicut.problem.DENSE_UP_TO", 0)
     rng = np.random.default_rng(5)
     for seed in range(6):
         costs = planted(24, 1.3, seed) * (rng.random((24, 24)) < 0.6)
         costs = np.triu(costs, 1) + np.triu(costs, 1).T
-        solution = solve_sparse(24, *edges(costs))
+        solution = solve(SparseCosts(24, *edges(costs)))
         assert_proven(solution, costs, solve(costs).objective)
 
 
@@ -116,23 +117,23 @@ def test_trivial_instances_need_no_solver(costs, clusters):
     solution = solve(costs)
     assert (solution.status, solution.solver, solution.gap) == ("optimal", "none", 0.0)
     assert solution.labels.max() + 1 == clusters
-    assert solve_sparse(len(costs), *edges(costs)).labels.max() + 1 == clusters
+    assert solve(SparseCosts(len(costs), *edges(costs))).labels.max() + 1 == clusters
 
 
 def test_a_graph_without_edges():
     nothing = np.empty(0, np.int64)
-    solution = solve_sparse(3, nothing, nothing, np.empty(0))
+    costs = SparseCosts(3, nothing, nothing, np.empty(0))
+    solution = solve(costs)
     assert solution.labels.tolist() == [0, 1, 2]
-    assert verify_sparse(proof(solution), 3, nothing, nothing, np.empty(0)) <= 1e-300
+    assert verify(proof(solution), costs) <= 1e-300
 
 
 def test_repeated_edges_add_up_and_loops_do_not_count():
-    i, j = np.array([0, 1, 0, 2]), np.array([1, 0, 2, 2])
-    cost = np.array([2.0, -3.0, 1.0, 5.0])
-    solution = solve_sparse(3, i, j, cost)
+    costs = SparseCosts(3, [0, 1, 0, 2], [1, 0, 2, 2], [2.0, -3.0, 1.0, 5.0])
+    solution = solve(costs)
     assert solution.labels.tolist() == [0, 1, 0]
     assert solution.objective == 1.0
-    assert verify_sparse(proof(solution), 3, i, j, cost) == pytest.approx(1.0)
+    assert verify(proof(solution), costs) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -190,12 +191,12 @@ def test_stopping_between_cases_leaves_valid_bounds(monkeypatch, when):
 
 @pytest.mark.parametrize("bounds", [(3.0, 5.0), (5.0, 3.0)])
 def test_the_bound_of_two_cases_is_the_smaller(monkeypatch, bounds):
-    problem, labels = from_dense(planted(12, 0.5, 0)), np.zeros(12, np.int64)
+    problem, labels = DenseProblem.of(planted(12, 0.5, 0)), np.zeros(12, np.int64)
     told = iter(bounds)
-    monkeypatch.setattr(exact, "_solve_parts", lambda *_: (labels, next(told)))
+    monkeypatch.setattr(exact, "_solve_parts", lambda *_: next(told))
     run = exact._Run("highs", 0, np.inf, 0.0, None, 0.0)
-    relaxation = Relaxation(problem, "highs", 0)
-    assert exact._branch(run, problem, labels, 9.0, 0, relaxation, 0) == (labels, 3.0)
+    node = exact._Node(problem, labels, relaxation=Relaxation(problem, "highs", 0))
+    assert exact._branch(run, node, 0) == 3.0
 
 
 def test_progress_is_told_rising_objectives_and_falling_bounds():
@@ -208,5 +209,5 @@ def test_progress_is_told_rising_objectives_and_falling_bounds():
 
 
 def test_an_unknown_solver_is_refused():
-    with pytest.raises(DataError, match="auto, gurobi, highs"):
+    with pytest.raises(UsageError, match="auto, gurobi, highs"):
         solve(np.ones((3, 3)), solver="cplex")  # type: ignore[arg-type]  # what users may pass

@@ -9,7 +9,7 @@ from bench.errors import DataError
 from bench.multicut import backends
 from bench.multicut.backends import LICENCE_LIMIT, choose, gurobi_is_licensed, make_model
 from bench.multicut.exact import solve
-from bench.multicut.problem import disagreement, from_dense
+from bench.multicut.problem import DenseProblem
 from bench.multicut.triangle import solve_triangles
 from tests.multicut.oracles import best_objective, planted, symmetric
 
@@ -88,10 +88,10 @@ def test_the_triangle_program(solver):
     rng = np.random.default_rng(1)
     for n in (3, 5, 8):
         costs = symmetric(n, rng, "normal")
-        problem = from_dense(costs)
+        problem = DenseProblem.of(costs)
         labels, bound = solve_triangles(problem, np.arange(n), solver, 0, np.inf)
         assert problem.positive - bound == pytest.approx(best_objective(costs))
-        assert disagreement(problem, labels) == pytest.approx(bound)
+        assert problem.disagreement(labels) == pytest.approx(bound)
 
 
 def test_the_bundled_licence_refuses_large_models_in_one_sentence(monkeypatch):

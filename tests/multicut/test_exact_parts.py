@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from bench.multicut.fixing import fit, probe, split
+from bench.multicut.graph import components
 from bench.multicut.packing import Cycles, join, no_cycles, pack
-from bench.multicut.problem import components, disagreement, from_dense, from_sparse, pair_cost
+from bench.multicut.problem import DenseProblem, SparseProblem
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.separation import Point, Separation, separate
 from tests.multicut.oracles import edges, objective, partitions, planted, symmetric
@@ -16,13 +17,13 @@ SEEDS = range(8)
 
 
 def both_forms(costs):
-    return [from_dense(costs), from_sparse(len(costs), *edges(costs))]
+    return [DenseProblem.of(costs), SparseProblem.of(len(costs), *edges(costs))]
 
 
 def disagreements(costs):
     """The disagreement of every partition of up to 8 nodes."""
-    problem = from_dense(costs)
-    return np.array([disagreement(problem, labels) for labels in partitions(len(costs))])
+    problem = DenseProblem.of(costs)
+    return np.array([problem.disagreement(labels) for labels in partitions(len(costs))])
 
 
 def loads(problem, cycles):
@@ -40,7 +41,7 @@ def assert_conflicted(problem, cycles):
             assert x in (problem.u[e], problem.v[e])
             x = problem.u[e] + problem.v[e] - x
         assert x == cycles.v[c] > cycles.u[c]
-        assert pair_cost(problem, cycles.u[c], x) < 0
+        assert problem.pair_cost(cycles.u[c], x) < 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -49,13 +50,14 @@ def test_both_forms_describe_the_same_instance(seed):
     costs = symmetric(9, rng, "scattered")
     labels = rng.integers(0, 4, 9)
     for problem in both_forms(costs):
-        assert problem.positive - disagreement(problem, labels) == pytest.approx(objective(costs, labels))
+        assert problem.positive - problem.disagreement(labels) == pytest.approx(objective(costs, labels))
+        graph = problem.graph
         for x in range(9):
-            around = slice(problem.start[x], problem.start[x + 1])
-            assert sorted(problem.neighbour[around]) == np.flatnonzero(costs[x] > 0).tolist()
-            assert np.allclose(problem.cost[problem.edge[around]], costs[x, problem.neighbour[around]])
+            around = slice(graph.start[x], graph.start[x + 1])
+            assert sorted(graph.neighbour[around]) == np.flatnonzero(costs[x] > 0).tolist()
+            assert np.allclose(graph.cost[graph.edge[around]], costs[x, graph.neighbour[around]])
             for y in range(9):
-                assert min(pair_cost(problem, x, y), 0.0) == (min(costs[x, y], 0.0) if x != y else 0.0)
+                assert min(problem.pair_cost(x, y), 0.0) == (min(costs[x, y], 0.0) if x != y else 0.0)
 
 
 def test_components_are_numbered_by_first_appearance():
@@ -90,18 +92,18 @@ def test_packing_leaves_no_short_conflicted_cycle():
         two = (reach.astype(int) @ reach.astype(int)) > 0
         for x in range(30):
             for y in range(x + 1, 30):
-                room = -min(pair_cost(problem, x, y), 0.0) - pair[x, y]
+                room = -min(problem.pair_cost(x, y), 0.0) - pair[x, y]
                 assert not (two[x, y] and island[x] == island[y] and room > 1e-8)
 
 
 def test_packing_stops_when_the_bound_is_enough():
-    problem = from_dense(planted(30, 1.2, seed=0))
+    problem = DenseProblem.of(planted(30, 1.2, seed=0))
     assert pack(problem, lambda _: True)[0].bound == 0.0
     assert pack(problem, lambda bound: bound > 0)[0].bound < pack(problem)[0].bound
 
 
 def test_taking_and_joining_cycles_keeps_their_paths():
-    cycles, _ = pack(from_dense(planted(30, 1.2, seed=0)))
+    cycles, _ = pack(DenseProblem.of(planted(30, 1.2, seed=0)))
     odd = np.arange(len(cycles.u)) % 2 == 1
     again = join([cycles.take(odd), no_cycles(), cycles.take(~odd)])
     back = again.take(np.argsort(np.concatenate([np.flatnonzero(odd), np.flatnonzero(~odd)])))
@@ -131,7 +133,7 @@ def test_separation_finds_a_cycle_exactly_if_one_is_violated(seed):
 
 
 def test_values_a_little_below_zero_do_no_harm():
-    problem = from_dense(planted(30, 0.8, seed=0))
+    problem = DenseProblem.of(planted(30, 0.8, seed=0))
     point = Point(np.full(len(problem.u), -1e-9), np.zeros(31, np.int64), np.empty(0, np.int32), np.empty(0))
     for share in (0.4, 1.0):
         assert len(separate(problem, point, np.zeros(30, np.int64), share).u)
@@ -199,7 +201,7 @@ def test_the_relaxation_lies_between_packing_and_optimum(seed):
 
 
 def test_fitting_lowers_weights_that_are_too_large():
-    problem = from_dense(np.array([[0, 1, -3], [1, 0, 2], [-3, 2, 0.0]]))
+    problem = DenseProblem.of(np.array([[0, 1, -3], [1, 0, 2], [-3, 2, 0.0]]))
     cycle = Cycles(
         np.array([0, 0]), np.array([2, 2]), np.array([0, 2, 4]), np.array([0, 1, 0, 1]), np.ones(2)
     )
@@ -226,7 +228,7 @@ def test_probing_never_promises_too_much(seed, kind):
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("largest_matrix", [0, 100])
 def test_splitting_keeps_the_best_of_the_partitions_that_obey(monkeypatch, seed, largest_matrix):
-    monkeypatch.setattr("bench.multicut.fixing.DENSE_UP_TO", largest_matrix)
+    monkeypatch.setattr("bench.multicut.problem.DENSE_UP_TO", largest_matrix)
     rng = np.random.default_rng(seed)
     costs = symmetric(7, rng, "scattered")
     values = disagreements(costs)
@@ -243,7 +245,7 @@ def test_splitting_keeps_the_best_of_the_partitions_that_obey(monkeypatch, seed,
         alone, total = group.copy(), 0.0
         for part in parts:
             alone[part.nodes] = 10 + 10 * len(alone) * (1 + part.nodes.min()) + part.place
-            every = np.array([disagreement(part.problem, p) for p in partitions(part.problem.n)])
-            total += every.min() - disagreement(part.problem, np.arange(part.problem.n))
+            every = np.array([part.problem.disagreement(p) for p in partitions(part.problem.n)])
+            total += every.min() - part.problem.disagreement(np.arange(part.problem.n))
         base = np.unique(alone, return_inverse=True)[1]
-        assert disagreement(problem, base) + total == pytest.approx(values[obeys].min())
+        assert problem.disagreement(base) + total == pytest.approx(values[obeys].min())

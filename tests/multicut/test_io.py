@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.errors import DataError
-from bench.multicut import greedy_dense, greedy_sparse
+from bench.multicut.instance import DenseCosts, SparseCosts
 from bench.multicut.io import read_instance
 from tests.multicut import greedy_oracles as slow
 
@@ -17,7 +17,7 @@ def test_a_matrix_comes_back(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", costs)
     read = read_instance(tmp_path / "a.npy")
     assert read.n == 6
-    assert read.matrix is not None
+    assert isinstance(read, DenseCosts)
     assert (read.matrix == costs).all()
 
 
@@ -26,24 +26,22 @@ def test_edges_come_back_with_the_number_of_nodes(tmp_path: Path) -> None:
     np.savez(tmp_path / "b.npz", i=[0, 1], j=[1, 2], cost=[1.0, -1.0], n=5)
     a, b = read_instance(tmp_path / "a.npz"), read_instance(tmp_path / "b.npz")
     assert (a.n, b.n) == (3, 5)
-    assert b.i is not None
-    assert b.j is not None
-    assert b.cost is not None
-    assert greedy_sparse(b.n, b.i, b.j, b.cost).tolist() == [0, 0, 1, 2, 3]
+    assert isinstance(b, SparseCosts)
+    assert b.greedy().tolist() == [0, 0, 1, 2, 3]
 
 
 def test_organoid_affinities_become_costs(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["affinities"] = np.array([[7, 0.9, 0.2], [0.7, 0, 0.1], [0.2, 0.1, 0]], np.float32)
         file["labels"] = np.zeros(3)
-    matrix = read_instance(tmp_path / "a.h5").matrix
-    assert matrix is not None
-    assert matrix[0, 1] == pytest.approx(np.log(4), rel=1e-5)
-    assert (np.diag(matrix) == 0).all()
-    assert greedy_dense(matrix).tolist() == [0, 0, 1]
-    shifted = read_instance(tmp_path / "a.h5", prior=0.09).matrix
-    assert shifted is not None
-    assert shifted[0, 1] == pytest.approx(np.log(4) + np.log(0.09 / 0.91), rel=1e-5)
+    read = read_instance(tmp_path / "a.h5")
+    assert isinstance(read, DenseCosts)
+    assert read.matrix[0, 1] == pytest.approx(np.log(4), rel=1e-5)
+    assert (np.diag(read.matrix) == 0).all()
+    assert read.greedy().tolist() == [0, 0, 1]
+    shifted = read_instance(tmp_path / "a.h5", prior=0.09)
+    assert isinstance(shifted, DenseCosts)
+    assert shifted.matrix[0, 1] == pytest.approx(np.log(4) + np.log(0.09 / 0.91), rel=1e-5)
 
 
 def test_bad_files_are_refused_in_one_sentence_with_their_name(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
 from bench.errors import DataError
-from bench.multicut import greedy_dense, greedy_sparse, knn
+from bench.multicut import knn
 from bench.multicut.calibration import from_labelled_pairs, without_labels
-from bench.multicut.io import Instance
+from bench.multicut.instance import DenseCosts, SparseCosts
 from bench.multicut.knn import LabelledPairs, Metric, features_to_costs, nearest_neighbours
 
 
@@ -18,15 +18,6 @@ def blobs(n: int, classes: int, seed: int = 0, spread: float = 0.5) -> tuple[np.
     truth = rng.integers(0, classes, n)
     centre = rng.normal(size=(classes, 24))
     return (centre[truth] + spread * rng.normal(size=(n, 24))).astype(np.float32), truth
-
-
-def cluster(costs: Instance) -> np.ndarray:
-    if costs.matrix is not None:
-        return greedy_dense(costs.matrix)
-    assert costs.i is not None
-    assert costs.j is not None
-    assert costs.cost is not None
-    return greedy_sparse(costs.n, costs.i, costs.j, costs.cost)
 
 
 @pytest.mark.slow
@@ -38,7 +29,7 @@ def test_blobs_are_found_without_being_told_how_many(metric: Metric, dense_limit
     rng = np.random.default_rng(1)
     i, j = rng.integers(0, 600, 3000), rng.integers(0, 600, 3000)
     labelled = LabelledPairs(i, j, truth[i] == truth[j]) if labels else None
-    found = cluster(features_to_costs(x, metric, labelled=labelled, dense_limit=dense_limit))
+    found = features_to_costs(x, metric, labelled=labelled, dense_limit=dense_limit).greedy()
     assert adjusted_rand_score(truth, found) > 0.97
 
 
@@ -98,14 +89,15 @@ def test_calibration_without_labels_finds_the_crossing_of_two_normal_distributio
 @pytest.mark.slow
 def test_costs_are_symmetric_seeded_and_clipped() -> None:
     x, _ = blobs(200, 4)
-    matrix = features_to_costs(x).matrix
-    assert matrix is not None
+    costs = features_to_costs(x)
+    assert isinstance(costs, DenseCosts)
+    matrix = costs.matrix
     assert (matrix == matrix.T).all()
     assert np.abs(matrix).max() <= 13.8 + 1e-5
     one, two = (features_to_costs(x, dense_limit=0) for _ in range(2))
+    assert isinstance(one, SparseCosts)
+    assert isinstance(two, SparseCosts)
     for a, b in ((one.i, two.i), (one.j, two.j), (one.cost, two.cost)):
-        assert a is not None
-        assert b is not None
         assert (a == b).all()
 
 

@@ -10,7 +10,7 @@ from bench.multicut.bounds import forced, proven
 from bench.multicut.firstorder import FirstOrder
 from bench.multicut.fixing import carry, split
 from bench.multicut.packing import pack
-from bench.multicut.problem import disagreement, from_dense, pair_cost
+from bench.multicut.problem import DenseProblem
 from bench.multicut.relaxation import Relaxation
 from bench.multicut.separation import Point
 from bench.multicut.wheels import carry_wheels, charged, covering, find_wheels
@@ -22,7 +22,7 @@ SEEDS = range(12)
 def random_point(problem, rng):
     n = problem.n
     z = rng.choice([0.0, 0.5, 1.0], (n, n), p=[0.3, 0.6, 0.1])
-    low, high = np.nonzero(np.triu(problem.matrix < 0, 1))
+    low, high = np.nonzero(np.triu(problem.graph.matrix < 0, 1))
     row = np.searchsorted(low, np.arange(n + 1))
     return Point(z[problem.u, problem.v], row, high.astype(np.int32), 0.5 * z[low, high])
 
@@ -36,7 +36,7 @@ def sums(wheels, labels):
 
 def some_wheels(seed, kind="normal", n=7):
     rng = np.random.default_rng(seed)
-    problem = from_dense(symmetric(n, rng, kind))
+    problem = DenseProblem.of(symmetric(n, rng, kind))
     return problem, find_wheels(problem, random_point(problem, rng)), rng
 
 
@@ -56,7 +56,7 @@ def test_an_odd_wheel_that_no_star_shows_is_found():
     costs = np.full((6, 6), -1.0)
     for k in range(5):
         costs[5, k] = costs[k, 5] = 1.0
-    problem = from_dense(costs)
+    problem = DenseProblem.of(costs)
     # Neighbours on the rim are apart, all others half joined: stars gain nothing.
     z = np.array([[0.0 if (j - i) % 5 in (1, 4) else 0.5 for j in range(5)] for i in range(5)])
     low, high = np.triu_indices(5, 1)
@@ -76,7 +76,7 @@ def test_charging_for_inequalities_promises_too_much_to_no_partition(seed, kind)
         rest, offset = charged(problem, weighted)
         assert (rest.cost >= 0).all()
         for labels in partitions(7)[::13]:
-            assert disagreement(problem, labels) >= offset + disagreement(rest, labels) - 1e-9
+            assert problem.disagreement(labels) >= offset + rest.disagreement(labels) - 1e-9
         lower = covering(problem, weighted)[1]
         if scale < 0.1:
             assert offset <= weighted.weight @ lower + 1e-9
@@ -85,8 +85,8 @@ def test_charging_for_inequalities_promises_too_much_to_no_partition(seed, kind)
 @pytest.mark.parametrize("seed", range(40))
 def test_bounds_and_forced_decisions_with_wheels_are_valid(seed):
     rng = np.random.default_rng(seed)
-    problem = from_dense(symmetric(8, rng, "normal"))
-    values = np.array([disagreement(problem, labels) for labels in partitions(8)])
+    problem = DenseProblem.of(symmetric(8, rng, "normal"))
+    values = np.array([problem.disagreement(labels) for labels in partitions(8)])
     relaxation, new = Relaxation(problem, "highs", 0), pack(problem)[0]
     for accuracy in (1e-3, 0.0, 0.0, 0.0):
         relaxation.add(new)
@@ -118,7 +118,7 @@ def test_inequalities_stay_valid_when_nodes_become_one(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_cycles_stay_conflicted_when_nodes_become_one(seed):
     rng = np.random.default_rng(seed)
-    problem = from_dense(planted(30, 1.2, seed))
+    problem = DenseProblem.of(planted(30, 1.2, seed))
     cycles, wish = pack(problem)[0], rng.random(len(problem.u))
     kept = 0
     for part in split(problem, wish < 0.05, wish > 0.95, 1000.0):
@@ -133,7 +133,7 @@ def test_cycles_stay_conflicted_when_nodes_become_one(seed):
             assert x == found.v[c]
             assert found.u[c] < found.v[c]
             assert len(set(nodes)) == len(nodes) > 2
-            assert pair_cost(inner, found.u[c], x) < 0
+            assert inner.pair_cost(found.u[c], x) < 0
     assert kept > 0
 
 
@@ -159,7 +159,7 @@ def test_the_first_order_method_comes_near_the_simplex_and_goes_on(seed):
 
 
 def test_rough_relaxations_prove_nearly_as_much():
-    problem = from_dense(planted(60, 0.9, 1))
+    problem = DenseProblem.of(planted(60, 0.9, 1))
     values = []
     for accuracy in (1e-4, 0.0):
         relaxation, new = Relaxation(problem, "highs", 0), pack(problem)[0]

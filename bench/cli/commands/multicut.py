@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.errors import DataError
+from bench.errors import UsageError
+from bench.multicut import solve
 from bench.multicut.costs import thresholds_to_shifts
-from bench.multicut.io import Instance, read_instance
+from bench.multicut.instance import Instance
+from bench.multicut.io import read_instance
+from bench.multicut.policy import SOLVERS
+from bench.multicut.result import Solution
 from bench.util.text import suggest
-
-SOLVERS = ("auto", "greedy", "exact", "gurobi", "highs")
-AUTO_LIMIT = 300
-"""`auto` is exact for up to so many nodes, the limit of the published system."""
-AUTO_SECONDS = 60.0
-"""`auto` takes the best partition found in this time, unless another limit is given."""
 
 
 @dataclass(frozen=True)
@@ -37,48 +34,55 @@ class Reading:
         )
 
 
+@dataclass(frozen=True)
+class Output:
+    """Where the answer goes."""
+
+    labels: Path | None
+    """File for the labels: (n,), or (thresholds, n) of a sweep."""
+    certificate: Path | None
+    """File for a proof of the bound."""
+    as_json: bool
+
+
 def solve_file(
     file: Path,
     reading: Reading,
+    output: Output,
     *,
     solver: str,
     time_limit: float | None,
-    out: Path | None,
-    certificate: Path | None,
     thresholds: str | None,
-    as_json: bool,
 ) -> None:
     """Solve one instance, or one per threshold, and print what was found and proven.
 
-    `thresholds`: join probabilities, separated by commas, at which a pair is to be indifferent. Labels
-    written to `out` have shape (n,), or (thresholds, n). Raises `DataError` for options without meaning.
+    `thresholds`: join probabilities, separated by commas, at which a pair is indifferent.
+    Raises `UsageError` for options that do not go together.
     """
+    out, certificate, as_json = output.labels, output.certificate, output.as_json
     if solver not in SOLVERS:
-        raise DataError(f"--solver: no solver named {solver!r}; {suggest(solver, list(SOLVERS))}")
+        raise UsageError(f"--solver: no solver named {solver!r}; {suggest(solver, list(SOLVERS))}")
+    if thresholds is not None and certificate is not None:
+        raise UsageError("--certificate: it proves one bound; leave --thresholds out")
     instance = reading.read(file)
-    greedy = solver == "greedy" or (solver == "auto" and instance.n > AUTO_LIMIT)
-    if greedy and certificate is not None:
-        raise DataError("--certificate: the greedy solver proves nothing; use --solver exact")
-    if greedy and time_limit is not None and solver == "greedy":
-        raise DataError("--time-limit: the greedy solver cannot be stopped half-way; use --solver exact")
-    if solver == "auto" and time_limit is None:
-        time_limit = AUTO_SECONDS
     if thresholds is not None:
-        if certificate is not None:
-            raise DataError("--certificate: it proves one bound; leave --thresholds out")
         values = _numbers(thresholds)
         instances = (instance.shifted(float(shift)) for shift in thresholds_to_shifts(values))
-        found = [_greedy(i) if greedy else _exact(i, solver, time_limit, None) for i in instances]
+        found = [solve(each, solver, time_limit=time_limit) for each in instances]
         if out is not None:
-            np.save(out, np.stack([labels for labels, _ in found]), allow_pickle=False)
-        rows = [{"threshold": t} | answer for t, (_, answer) in zip(values, found, strict=True)]
+            np.save(out, np.stack([solution.labels for solution in found]), allow_pickle=False)
+        rows = [{"threshold": t} | _answer(solution) for t, solution in zip(values, found, strict=True)]
         print(json.dumps(rows) if as_json else _table(rows))
         if out is not None and not as_json:
             print(f"labels: {out}")
         return
-    labels, answer = _greedy(instance) if greedy else _exact(instance, solver, time_limit, certificate)
+    solution = solve(instance, solver, time_limit=time_limit, certificate=certificate is not None)
+    answer = _answer(solution)
+    if certificate is not None and solution.certificate is not None:
+        solution.certificate.save(certificate)
+        answer["certified_upper_bound"] = solution.certificate.upper_bound
     if out is not None:
-        np.save(out, labels, allow_pickle=False)
+        np.save(out, solution.labels, allow_pickle=False)
     if as_json:
         print(json.dumps(answer))
         return
@@ -92,14 +96,11 @@ def solve_file(
 
 def verify_file(file: Path, certificate: Path, reading: Reading, *, as_json: bool) -> None:
     """Check a certificate against its instance and print the bound that it proves."""
-    from bench.multicut.certificate import Certificate, verify, verify_sparse
+    from bench.multicut.certificate import Certificate, verify
 
     instance = reading.read(file)
     proof = Certificate.load(certificate)
-    if instance.matrix is not None:
-        bound = verify(proof, instance.matrix)
-    else:
-        bound = verify_sparse(proof, instance.n, *_edges(instance))
+    bound = verify(proof, instance)
     if as_json:
         print(json.dumps({"verified": True, "upper_bound": bound, "cycles": len(proof.weight)}))
     else:
@@ -110,7 +111,7 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(word) for word in text.split(",")]
     except ValueError:
-        raise DataError(
+        raise UsageError(
             f"--thresholds: {text!r} are not numbers separated by commas, e.g. 0.1,0.3,0.5"
         ) from None
 
@@ -130,78 +131,17 @@ def _table(rows: list[dict[str, Any]]) -> str:
     return "\n".join("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in cells)
 
 
-def _greedy(instance: Instance) -> tuple[Any, dict[str, Any]]:
-    from bench.multicut import greedy_dense, greedy_sparse, objective_dense, objective_sparse
-
-    start = time.perf_counter()
-    if instance.matrix is not None:
-        labels = greedy_dense(instance.matrix)
-        objective = objective_dense(instance.matrix, labels)
-        bound = float(np.triu(np.maximum(instance.matrix, 0), 1).sum(dtype=np.float64))
-    else:
-        i, j, cost = _edges(instance)
-        labels = greedy_sparse(instance.n, i, j, cost)
-        objective = objective_sparse(i, j, cost, labels)
-        bound = float(np.maximum(cost, 0).sum(dtype=np.float64))
-    seconds = time.perf_counter() - start
-    return labels, _answer(instance, labels, objective, bound, "greedy", "greedy", {"total": seconds}, 0)
-
-
-def _exact(
-    instance: Instance, solver: str, time_limit: float | None, certificate: Path | None
-) -> tuple[Any, dict[str, Any]]:
-    from bench.multicut.exact import solve, solve_sparse
-
-    options: dict[str, Any] = {
-        "solver": solver if solver in ("gurobi", "highs") else "auto",
-        "time_limit": time_limit,
-        "certificate": certificate is not None,
-    }
-    if instance.matrix is not None:
-        found = solve(instance.matrix, **options)
-    else:
-        found = solve_sparse(instance.n, *_edges(instance), **options)
-    answer = _answer(
-        instance,
-        found.labels,
-        found.objective,
-        found.upper_bound,
-        found.status,
-        found.solver,
-        found.seconds,
-        found.cuts,
-    )
-    if certificate is not None and found.certificate is not None:
-        found.certificate.save(certificate)
-        answer["certified_upper_bound"] = found.certificate.upper_bound
-    return found.labels, answer
-
-
-def _answer(
-    instance: Instance,
-    labels: Any,
-    objective: float,
-    bound: float,
-    status: str,
-    solver: str,
-    seconds: dict[str, float],
-    cuts: int,
-) -> dict[str, Any]:
-    difference = max(0.0, bound - objective)
+def _answer(solution: Solution) -> dict[str, Any]:
     return {
-        "nodes": instance.n,
-        "clusters": int(labels.max()) + 1,
-        "objective": float(objective),
-        "lower_bound": float(objective),
-        "upper_bound": float(bound),
-        "gap": difference / max(abs(objective), 1e-12) if difference else 0.0,
-        "status": status,
-        "solver": solver,
-        "seconds": seconds["total"],
-        "phases": seconds,
-        "cuts": cuts,
+        "nodes": len(solution.labels),
+        "clusters": int(solution.labels.max()) + 1,
+        "objective": float(solution.objective),
+        "lower_bound": float(solution.lower_bound),
+        "upper_bound": float(solution.upper_bound),
+        "gap": solution.gap,
+        "status": solution.status,
+        "solver": solution.solver,
+        "seconds": solution.seconds["total"],
+        "phases": solution.seconds,
+        "cuts": solution.cuts,
     }
-
-
-def _edges(instance: Instance) -> tuple[Any, Any, Any]:
-    return instance.i, instance.j, instance.cost

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.cli.app import app
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 
 KEYS = {"objective", "lower_bound", "upper_bound", "gap", "status", "clusters", "seconds", "solver"}
 
@@ -174,5 +174,5 @@ def test_an_edge_to_a_missing_node_is_refused(tmp_path: Path) -> None:
 )
 def test_options_that_make_no_sense_are_refused(tmp_path: Path, words: list[str], reason: str) -> None:
     np.save(tmp_path / "c.npy", _costs())
-    with pytest.raises(DataError, match=reason):
+    with pytest.raises((UsageError, DataError), match=reason):
         _run(str(tmp_path / "c.npy"), *words)
