@@ -18,6 +18,7 @@ MOVED = {
     "bench.download": "bench.acquire.download",
     "bench.duplicates": "bench.imaging.duplicates",
     "bench.durable": "bench.util.durable",
+    "bench.execute.display": "bench.cli.display",
     "bench.execute.linux": "bench.util.linux",
     "bench.fileset": "bench.layouts.fileset",
     "bench.fingerprint": "bench.planning.fingerprint",

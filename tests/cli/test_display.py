@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.execute.display import Display
+from bench.cli.display import Display
 from bench.execute.local import State
 from bench.execute.process import Running
 from bench.planning.plan import Stage
@@ -15,7 +15,7 @@ from bench.planning.plan import Stage
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("bench.execute.display.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("bench.cli.display.time.monotonic", lambda: self.now)
 
 
 @pytest.fixture
