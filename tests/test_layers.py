@@ -12,6 +12,8 @@ LAYERS = "A package imports only from packages below it"
 LEAVES = "Only the registry imports adapters, by name"
 ADAPTERS = "No adapter imports another"
 REPORT = "A report's parts: pages show figures, both show tables"
+COMMANDS = "No command imports another"
+FORMATS = "No table format imports another"
 CYCLES = "No cycles between packages, nor between the modules of one"
 
 
@@ -26,7 +28,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_contract_is_kept(tree: Path):
     found = check(tree)
     assert found.returncode == 0, found.stdout + found.stderr
-    for contract in (LAYERS, LEAVES, ADAPTERS, REPORT, CYCLES):
+    for contract in (LAYERS, LEAVES, ADAPTERS, REPORT, COMMANDS, FORMATS, CYCLES):
         assert f"{contract} KEPT" in found.stdout
 
 
@@ -46,6 +48,8 @@ def test_every_contract_is_kept(tree: Path):
         ("cli/app.py", "from bench.methods.encoders import pixels", LEAVES),
         ("metrics/contingency.py", "from bench.metrics import score", CYCLES),
         ("report/tables/layout.py", "from bench.report.site import marks", REPORT),
+        ("cli/commands/merge.py", "from bench.cli.commands import run", COMMANDS),
+        ("report/tables/formats/md.py", "from bench.report.tables.formats import latex", FORMATS),
         ("novel/__init__.py", "", LAYERS),
     ],
 )

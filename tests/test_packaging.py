@@ -21,6 +21,7 @@ PARTS = ("bench", "datasets", "methods", "suites", "results/reference")
 WHEEL_OF_0_1 = CHECKOUT / "tests" / "golden" / "wheel-0.1.txt"
 COMMAND_LINE = {
     "bench/cli/cli.py": "bench/cli/app.py",
+    "bench/cli/options.py": "bench/cli/options/__init__.py",
     "bench/cli/datacli.py": "bench/cli/data_app.py",
     "bench/cli/runscli.py": "bench/cli/runs_app.py",
     "bench/cli/commands/progress.py": "bench/cli/progress.py",

@@ -19,6 +19,7 @@ MOVED = {
     "bench.duplicates": "bench.imaging.duplicates",
     "bench.durable": "bench.util.durable",
     "bench.execute.assemble": "bench.stages.recording",
+    "bench.execute.display": "bench.cli.display",
     "bench.execute.linux": "bench.util.linux",
     "bench.execute.local": "bench.execute.run",
     "bench.fileset": "bench.layouts.fileset",

@@ -38,7 +38,7 @@ def configured(cls: type[_A], settings: Sequence[str], given: Mapping[str, Any] 
         name, equals, text = setting.partition("=")
         name = name.strip()
         if not name or not equals:
-            raise DataError(f"--set {setting}: name=value is wanted")
+            raise DataError(f"--set {setting}: expected name=value")
         if name in params:
             raise DataError(f"--set {setting}: {name!r} is given already")
         params[name] = _value(setting, text)

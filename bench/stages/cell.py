@@ -22,7 +22,7 @@ from bench.planning import wiring
 from bench.records.record import CellRecord, StageRecord
 from bench.records.store import Store
 from bench.stages.context import selected_rows
-from bench.suite.suitefile import called
+from bench.suite.names import arguments
 
 if TYPE_CHECKING:
     from bench.interfaces import Features, JoinProbabilities, Labels
@@ -68,7 +68,7 @@ class Cell:
         if found is None:
             r = self.record
             what = f"what the stage {stage.stage} of {r.dataset} · {r.method} · seed {r.seed} left"
-            again = shlex.join(["bench", "run", *called(r.suite), "--only", r.key[:12]])
+            again = shlex.join(["bench", "run", *arguments(r.suite), "--only", r.key[:12]])
             raise DataError(f"{what} is no longer in the store {self._store.root}; `{again}` makes it again")
         return found.folder
 

@@ -141,7 +141,7 @@ class SuiteBlock(_Strict):
     null leaves one out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetEntry:
     """One dataset of a suite, ready to be planned."""
 

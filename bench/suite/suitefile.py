@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from bench.imaging.selection import match_names
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
 from bench.metrics.names import CLASSIFICATION, LABEL_FREE, METRICS
 from bench.records import reference
+from bench.suite import names
 from bench.suite.grid import PARTS, Concrete, GridError, expand
 from bench.suite.schema import (
     DatasetBlock,
@@ -40,34 +40,14 @@ def find(name: str) -> Path:
     Raises `FileError` with the nearest names if there is none.
     """
     path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
+    if names.names_a_file(name):
         if path.is_file():
             return path.resolve()
         raise FileError([Problem(path, 1, "there is no such file")])
-    known = shipped()
+    known = names.shipped()
     if name in known:
         return known[name]
     raise FileError([Problem(path, 1, f"no suite of this name; {suggest(name, sorted(known))}")])
-
-
-def shipped() -> dict[str, Path]:
-    """Return the suites that ship with the package, by name."""
-    spec = importlib.util.find_spec("bench.suites")
-    folders = (spec.submodule_search_locations if spec else None) or []
-    return {p.stem: p for folder in folders for p in sorted(Path(folder).glob("*.yaml"))}
-
-
-def called(name: str, profile: str | None = None) -> tuple[str, ...]:
-    """Return how `bench run` is told of a suite, from its name or that of its results, `suite-profile`."""
-    if profile is not None:
-        return (*called(name), "--profile", profile)
-    known = shipped()
-    if name in known or name.endswith((".yaml", ".yml")):
-        return (name,)
-    for stem in sorted(known, key=len, reverse=True):
-        if name.startswith(f"{stem}-"):
-            return (stem, "--profile", name.removeprefix(f"{stem}-"))
-    return (f"{name}.yaml",)
 
 
 def load(file: Path, profile: str | None = None, data: Path | None = None) -> Suite:
@@ -117,25 +97,23 @@ class _Loader:
             block = self._sound_parts()
         datasets = [e for i, b in enumerate(block.datasets) if (e := self._dataset(b, ("datasets", i)))]
         methods = [m for i, b in enumerate(block.methods) for m in self._methods(b, ("methods", i))]
+        trivial = _trivial_methods([m for m, _ in methods]) if block.baselines else []
         self._names(block)
-        for i, wanted in enumerate(block.datasets):
-            try:
-                match_names(wanted.methods or (), {m.name for m, _ in methods}, "method")
-            except DataError as e:
-                self._add(("datasets", i, "methods"), str(e))
+        self._chosen_methods(block, methods)
         self._unique([(e.name, ("datasets", i)) for i, e in enumerate(block.datasets)], "dataset")
         self._unique([(m.name, w) for m, w in methods], "method")
         self._unique([(s, ("seeds", i)) for i, s in enumerate(block.seeds)], "seed")
-        trivial = _trivial_methods([m for m, _ in methods]) if block.baselines else []
-        for method, where in methods:
-            if method.name in [t.name for t in trivial]:
-                self._add(where, f"method {method.name!r}: a trivial baseline has this name; choose another")
+        self._names_of_trivial(methods, trivial)
         if self.problems:
             raise FileError(self.problems)
-        stem = self.tree.file.stem
-        name = f"{stem}-{self.profile}" if self.profile else stem
-        found = [m for m, _ in methods] + trivial
-        return Suite(name, self.tree.file, self.profile, block, datasets, found)
+        return Suite(
+            name=names.results_name(self.tree.file.name, self.profile),
+            file=self.tree.file,
+            profile=self.profile,
+            block=block,
+            datasets=datasets,
+            methods=[m for m, _ in methods] + trivial,
+        )
 
     def _sound_parts(self) -> SuiteBlock:
         """Return what a wrong file has that is right; the rest is left out or has its default."""
@@ -171,21 +149,19 @@ class _Loader:
                 generator = self._adapter("generator", inner, (*where, "synthetic"))
             else:
                 self._add((*where, "synthetic"), f"dataset {block.use!r} has no generator of stand-ins")
-        root = self._root(block, where)
-        entry_generator = generator if isinstance(generator, Generator) else None
         return DatasetEntry(
-            block.name,
-            adapter,
-            root,
-            block.fit,
-            block.score,
-            block.split_seed,
-            entry_generator,
-            block.subsets,
-            block.groups,
-            block.pretrain,
-            block.baselines,
-            block.methods,
+            name=block.name,
+            adapter=adapter,
+            root=self._root(block, where),
+            fit=block.fit,
+            score=block.score,
+            split_seed=block.split_seed,
+            generator=generator if isinstance(generator, Generator) else None,
+            subsets=block.subsets,
+            groups=block.groups,
+            pretrain=block.pretrain,
+            baselines=block.baselines,
+            methods=block.methods,
         )
 
     def _root(self, block: DatasetBlock, where: Where) -> Path | None:
@@ -295,6 +271,21 @@ class _Loader:
             known = [*METRICS, *CLASSIFICATION, *(LABEL_FREE if part else ())]
             if metric not in known:
                 self._add(at, f"no metric named {metric!r}; {suggest(metric, known)}")
+
+    def _chosen_methods(self, block: SuiteBlock, methods: Sequence[tuple[Method, Where]]) -> None:
+        """Check that each dataset names methods of the suite."""
+        known = {m.name for m, _ in methods}
+        for i, entry in enumerate(block.datasets):
+            try:
+                match_names(entry.methods or (), known, "method")
+            except DataError as e:
+                self._add(("datasets", i, "methods"), str(e))
+
+    def _names_of_trivial(self, methods: Sequence[tuple[Method, Where]], trivial: Sequence[Method]) -> None:
+        taken = {t.name for t in trivial}
+        for method, where in methods:
+            if method.name in taken:
+                self._add(where, f"method {method.name!r}: a trivial baseline has this name; choose another")
 
     def _unique(self, named: list[tuple[Any, Where]], what: str) -> None:
         seen: dict[Any, Where] = {}

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from bench.adapters.registry import AdapterError
 from bench.cli import app as cli
+from bench.cli.options.groups import default_store
 from bench.errors import DataError
 from bench.util.durable import Damaged
 from bench.util.environment import installations
@@ -74,11 +75,10 @@ def test_a_reader_that_goes_away_is_no_traceback():
 
 
 def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    assert cli._store(tmp_path) == tmp_path
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cli._store(None) == tmp_path / "cutjoin"
+    assert default_store() == tmp_path / "cutjoin"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cli._store(None) == Path.home() / ".cache" / "cutjoin"
+    assert default_store() == Path.home() / ".cache" / "cutjoin"
 
 
 def test_the_version_is_that_of_the_installed_package():

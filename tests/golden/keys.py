@@ -16,6 +16,7 @@ from bench.interfaces import Generator
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import make_plan
 from bench.suite import suitefile
+from bench.suite.names import shipped
 from bench.suite.schema import DatasetEntry, Suite
 
 USERS_ENCODER = """\
@@ -41,7 +42,7 @@ methods:
 
 def keys(folder: Path) -> Iterator[str]:
     """Yield the keys of all plans; `folder` is empty and may be written to."""
-    for name, file in sorted(suitefile.shipped().items()):
+    for name, file in sorted(shipped().items()):
         for profile in (None, *sorted(_profiles(file))):
             suite = suitefile.load(file, profile)
             yield f"# {name} {profile or ''}".rstrip()

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from bench.cli.commands.layers import show_layers
-from bench.errors import DataError
+from bench.cli.options.files import DescribeOptions
+from bench.errors import CutjoinError
 
 
 def shown(capsys: pytest.CaptureFixture[str], name: str, shape: str, *settings: str):
-    show_layers("encoder", name, shape, settings, as_json=True)
+    show_layers(DescribeOptions(kind="encoder", name=name, layers=shape, settings=list(settings), json=True))
     found = json.loads(capsys.readouterr().out)
     return found["layers"], found["parameters"]
 
@@ -62,5 +63,5 @@ def test_every_parameter_is_counted_once(
     ],
 )
 def test_what_has_no_layers(kind: str, name: str, shape: str, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        show_layers(kind, name, shape, (), as_json=False)
+    with pytest.raises(CutjoinError, match=said):
+        show_layers(DescribeOptions(kind=kind, name=name, layers=shape))

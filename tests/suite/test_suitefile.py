@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bench.errors import CutjoinError
 from bench.suite import suitefile
+from bench.suite.names import shipped
 from bench.suite.schema import Suite
 from bench.util.yamlfile import FileError
 from tests.conftest import TINY, write_suite
@@ -106,8 +107,8 @@ def test_a_dataset_may_name_its_methods(tmp_path: Path):
 
 @pytest.mark.slow
 def test_shipped_suites_load():
-    assert {"quickstart", "kaggle-5c"} <= set(suitefile.shipped())
-    for name, file in suitefile.shipped().items():
+    assert {"quickstart", "kaggle-5c"} <= set(shipped())
+    for name, file in shipped().items():
         assert suitefile.find(name) == file
         for profile in (None, *suitefile.load(file).block.profiles):
             assert suitefile.load(file, profile).methods

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.adapters.origin import stand_in_marker
+from bench.cli.options.suites import CheckOptions
 from bench.errors import DataError
 from bench.suite import suitefile as suites
 from bench.suite.schema import DatasetEntry, Suite
@@ -28,22 +29,11 @@ class Finding:
     said: str
 
 
-def check_suite(
-    name: str,
-    profile: str | None,
-    data: Path | None,
-    store_root: Path,
-    *,
-    duplicates: bool = True,
-    as_json: bool,
-) -> int:
-    """Print one line per check; return 1 if one found a fault (a wrong file ends with 2 before).
-
-    `duplicates`: also decode every image and look for copies, within datasets and between `fit` and `score`.
-    """
-    suite = suites.load(suites.find(name), profile, data)
-    findings = list(_findings(suite, store_root, duplicates=duplicates))
-    if as_json:
+def check_suite(options: CheckOptions) -> int:
+    """Print one line per check; return 1 if one found a fault (a wrong file ends with 2 before)."""
+    suite = suites.load(suites.find(options.suite.name), options.suite.profile, options.data)
+    findings = list(_findings(suite, options.store, duplicates=options.duplicates))
+    if options.json:
         print(json.dumps([vars(f) for f in findings]))
     else:
         for f in findings:
@@ -105,7 +95,7 @@ def _duplicates(entry: DatasetEntry) -> Finding:
     if len(images.table) > _SEARCHED_UP_TO:
         said = f"not searched: more than {_SEARCHED_UP_TO} images; `bench data duplicates` takes any number"
         return Finding(what, True, said)
-    from bench.cli.commands.duplicates import judged, searched
+    from bench.cli.copies import judged, searched
 
     return Finding(what, *judged(entry, images, searched(images)))
 

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from pathlib import Path
+from typing import Any
 
 from bench.adapters import registry
 from bench.adapters.registry import KINDS
-from bench.errors import DataError
-from bench.interfaces import Adapter, FileMark, Unit, marks
+from bench.cli.adapters import about_adapter, print_adapter
+from bench.cli.options.files import DescribeOptions, ListOptions
+from bench.errors import UsageError
 from bench.metrics.names import CLASSIFICATION, METRICS
+from bench.report.tables import tableformat
+from bench.suite.names import shipped
 from bench.util.text import suggest
 
 
-def list_all(kind: str | None, *, as_json: bool) -> None:
-    """Print suites, metrics and adapters, all or of one kind; imports no adapter."""
-    kind = kind.replace("-", "_") if kind else None
-    known = ["suite", "metric", *KINDS]
+def list_all(options: ListOptions) -> None:
+    """Print suites, metrics, adapters and table formats, all or of one kind; imports none of them."""
+    kind = options.kind.replace("-", "_") if options.kind else None
+    known = ["suite", "metric", *KINDS, tableformat.SOCKET.kind]
     if kind is not None and kind.removesuffix("s") in known:
         kind = kind.removesuffix("s")
     if kind is not None and kind not in known:
-        raise DataError(f"no kind named {kind!r}; {suggest(kind, known)}")
+        raise UsageError(f"no kind named {kind!r}; {suggest(kind, known)}")
     listed = {k: _entries(k) for k in known if kind in (None, k)}
-    if as_json:
+    if options.json:
         print(json.dumps({k: [{"name": n, "summary": s} for n, s in rows] for k, rows in listed.items()}))
         return
     width = max((len(n) for rows in listed.values() for n, _ in rows), default=0)
@@ -34,28 +36,19 @@ def list_all(kind: str | None, *, as_json: bool) -> None:
             print(f"  {name:<{width}}  {summary}")
 
 
-def describe_one(kind: str, name: str, *, as_json: bool) -> None:
+def describe_one(options: DescribeOptions) -> None:
     """Print the parameters and the source of one adapter, or the definition of a metric."""
-    kind = kind.replace("-", "_")
+    kind, name = options.kind.replace("-", "_"), options.name
     if kind == "metric":
-        _describe_metric(name, as_json=as_json)
+        _describe_metric(name, as_json=options.json)
         return
     if kind not in KINDS:
-        raise DataError(f"no kind named {kind!r}; {suggest(kind, [*KINDS, 'metric'])}")
+        raise UsageError(f"no kind named {kind!r}; {suggest(kind, [*KINDS, 'metric'])}")
     about = about_adapter(kind, registry.load(kind, name))
-    if as_json:
+    if options.json:
         print(json.dumps(about))
-        return
-    print(f"{kind} {about['name']}")
-    print(f"  {about['summary']}\n")
-    for title in ("source", "version", "seeded", "sees labels", "trained", "libraries"):
-        print(f"  {title + ':':<13}{about[title]}")
-    print("\n  parameters:" if about["parameters"] else "\n  no parameters")
-    for p in about["parameters"]:
-        unit = f" [{p['unit']}]" if p["unit"] else ""
-        print(f"    {p['name']}: {p['type']}{unit} = {p['default']}")
-        for line in p["description"].splitlines():
-            print(f"        {line}")
+    else:
+        print_adapter(kind, about)
 
 
 def print_schema() -> None:
@@ -79,19 +72,13 @@ def _entries(kind: str) -> list[tuple[str, str]]:
     if kind == "metric":
         return [(m.name, m.definition) for m in (METRICS | CLASSIFICATION).values()]
     if kind == "suite":
-        import importlib.util
-        from pathlib import Path
-
-        spec = importlib.util.find_spec("bench.suites")
-        folders = (spec.submodule_search_locations if spec else None) or []
-        return [(p.stem, _title(p)) for folder in folders for p in sorted(Path(folder).glob("*.yaml"))]
-    return [
-        (e.name, e.summary if e.origin == "built in" else f"{e.summary} ({e.origin})")
-        for e in registry.entries(kind)
-    ]
+        return [(name, _title(file)) for name, file in shipped().items()]
+    socket = tableformat.SOCKET
+    entries = socket.entries() if kind == socket.kind else registry.entries(kind)
+    return [(e.name, e.summary if e.origin == "built in" else f"{e.summary} ({e.origin})") for e in entries]
 
 
-def _title(path: Any) -> str:
+def _title(path: Path) -> str:
     """Read a suite's title without a YAML parser: a list of names should not wait for one."""
     line = next((x for x in path.read_text(encoding="utf-8").splitlines() if x.startswith("title:")), "")
     return str(line.removeprefix("title:").strip().strip("'\""))
@@ -100,7 +87,7 @@ def _title(path: Any) -> str:
 def _describe_metric(name: str, *, as_json: bool) -> None:
     known = METRICS | CLASSIFICATION
     if name not in known:
-        raise DataError(f"no metric named {name!r}; {suggest(name, list(known))}")
+        raise UsageError(f"no metric named {name!r}; {suggest(name, list(known))}")
     m = known[name]
     if as_json:
         about = {
@@ -112,56 +99,6 @@ def _describe_metric(name: str, *, as_json: bool) -> None:
     better = "higher is better" if m.higher_is_better else "lower is better"
     print(f"metric {m.name} ({m.title}), {m.low:g} to {m.high:g}{' ' + m.unit if m.unit else ''}, {better}")
     print(f"  {m.definition}")
-
-
-def about_adapter(kind: str, cls: type[Adapter]) -> dict[str, Any]:
-    """Return what `bench describe` says of an adapter, by name; all of it can be JSON."""
-    fit = next(c for c in cls.__mro__ if "fit" in vars(c)) if hasattr(cls, "fit") else None
-    return {
-        "kind": kind,
-        "name": cls.use,
-        "summary": inspect.cleandoc(cls.__doc__ or "").replace("\n", "\n  "),
-        "source": cls.source or "-",
-        "version": cls.version,
-        "seeded": "yes" if cls.seeded else "no: the same for every seed",
-        "sees labels": "yes" if cls.uses_labels else "no",
-        "trained": "yes" if fit is not None and fit is not KINDS[kind][1] else "no",
-        "libraries": ", ".join(cls.libraries) or "-",
-        "parameters": [_parameter(name, info) for name, info in cls.model_fields.items()],
-    }
-
-
-def _parameter(name: str, info: Any) -> dict[str, Any]:
-    default = "required" if info.is_required() else info.get_default(call_default_factory=True)
-    said = marks(info)
-    unit = " or ".join(dict.fromkeys(m.name for m in said if isinstance(m, Unit)))
-    is_file = any(isinstance(m, FileMark) for m in said)
-    limits = [str(m) for m in said if type(m).__module__ == "annotated_types"]
-    return {
-        "name": name,
-        "type": _type_name(info.annotation) + (" (file)" if is_file else ""),
-        "limits": limits,
-        "unit": unit,
-        "default": default
-        if isinstance(default, (bool, int, float, str, list, dict)) or default is None
-        else str(default),
-        "description": inspect.cleandoc(info.description or ""),
-    }
-
-
-def _type_name(annotation: Any) -> str:
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _type_name(args[0])
-    if origin in (Union, UnionType):
-        return " | ".join(map(_type_name, args))
-    if origin is Literal:
-        return " | ".join(map(repr, args))
-    if origin is not None:
-        return f"{origin.__name__}[{', '.join(map(_type_name, args))}]"
-    if annotation in (None, type(None), ...):
-        return "..." if annotation is ... else "None"
-    return str(getattr(annotation, "__name__", annotation))
 
 
 def _schema_of_kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any
 from bench.acquire.archive import is_archive, unpack
 from bench.acquire.download import Wanted, check_space, fetch
 from bench.adapters.origin import Download, Origin, stand_in_marker
-from bench.cli.commands.data import origin_facts, total_size
+from bench.cli.options.data import DownloadOptions
+from bench.cli.origins import origin_facts, total_size
 from bench.cli.progress import Progress, human
 from bench.cli.settings import dataset_class, default_folder
 from bench.errors import DataError
@@ -31,18 +32,17 @@ _STDERR = 2
 """File descriptor: what a program says must not get into our JSON."""
 
 
-def download_dataset(
-    name: str, out: Path | None, names: Sequence[str], data: Path | None, *, dry_run: bool, as_json: bool
-) -> int:
+def download_dataset(options: DownloadOptions) -> int:
     """Fetch and unpack the parts of a dataset; return the exit code: 2 where there is no public source.
 
     Raises `DataError` for unknown parts, programs that are not installed, and whatever goes wrong on the way.
     """
+    name, dry_run, as_json = options.name, options.dry_run, options.json
     origin = dataset_class(name).origin
-    target = out or default_folder(name, data)
+    target = options.out or default_folder(name, options.data)
     if origin is None or not origin.parts:
         return _say_by_hand(name, origin, target, as_json=as_json)
-    parts = _chosen(name, origin, names)
+    parts = _chosen(name, origin, options.part or ())
     if dry_run and target is None:
         target = Path(name)
     if target is None:

@@ -1,50 +1,34 @@
-"""`bench data duplicates`: copies within a dataset; and for `bench check`, between `fit` and `score`."""
+"""`bench data duplicates`: copies of images within a dataset."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from bench.cli.commands.inspect import wide_console
-from bench.cli.progress import Progress
-from bench.cli.settings import dataset
-from bench.errors import DataError
-from bench.imaging.duplicates import DISTANCE, KINDS, Duplicates, Group, find_duplicates, leaking
-from bench.imaging.selection import Selection, rows
+from bench.cli.console import wide_console
+from bench.cli.copies import kinds, labels, searched
+from bench.cli.options.data import DuplicatesOptions
+from bench.cli.settings import data_folder, dataset
+from bench.errors import UsageError
+from bench.imaging.duplicates import DISTANCE, Group
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.images import ImageSet
-    from bench.suite.schema import DatasetEntry
-
 _SHOWN = 20
 
 
-def show_duplicates(
-    name: str, root: Path, settings: Sequence[str], *, distance: float | None = None, as_json: bool
-) -> None:
+def show_duplicates(options: DuplicatesOptions) -> None:
     """Print the groups of images that are copies of each other: kinds, labels, what to do to match them.
 
-    Parameters
-    ----------
-    settings : `--set name=value`.
-    distance : largest rms difference of near duplicates, in grey levels of 256; None means the default.
-
-    Raises
-    ------
-    DataError : the layout is not there, or `distance` is not between 0 and 255.
+    Raises `UsageError` if the distance is not between 0 and 255, and `DataError` without the layout.
     """
-    distance = DISTANCE if distance is None else distance
+    distance = DISTANCE if options.distance is None else options.distance
     if not 0 <= distance <= 255:
-        raise DataError(f"--distance {distance:g}: a number of grey levels from 0 to 255 is wanted")
-    images = dataset(name, settings).open(root)
+        raise UsageError(f"--distance {distance:g}: expected a number of grey levels from 0 to 255")
+    name = options.name
+    root = data_folder(name, options.root, options.data)
+    images = dataset(name, options.settings or ()).open(root)
     found = searched(images, distance)
     described = [_described(group, images.table) for group in found.groups]
     facts: dict[str, Any] = {
@@ -54,75 +38,14 @@ def show_duplicates(
         "images": found.n,
         "unread": [images.where(row) for row in found.unread],
         "images_in_groups": sum(len(group.rows) for group in found.groups),
-        "kinds": _kinds(found),
+        "kinds": kinds(found),
         "label_conflicts": sum(len(d["labels"]) > 1 for d in described),
         "groups": described,
     }
-    if as_json:
+    if options.json:
         print(json.dumps(facts))
     else:
         _print(facts)
-
-
-def searched(images: ImageSet, distance: float = DISTANCE) -> Duplicates:
-    """Search an image set with all cores, with progress on stderr."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with Progress("images") as progress:
-        return find_duplicates(images, distance=distance, threads=threads, report=progress)
-
-
-def judged(entry: DatasetEntry, images: ImageSet, found: Duplicates) -> tuple[bool, str]:
-    """Say what duplicates mean for one dataset of a suite, and whether that is all right.
-
-    Copies within the set are. An image that is scored, and a copy of which is fitted, is not.
-    """
-    usable = np.setdiff1d(np.arange(found.n), found.unread)
-    table = images.table.iloc[usable].reset_index(drop=True)
-    said = [_within(found, images.table)]
-    if entry.fit is None and entry.score is None:
-        return True, f"{said[0]}; no `fit` or `score`: all images are fitted and scored, none can leak"
-    chosen = {}
-    for part in ("fit", "score"):
-        selection = (entry.fit if part == "fit" else entry.score) or Selection()
-        try:
-            picked = rows(table, selection, part=part, seed=entry.split_seed)
-        except DataError as e:
-            return False, f"{said[0]}; {part}: {e}"
-        chosen[part] = set(usable[picked].tolist())
-    both = len(chosen["fit"] & chosen["score"])
-    if both:
-        said.append(f"{both} images are both fitted and scored, as selected")
-    leaks = leaking(found.groups, chosen["fit"], chosen["score"])
-    if not leaks:
-        said.append("no other scored image has a copy among the fitted ones")
-        return True, "; ".join(said)
-    ids = images.table["id"]
-    few = ", ".join(str(ids.iloc[row]) for row in leaks[:5]) + (", ..." if len(leaks) > 5 else "")
-    said.append(
-        f"{len(leaks)} of {len(chosen['score'])} scored images have a copy among the fitted ones ({few}); "
-        f"`bench data duplicates` lists them: remove them or select so that copies stay together"
-    )
-    return False, "; ".join(said)
-
-
-def _within(found: Duplicates, table: pd.DataFrame) -> str:
-    if not found.groups:
-        return f"no copies among {found.n} images"
-    kinds = ", ".join(f"{n} {kind}" for kind, n in _kinds(found).items() if n)
-    conflicts = sum(len(_labels(group, table)) > 1 for group in found.groups)
-    torn = f", {conflicts} with more than one label" if conflicts else ""
-    inside = sum(len(group.rows) for group in found.groups)
-    return f"{inside} of {found.n} images in {len(found.groups)} groups of copies ({kinds}){torn}"
-
-
-def _kinds(found: Duplicates) -> dict[str, int]:
-    """Count the groups by the weakest kind of their links."""
-    counts = Counter(group.kind for group in found.groups)
-    return {kind: counts[kind] for kind in KINDS}
-
-
-def _labels(group: Group, table: pd.DataFrame) -> list[str]:
-    return sorted({str(label) for label in table["label"].iloc[list(group.rows)].dropna()})
 
 
 def _described(group: Group, table: pd.DataFrame) -> dict[str, Any]:
@@ -138,7 +61,7 @@ def _described(group: Group, table: pd.DataFrame) -> dict[str, Any]:
         }
         for link in group.links
     ]
-    return {"kind": group.kind, "ids": list(ids.values()), "labels": _labels(group, table), "links": links}
+    return {"kind": group.kind, "ids": list(ids.values()), "labels": labels(group, table), "links": links}
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -150,8 +73,8 @@ def _print(facts: dict[str, Any]) -> None:
     say(f"{facts['dataset']} in {facts['root']}: {facts['images']} images")
     if facts["unread"]:
         say(f"  {len(facts['unread'])} bad images were left out, the first: {facts['unread'][0]}", "yellow")
-    kinds = ", ".join(f"{n} {kind}" for kind, n in facts["kinds"].items())
-    say(f"  {facts['images_in_groups']} images in {len(facts['groups'])} groups of copies: {kinds}")
+    counted = ", ".join(f"{n} {kind}" for kind, n in facts["kinds"].items())
+    say(f"  {facts['images_in_groups']} images in {len(facts['groups'])} groups of copies: {counted}")
     conflicts = facts["label_conflicts"]
     say(f"  groups with more than one label: {conflicts}", "yellow" if conflicts else "")
     for group in facts["groups"][:_SHOWN]:
@@ -166,5 +89,5 @@ def _members(group: dict[str, Any]) -> str:
         filter(None, [last["turn"], f"{last['distance']:g} grey levels" if last["distance"] else ""])
     )
     ids = ", ".join(group["ids"][:6]) + (f", ... ({len(group['ids'])})" if len(group["ids"]) > 6 else "")
-    labels = f" [{', '.join(group['labels'])}]" if group["labels"] else ""
-    return f"{ids}{labels}{f' ({how})' if how else ''}"
+    of = f" [{', '.join(group['labels'])}]" if group["labels"] else ""
+    return f"{ids}{of}{f' ({how})' if how else ''}"

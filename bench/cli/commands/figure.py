@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.cli.options.reports import FigureOptions
 from bench.cli.results import opened
 from bench.errors import DataError
 from bench.metrics.names import find
@@ -30,27 +31,19 @@ class Wish:
     by: str | None = None
 
 
-def draw_figures(
-    what: str,
-    name: str,
-    profile: str | None,
-    base: Path,
-    store: Path,
-    wish: Wish,
-    out: Path | None,
-    *,
-    as_json: bool,
-) -> None:
+def draw_figures(options: FigureOptions) -> None:
     """Draw one kind of figure, or all that the methods and the data allow; print the files.
 
     Raises `DataError` for names that the suite does not have, a cell without scores, artefacts that are
     gone, and data that does not allow the figure; with `all`, only if nothing can be drawn.
     """
+    what, as_json = options.kind, options.json
+    wish = Wish(options.dataset, options.method, options.seed, options.against, options.by)
     every = [*KINDS, *OF_SUITES]
     if what not in every and what != "all":
         raise DataError(f"no figure named {what!r}; {suggest(what, ['all', *every])}")
-    results, plan = opened(name, profile, base)
-    folder = out or results.folder / "figures"
+    results, plan = opened(options.suite, options.where.results)
+    folder = options.out or results.folder / "figures"
     drawn: list[dict[str, object]] = []
     left_out: dict[str, str] = {}
     for one in every if what == "all" else [what]:
@@ -58,7 +51,7 @@ def draw_figures(
             if one in OF_SUITES:
                 drawn.append(_draw_of_suite(one, results, plan, wish, folder, asked=what != "all"))
             else:
-                drawn.append(_draw(one, results, plan, Store(store), wish, folder))
+                drawn.append(_draw(one, results, plan, Store(options.where.store), wish, folder))
         except DataError as e:
             if what != "all":
                 raise

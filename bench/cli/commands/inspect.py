@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.options.suites import ShowOptions, StatusOptions
 from bench.cli.results import opened
-from bench.errors import DataError
+from bench.errors import UsageError
 from bench.metrics.names import METRICS, find
 from bench.records.record import CellRecord, Status, read
 from bench.records.results import Results
@@ -19,9 +20,9 @@ from bench.util.durable import Damaged
 from bench.util.text import plural, printable
 
 
-def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) -> int:
+def show_status(options: StatusOptions) -> int:
     """Print how the cells of the last run ended; return 1 if any has no scores."""
-    results, plan = opened(name, profile, base)
+    results, plan = opened(options.suite, options.results)
     records = {c.key: _get(results, c.key) for c in plan.cells}
     counts: Counter[str] = Counter()
     problems = []
@@ -35,7 +36,7 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
             log = None if isinstance(record, str) or not record.log else str(results.folder / record.log)
             problems.append({**where, "status": state, "error": error, "log": log})
     bad = sum(n for s, n in counts.items() if s not in (Status.OK, Status.DEGENERATE))
-    if as_json:
+    if options.json:
         print(
             json.dumps({"suite": plan.suite, "statuses": dict(sorted(counts.items())), "problems": problems})
         )
@@ -56,10 +57,10 @@ def show_status(name: str, profile: str | None, base: Path, *, as_json: bool) ->
     return 1 if bad else 0
 
 
-def show_cell(cell: str, base: Path, *, as_json: bool) -> None:
+def show_cell(options: ShowOptions) -> None:
     """Print one record."""
-    record = read(_find_record(cell, base))
-    if as_json:
+    record = read(_find_record(options.cell, options.results))
+    if options.json:
         print(record.model_dump_json())
         return
     console = Console()
@@ -86,12 +87,6 @@ def show_cell(cell: str, base: Path, *, as_json: bool) -> None:
     console.print_json(json.dumps({"params": record.params, "dataset_notes": record.dataset_notes}))
 
 
-def wide_console(*, stderr: bool = False) -> Console:
-    """Return a console; a file or a pipe gets room for whole lines."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=160)
-
-
 def _get(results: Results, key: str) -> CellRecord | str:
     try:
         return results.get(key) or "missing"
@@ -104,10 +99,10 @@ def _find_record(cell: str, base: Path) -> Path:
         return Path(cell)
     found = sorted(base.glob(f"*/records/{cell}*.json")) if cell.isalnum() else []
     if not found:
-        raise DataError(f"no record in {base} has a key that begins with {cell!r}; `bench status` lists keys")
+        raise UsageError(f"no record in {base} has a key beginning with {cell!r}; `bench status` lists keys")
     if len(found) > 1:
         listed = ", ".join(f"{p.stem[:12]} ({p.parent.parent.name})" for p in found[:5])
-        raise DataError(f"{len(found)} records have keys that begin with {cell!r}: {listed}")
+        raise UsageError(f"{len(found)} records have keys beginning with {cell!r}: {listed}")
     return found[0]
 
 

@@ -9,26 +9,27 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.adapters import registry
+from bench.cli.options.files import DescribeOptions
 from bench.cli.settings import configured
-from bench.errors import DataError
+from bench.errors import UsageError
 from bench.interfaces import Encoder
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def show_layers(kind: str, name: str, images: str, settings: Sequence[str], *, as_json: bool) -> None:
+def show_layers(options: DescribeOptions) -> None:
     """Print the layers of an encoder's network for images of a shape, with sizes and parameters.
 
-    Raises `DataError` for a shape that is none, and for what has no network.
+    Raises `UsageError` for an invalid shape or an adapter without a network.
     """
     from bench.nn.overview import layers
 
-    shape = _shape(images)
-    network = _network(kind, name, shape, settings)
+    shape = _shape(options.layers or "")
+    network = _network(options.kind, options.name, shape, options.settings or ())
     found = layers(network, shape)
     total = sum(layer.parameters for layer in found)
-    if as_json:
+    if options.json:
         print(json.dumps({"layers": [dataclasses.asdict(layer) for layer in found], "parameters": total}))
         return
     from tabulate import tabulate
@@ -45,7 +46,7 @@ def show_layers(kind: str, name: str, images: str, settings: Sequence[str], *, a
 def _shape(text: str) -> tuple[int, int, int]:
     found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)x([1-9]\d*)", text)
     if found is None or any(int(n) > 4096 for n in found.groups()):
-        raise DataError(f"--layers {text}: channels, height and width are wanted, at most 4096, e.g. 3x64x64")
+        raise UsageError(f"--layers {text}: expected channels, height and width, at most 4096, e.g. 3x64x64")
     channels, height, width = map(int, found.groups())
     return channels, height, width
 
@@ -57,11 +58,11 @@ def _network(kind: str, name: str, shape: tuple[int, int, int], settings: Sequen
     from bench.interfaces import Run
 
     if kind != "encoder":
-        raise DataError(f"--layers: only encoders have networks to show (got {kind})")
+        raise UsageError(f"--layers: only encoders have networks to show (got {kind})")
     cls = registry.load("encoder", name)
     build: Any = getattr(cls, "network", None)
     if not issubclass(cls, Encoder) or build is None:
-        raise DataError(f"encoder {name!r} has no network to show")
+        raise UsageError(f"encoder {name!r} has no network to show")
     log = logging.getLogger("bench")
     run = Run(0, 1, "cpu", "float32", log, Path(), lambda done, total, text: None)
     network: nn.Module = build(configured(cls, settings), shape, None, run)

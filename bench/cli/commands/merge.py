@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.cli.commands.run import write_leaderboard
+from bench.cli.leaderboard import write_leaderboard
+from bench.cli.options.suites import MergeOptions
 from bench.records.merge import Merged, merge_suite, suites_in
 from bench.records.results import Results
 from bench.util.durable import Damaged
 from bench.util.text import one_line
 
 
-def merge_results(folders: Sequence[Path], base: Path, *, as_json: bool) -> int:
-    """Merge folders into `base`; return 1 if records contradict or could not be read."""
+def merge_results(options: MergeOptions) -> int:
+    """Merge folders into the results; return 1 if records contradict or could not be read."""
+    base = options.results
     by_suite: dict[str, list[Path]] = {}
-    for folder in folders:
+    for folder in options.folders:
         for suite in suites_in(folder.resolve()):
             by_suite.setdefault(suite.name, []).append(suite)
     merged = [merge_suite(sources, base.resolve() / name) for name, sources in sorted(by_suite.items())]
     for one in merged:
         _redraw(Results(base, one.suite))
-    if as_json:
+    if options.json:
         print(json.dumps({"suites": [asdict(m) for m in merged]}))
     else:
         for one in merged:
@@ -34,9 +36,11 @@ def merge_results(folders: Sequence[Path], base: Path, *, as_json: bool) -> int:
 def _redraw(results: Results) -> None:
     try:
         cells = results.read_plan().cells
-        write_leaderboard(results, {c.key: results.get(c.key) for c in cells})
+        written = write_leaderboard(results, {c.key: results.get(c.key) for c in cells})
     except (FileNotFoundError, Damaged):  # no plan came with the records, or none that can be read
         return
+    for problem in written.problems:
+        print(f"bench: {problem}", file=sys.stderr)
 
 
 def _tell(merged: Merged, base: Path) -> None:

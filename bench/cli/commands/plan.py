@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.options.suites import PlanOptions
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, Plan, make_plan
 from bench.records.results import Results
@@ -19,17 +19,16 @@ from bench.util.durable import Damaged
 from bench.util.text import plural
 
 
-def show_plan(
-    name: str, profile: str | None, data: Path | None, base: Path, store_root: Path, *, as_json: bool
-) -> None:
+def show_plan(options: PlanOptions) -> None:
     """Print what a run would do, without doing or changing any of it."""
-    suite = suites.load(suites.find(name), profile, data)
-    plan = make_plan(suite, Fingerprints(store_root / "fingerprints.sqlite", read_only=True))
-    results, store = Results(base, suite.name), Store(store_root)
+    suite = suites.load(suites.find(options.suite.name), options.suite.profile, options.data)
+    where = options.where
+    plan = make_plan(suite, Fingerprints(where.store / "fingerprints.sqlite", read_only=True))
+    results, store = Results(where.results, suite.name), Store(where.store)
     states = {cell.key: _state(cell, results) for cell in plan.cells}
     wanted = {key for cell in plan.cells if states[cell.key] == "to do" for key in cell.stages}
     cached = {key for key in wanted if store.holds(key)}
-    if as_json:
+    if options.json:
         print(json.dumps(_as_json(plan, states, wanted, cached)))
         return
     console = Console()

@@ -4,87 +4,69 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from rich.console import Console
 
-from bench.cli.commands.inspect import wide_console
-from bench.errors import DataError
-from bench.execute.display import Display
+from bench.cli.console import wide_console
+from bench.cli.display import Display
+from bench.cli.leaderboard import Written, write_leaderboard
+from bench.cli.options.suites import RunOptions
+from bench.errors import DataError, UsageError
 from bench.execute.run import Interrupted, Options
 from bench.execute.run import run as run_plan
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, Plan, make_plan
-from bench.records.record import CellRecord, Status
+from bench.records.record import Status
 from bench.records.results import Results
 from bench.records.store import Store
-from bench.report.tables.leaderboard import Leaderboard, build
-from bench.report.tables.render import comma_separated, html, latex, markdown, terminal
+from bench.report.tables.render import terminal
 from bench.suite import suitefile as suites
-from bench.util.durable import write_whole
 from bench.util.text import plural, suggest
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 
 
-def run_suite(
-    name: str,
-    profile: str | None,
-    data: Path | None,
-    base: Path,
-    store_root: Path,
-    jobs: int | None,
-    retry: str,
-    only: str | None,
-    device: str,
-    *,
-    quiet: bool,
-    as_json: bool,
-) -> int:
+def run_suite(options: RunOptions) -> int:
     """Run a suite, or the `only` cell whose key begins so, and write its leaderboard.
 
     Returns the exit code of the process; it and the counts are of the cells that were to run.
     """
-    console = wide_console(stderr=as_json)
-    statuses = _statuses(retry)
-    suite = suites.load(suites.find(name), profile, data)
-    whole = make_plan(suite, Fingerprints(store_root / "fingerprints.sqlite"))
-    results = Results(base, suite.name)
+    console = wide_console(stderr=options.json)
+    statuses = _statuses(options.retry)
+    suite = suites.load(suites.find(options.suite.name), options.suite.profile, options.data)
+    where = options.where
+    whole = make_plan(suite, Fingerprints(where.store / "fingerprints.sqlite"))
+    results = Results(where.results, suite.name)
     plan = whole
-    if only is not None:
-        plan = replace(whole, cells=[_cell(whole, only, results)])
+    if options.only is not None:
+        plan = replace(whole, cells=[_cell(whole, options.only, results)])
         statuses = frozenset(Status)
     _refuse_without_any_data(plan)
     results.write_plan(whole.on_disk())
-    options = Options(jobs, statuses, device)
+    settings = Options(options.jobs, statuses, options.device)
     interrupted = False
-    with _Stop() as stop, Display(console, len(plan.cells), quiet=quiet) as display:
+    with _Stop() as stop, Display(console, len(plan.cells), quiet=options.quiet) as display:
         try:
-            run_plan(plan, Store(store_root), results, options, display, lambda: stop.asked)
+            run_plan(plan, Store(where.store), results, settings, display, lambda: stop.asked)
         except Interrupted:
             interrupted = True
-    board = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
+    written = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
     records = {c.key: results.get(c.key) for c in plan.cells}
     counts = Counter(str(r.status) if r is not None else "missing" for r in records.values())
     failed = sum(r is None or r.status.failed for r in records.values())
     code = INTERRUPTED if interrupted else FAILED if failed else 0
-    if as_json:
+    for problem in written.problems:
+        print(f"bench: {problem}", file=sys.stderr)
+    if options.json:
         print(json.dumps(_summary(results, counts, code)))
-    elif not quiet:
-        _conclude(console, results, board, counts, interrupted=interrupted)
+    elif not options.quiet:
+        _conclude(console, results, written, counts, interrupted=interrupted)
     return code
-
-
-def write_leaderboard(results: Results, records: dict[str, CellRecord | None]) -> Leaderboard:
-    """Draw the leaderboard from the records into leaderboard.md, .csv, .tex and .html."""
-    board = build(results.read_plan(), records.get)
-    for suffix, render in (("md", markdown), ("csv", comma_separated), ("tex", latex), ("html", html)):
-        write_whole(results.folder / f"leaderboard.{suffix}", render(board).encode())
-    return board
 
 
 class _Stop:
@@ -114,7 +96,7 @@ def _statuses(text: str) -> frozenset[Status]:
     known = [str(s) for s in Status]
     for word in words:
         if word not in known:
-            raise DataError(f"--retry: no status named {word!r}; {suggest(word, [*known, 'failed'])}")
+            raise UsageError(f"--retry: no status named {word!r}; {suggest(word, [*known, 'failed'])}")
     return frozenset(Status(w) for w in words)
 
 
@@ -125,11 +107,11 @@ def _cell(plan: Plan, key: str, results: Results) -> Cell:
         return found[0]
     if found:
         named = [f"{c.key[:12]} ({c.dataset} · {c.method} · seed {c.seed})" for c in found[:5]]
-        raise DataError(f"--only {key}: {len(found)} cells have keys that begin so: {', '.join(named)}")
+        raise UsageError(f"--only {key}: {len(found)} cells have keys that begin so: {', '.join(named)}")
     hint = "`bench plan --json` lists the keys"
     if key.isalnum() and any(results.records.glob(f"{key.lower()}*.json")):
         hint = f"there is a record of one, but code, data or parameters have changed since; {hint} of now"
-    raise DataError(f"--only {key}: no cell of {results.suite} has a key that begins so; {hint}")
+    raise UsageError(f"--only {key}: no cell of {results.suite} has a key that begins so; {hint}")
 
 
 def _refuse_without_any_data(plan: Plan) -> None:
@@ -150,9 +132,9 @@ def _summary(results: Results, counts: Counter[str], code: int) -> dict[str, obj
 
 
 def _conclude(
-    console: Console, results: Results, board: Leaderboard, counts: Counter[str], *, interrupted: bool
+    console: Console, results: Results, written: Written, counts: Counter[str], *, interrupted: bool
 ) -> None:
-    for part in terminal(board, console.width):
+    for part in terminal(written.board, console.width):
         console.print(part)
     said = ", ".join(f"{n:,} {s}" for s, n in sorted(counts.items()))
     n = sum(counts.values())
@@ -164,5 +146,5 @@ def _conclude(
         console.print(
             f"Some cells failed: `{again}` says why; `--retry failed` runs them again.", style="red"
         )
-    written = f"{results.folder}/leaderboard.{{md,csv,tex,html}}"
-    console.print(f"Written: {written}", highlight=False, soft_wrap=True)
+    files = f"{results.folder}/leaderboard.{written.suffixes()}"
+    console.print(f"Written: {files}", markup=False, highlight=False, soft_wrap=True)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Literal, get_args
 
-from bench.errors import DataError
+from bench.cli.options.files import ScoreOptions
+from bench.errors import UsageError
 from bench.metrics.names import METRICS
 from bench.util.text import suggest
 
 Policy = Literal["own_cluster", "drop"]
 
 
-def score_files(
-    truth: Path, pred: Path, noise: str, replicates: int, level: float, seed: int, *, as_json: bool
-) -> None:
+def score_files(options: ScoreOptions) -> None:
     """Print all metrics of two label files, with bootstrap intervals."""
     import numpy as np
 
@@ -23,12 +21,13 @@ def score_files(
     from bench.metrics.score import score
 
     policies: dict[str, Policy] = {p: p for p in get_args(Policy)}
+    noise, level = options.noise, options.level
     if noise not in policies:
-        raise DataError(f"--noise: no policy named {noise!r}; {suggest(noise, list(policies))}")
-    t, p = match(read_labels(truth), read_labels(pred))
-    rng = np.random.default_rng(seed)
-    scores = score(t, p, noise=policies[noise], replicates=replicates, level=level, rng=rng)
-    if as_json:
+        raise UsageError(f"--noise: no policy named {noise!r}; {suggest(noise, list(policies))}")
+    t, p = match(read_labels(options.truth), read_labels(options.pred))
+    rng = np.random.default_rng(options.seed)
+    scores = score(t, p, noise=policies[noise], replicates=options.replicates, level=level, rng=rng)
+    if options.json:
         print(json.dumps(scores.to_json()))
         return
     from rich.console import Console

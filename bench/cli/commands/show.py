@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
 from bench.adapters.origin import stand_in_marker
+from bench.cli.options.data import ShowDataOptions
 from bench.cli.progress import Progress
 from bench.cli.settings import data_folder, dataset
 from bench.errors import DataError
@@ -20,43 +20,33 @@ _FEW_GROUPS = 4
 _PER_GROUP, _PER_GROUP_OF_FEW = 12, 48
 
 
-def show_dataset(
-    name: str,
-    root: Path | None,
-    out: Path | None,
-    by: str | None,
-    per: int | None,
-    size: int,
-    settings: Sequence[str],
-    data: Path | None,
-    *,
-    as_json: bool,
-) -> None:
+def show_dataset(options: ShowDataOptions) -> None:
     """Write the sheets of a dataset: into a folder as sheet-01.png..., or into one file."""
-    adapter = dataset(name, settings)
-    folder = data_folder(name, root, data)
+    name = options.name
+    adapter = dataset(name, options.settings or ())
+    folder = data_folder(name, options.root, options.data)
     images = adapter.open(folder)
     if not len(images.table):
         raise DataError(f"{folder}: holds no images to show")
     marker = stand_in_marker(folder, adapter.files(folder))
-    column, found = groups(images, by)
-    per = per or (_PER_GROUP if len(found) > _FEW_GROUPS else _PER_GROUP_OF_FEW)
+    column, found = groups(images, options.by)
+    per = options.per or (_PER_GROUP if len(found) > _FEW_GROUPS else _PER_GROUP_OF_FEW)
     title = f"{adapter.use}: {plural(len(images.table), 'image')}"
     if column:
         title += f", {plural(len(found), 'value')} of {column}"
     if marker:
         title = f"GENERATED STAND-IN, no real data. {title}"
-    target = out or Path(f"{Path(name).stem}-sheets")
+    target = options.out or Path(f"{Path(name).stem}-sheets")
     written: list[Path] = []
     with Progress("images") as progress:
-        for page in sheets(images, found, title, per, size):
+        for page in sheets(images, found, title, per, options.size):
             written.append(_page_file(target, len(written) + 1))
             written[-1].parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(page).save(written[-1], "PNG")
             progress(len(written), None, "pages drawn")
     _remove_older(target, len(written))
     sizes = {group.name: len(group.rows) for group in found}
-    if as_json:
+    if options.json:
         facts = {"dataset": name, "root": str(folder), "stand_in": bool(marker), "by": column}
         print(json.dumps({**facts, "counts": sizes, "files": [str(p) for p in written]}))
         return

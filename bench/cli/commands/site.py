@@ -4,44 +4,46 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+from bench.cli.options.groups import SuiteRef
+from bench.cli.options.reports import SiteOptions
 from bench.cli.progress import Progress, human
 from bench.cli.results import opened
-from bench.errors import DataError
+from bench.errors import UsageError
 from bench.records.store import Store
 from bench.report.site.build import build_site
 from bench.report.site.embedding import Projection
 from bench.report.site.suite import ShownSuite
-from bench.suite.suitefile import called
+from bench.suite.names import arguments
 from bench.util.text import suggest
 
 _PROJECTIONS: dict[str, Projection] = {"pca": "pca", "umap": "umap"}
 
 
-def write_site(
-    names: Sequence[str],
-    profile: str | None,
-    base: Path,
-    store: Path,
-    out: Path,
-    projection: str,
-    max_points: int,
-    *,
-    as_json: bool,
-) -> None:
+def write_site(options: SiteOptions) -> None:
     """Write the page of the suites into a folder; say where, and what it could not show.
 
-    Raises `DataError` for suites that have not run, and a folder that holds other files.
+    Raises `UsageError` for suites that have not run, and `DataError` for a folder that holds other files.
     """
+    projection, out = options.map, options.out
     if projection not in _PROJECTIONS:
-        raise DataError(f"--map: no projection {projection!r}; {suggest(projection, list(_PROJECTIONS))}")
-    suites = [_suite(name, profile, base) for name in dict.fromkeys(names)]
+        raise UsageError(f"--map: no projection {projection!r}; {suggest(projection, list(_PROJECTIONS))}")
+    suites = [
+        _suite(SuiteRef(name=name, profile=options.profile), options.where.results)
+        for name in dict.fromkeys(options.suites)
+    ]
     with Progress("images") as progress:
-        built = build_site(suites, Store(store), out, _PROJECTIONS[projection], max_points, progress)
+        built = build_site(
+            suites,
+            Store(options.where.store),
+            out,
+            _PROJECTIONS[projection],
+            options.max_points,
+            progress,
+        )
     index = out / "index.html"
-    if as_json:
+    if options.json:
         said = {"index": str(index), "pages": built.pages, "files": built.files, "bytes": built.bytes}
         print(json.dumps({**said, "not_shown": built.not_shown}))
         return
@@ -50,6 +52,6 @@ def write_site(
     print(f"{index}: {built.pages} pages, {built.files} files, {human(built.bytes)}")
 
 
-def _suite(name: str, profile: str | None, base: Path) -> ShownSuite:
-    results, plan = opened(name, profile, base)
-    return ShownSuite(called(name, profile), results, plan)
+def _suite(suite: SuiteRef, base: Path) -> ShownSuite:
+    results, plan = opened(suite, base)
+    return ShownSuite(arguments(suite.name, suite.profile), results, plan)

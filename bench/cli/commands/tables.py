@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.cli.commands import against
-from bench.cli.commands.inspect import wide_console
+from bench.cli.console import wide_console
+from bench.cli.options.groups import SuiteRef
+from bench.cli.options.reports import TablesOptions
+from bench.cli.published import compared
 from bench.cli.results import opened
-from bench.errors import DataError
+from bench.errors import CutjoinError, UsageError
 from bench.records.results import PlanOnDisk, Results
 from bench.records.store import Store
 from bench.records.summary import Scored
-from bench.report.tables import against_text, render
+from bench.report.tables import tableformat
 from bench.report.tables.against import Comparison
-from bench.report.tables.layout import Layout, declared
+from bench.report.tables.layout import declared
 from bench.report.tables.leaderboard import Leaderboard
+from bench.report.tables.tableformat import NamedFormat, TableContent
 from bench.stages.rescore import up_to_date
-from bench.suite import suitefile
+from bench.suite.names import results_name, shipped
 from bench.util.durable import Damaged, write_whole
-from bench.util.text import suggest
-from bench.util.yamlfile import FileError
 from bench.util.yamlfile import read as read_yaml
-
-FORMATS = {"md": "md", "csv": "csv", "latex": "tex", "html": "html", "json": "json"}
-"""From the name of a format to the ending of its files."""
 
 
 @dataclass
@@ -45,59 +44,60 @@ class Summary:
         self.missing.append({"suite": suite, "table": table, "why": why})
 
 
-def write_tables(
-    names: Sequence[str],
-    profile: str | None,
-    base: Path,
-    out: Path | None,
-    formats: Sequence[str],
-    store: Path | None,
-    *,
-    every: bool,
-    as_json: bool,
-) -> int:
-    """Write the tables of suites, or of every suite with results; return 1 if any is missing or not whole.
-
-    Parameters
-    ----------
-    names : suites by name or file; empty with `every`.
-    out : gets one folder per suite; unless given, `tables/` in the results of each.
-    formats : of `FORMATS`; empty: all.
-    store : has the labels of records whose scores are of another version of the metrics.
-    """
-    if bool(names) == every:
-        raise DataError("name the suites whose tables are wanted, or give --all, not both")
-    for name in formats:
-        if name not in FORMATS:
-            raise DataError(f"--format: no format {name!r}; {suggest(name, list(FORMATS))}")
-    if every:
-        names = sorted(p.parent.name for p in base.glob("*/plan.json"))
-        if not names:
-            raise DataError(f"nothing has run into {base} yet")
+def write_tables(options: TablesOptions) -> int:
+    """Write the tables of suites, or of every suite with results; return 1 if any is missing or not whole."""
+    names = _suites(options)
+    formats = [tableformat.load(use) for use in options.format or ()] or tableformat.for_files()
+    _check_suffixes(formats)
     summary = Summary()
     for name in names:
         try:
-            results, plan = opened(name, profile, base)
+            results, plan = opened(SuiteRef(name=name, profile=options.profile), options.results)
         except Damaged as e:
             summary.add(name, "all", str(e))
             continue
-        folder = out / results.suite if out else results.folder / "tables"
-        scored_of = _remembered(up_to_date(results, Store(store) if store is not None else None))
-        _write_suite(results, plan, scored_of, folder, formats or list(FORMATS), summary)
-    if every:
-        summary.not_run = [s for s in suitefile.shipped() if not _runs_of(s, names)]
-    _report(summary, as_json=as_json)
+        folder = options.out / results.suite if options.out else results.folder / "tables"
+        scored_of = functools.cache(up_to_date(results, Store(options.store)))
+        _write_suite(_Source(results, plan, scored_of), folder, formats, summary)
+    if options.every:
+        summary.not_run = [s for s in shipped() if not _runs_of(s, names)]
+    _report(summary, as_json=options.json)
     return 1 if summary.missing else 0
 
 
-def _write_suite(
-    results: Results,
-    plan: PlanOnDisk,
-    scored_of: Callable[[str], Scored | None],
-    folder: Path,
-    formats: Sequence[str],
-    summary: Summary,
-) -> None:
+def _suites(options: TablesOptions) -> list[str]:
+    names = options.suites or []
+    if bool(names) == options.every:
+        raise UsageError("name the suites whose tables are to be written, or give --all, not both")
+    if not options.every:
+        return names
+    found = sorted(p.parent.name for p in options.results.glob("*/plan.json"))
+    if not found:
+        raise UsageError(f"nothing has run into {options.results} yet")
+    return found
+
+
+def _check_suffixes(formats: Sequence[NamedFormat]) -> None:
+    by_suffix: dict[str, str] = {}
+    for one in formats:
+        if one.format.on_screen:
+            raise UsageError(f"--format: {one.use!r} is for a terminal; no files are written in it")
+        other = by_suffix.setdefault(one.suffix, one.use)
+        if other != one.use:
+            raise UsageError(f"--format: files of {other!r} and {one.use!r} would both end in .{one.suffix}")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Results of one suite, opened."""
+
+    results: Results
+    plan: PlanOnDisk
+    scored_of: Callable[[str], Scored | None]
+
+
+def _write_suite(source: _Source, folder: Path, formats: Sequence[NamedFormat], summary: Summary) -> None:
+    results, plan, scored_of = source.results, source.plan, source.scored_of
     for table in plan.tables:
         name = str(table["id"])
         try:
@@ -105,11 +105,12 @@ def _write_suite(
             if lack := _lack(board):
                 summary.add(results.suite, name, lack)
             if any(row.scored for one in board.boards for row in one.rows):
-                beside = against.compared(plan, scored_of, results.get, name) if table["reference"] else []
-                for file, text in _files(name, board, layout, beside, formats):
+                beside = compared(plan, scored_of, results.get, name) if table["reference"] else []
+                content = TableContent(board, layout)
+                for file, text in _files(name, content, beside, formats):
                     write_whole(folder / file, text.encode())
                     summary.written.append(folder / file)
-        except (Damaged, DataError, FileError) as e:
+        except CutjoinError as e:
             summary.add(results.suite, name, str(e))
     for late in _declared_later(plan):
         why = "declared after the run; the same `bench run` again takes it up, from the cache"
@@ -130,46 +131,21 @@ def _lack(board: Leaderboard) -> str:
 
 
 def _files(
-    stem: str, board: Leaderboard, layout: Layout, beside: Sequence[Comparison], formats: Sequence[str]
+    stem: str, content: TableContent, beside: Sequence[Comparison], formats: Sequence[NamedFormat]
 ) -> Iterator[tuple[str, str]]:
     """Yield name and content of the files of one table, and of it beside what was published."""
-    ours: dict[str, Callable[[], str]] = {
-        "md": lambda: render.markdown(board, layout),
-        "csv": lambda: render.comma_separated(board),
-        "latex": lambda: render.latex(board, layout),
-        "html": lambda: render.html(board, layout),
-        "json": lambda: _json(render.to_json(board)),
-    }
-    for name in formats:
-        yield f"{stem}.{FORMATS[name]}", ours[name]()
-        if beside:
-            text = (
-                against.TEXT_FORMATS[name](beside) if name != "json" else _json(against_text.to_json(beside))
-            )
-            yield f"{stem}.against.{FORMATS[name]}", text
-
-
-def _json(body: object) -> str:
-    return json.dumps(body, indent=1) + "\n"
-
-
-def _remembered(get: Callable[[str], Scored | None]) -> Callable[[str], Scored | None]:
-    known: dict[str, Scored | None] = {}
-
-    def scored_of(key: str) -> Scored | None:
-        if key not in known:
-            known[key] = get(key)
-        return known[key]
-
-    return scored_of
+    for format in formats:
+        yield f"{stem}.{format.suffix}", format.render(content)
+        if beside and (text := format.render_published(beside)) is not None:
+            yield f"{stem}.against.{format.suffix}", text
 
 
 def _declared_later(plan: PlanOnDisk) -> list[str]:
     """Return the tables that a shipped suite has now and its run did not know."""
-    stems = [s for s in suitefile.shipped() if _runs_of(s, [plan.suite])]
+    stems = [s for s in shipped() if _runs_of(s, [plan.suite])]
     if not stems:
         return []
-    tree = read_yaml(suitefile.shipped()[max(stems, key=len)])
+    tree = read_yaml(shipped()[max(stems, key=len)])
     if tree.value.get("title", "") != plan.title:  # a suite of the user's with this name
         return []
     known = {str(t["id"]) for t in plan.tables}
@@ -180,10 +156,10 @@ def _runs_of(stem: str, names: Sequence[str]) -> list[str]:
     """Return the results that are of a shipped suite: of its own name, or with one of its profiles."""
     if stem in names:
         return [stem]
-    if not any(n.startswith(f"{stem}-") for n in names):
+    if not any(n.startswith(stem) for n in names):
         return []
-    profiles = read_yaml(suitefile.shipped()[stem]).value.get("profiles", {})
-    return [n for n in names if n in {f"{stem}-{p}" for p in profiles}]
+    profiles = read_yaml(shipped()[stem]).value.get("profiles", {})
+    return [n for n in names if n in {results_name(stem, p) for p in profiles}]
 
 
 def _report(summary: Summary, *, as_json: bool) -> None:

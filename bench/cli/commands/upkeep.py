@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from bench.errors import DataError
+from bench.cli.options.suites import GcOptions, VerifyOptions
+from bench.errors import UsageError
 from bench.records.record import read
 from bench.records.results import Results
 from bench.records.store import Store, check
 from bench.util.durable import Damaged
 
 
-def verify_all(names: list[str], base: Path, store_root: Path, *, quarantine: bool, as_json: bool) -> int:
+def verify_all(options: VerifyOptions) -> int:
     """Read every record of the suites and every artefact of the store; return 1 if any is damaged."""
     console = Console(stderr=True)
+    names, base = options.suites or [], options.where.results
+    store_root, quarantine = options.where.store, options.quarantine
     known = sorted(p.parent.name for p in base.glob("*/records") if p.is_dir())
     for name in names:
         if name not in known:
-            raise DataError(f"no results of {name!r} in {base}; known: {', '.join(known) or 'none'}")
+            raise UsageError(f"no results of {name!r} in {base}; known: {', '.join(known) or 'none'}")
     damaged: list[str] = []
     records = 0
     for suite in names or known:
@@ -43,7 +45,7 @@ def verify_all(names: list[str], base: Path, store_root: Path, *, quarantine: bo
             damaged.append(str(e))
             if quarantine:
                 store.quarantine(key)
-    if as_json:
+    if options.json:
         print(json.dumps({"records": records, "artefacts": len(keys), "damaged": damaged}))
     else:
         for line in damaged:
@@ -53,11 +55,12 @@ def verify_all(names: list[str], base: Path, store_root: Path, *, quarantine: bo
     return 1 if damaged else 0
 
 
-def collect(store_root: Path, unused_days: float, *, dry_run: bool, as_json: bool) -> None:
+def collect(options: GcOptions) -> None:
     """Remove artefacts that nothing used for so many days."""
-    count, size = Store(store_root).collect(unused_days * 86400, dry_run=dry_run)
-    if as_json:
+    dry_run = options.dry_run
+    count, size = Store(options.store).collect(options.unused_days * 86400, dry_run=dry_run)
+    if options.json:
         print(json.dumps({"removed": count, "bytes": size, "dry_run": dry_run}))
     else:
         done = "would remove" if dry_run else "removed"
-        print(f"{done} {count} artefacts, {size / 2**20:.1f} MiB, from {store_root}")
+        print(f"{done} {count} artefacts, {size / 2**20:.1f} MiB, from {options.store}")

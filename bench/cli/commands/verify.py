@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.adapters.origin import Check, stand_in_marker
-from bench.cli.commands.inspect import wide_console
+from bench.cli.console import wide_console
+from bench.cli.options.data import VerifyDataOptions
 from bench.cli.progress import Progress
 from bench.cli.settings import data_folder, dataset
 from bench.images import BadImage, ImageSet
@@ -44,15 +44,14 @@ class Reading:
     """Smallest and largest pixel value."""
 
 
-def verify_dataset(
-    name: str, root: Path | None, settings: Sequence[str], data: Path | None, *, as_json: bool
-) -> int:
+def verify_dataset(options: VerifyDataOptions) -> int:
     """Print counts, bad images and the comparison with known numbers; return 1 if something is wrong.
 
     Raises `DataError` if the layout is not there at all.
     """
-    adapter = dataset(name, settings)
-    folder = data_folder(name, root, data)
+    name = options.name
+    adapter = dataset(name, options.settings or ())
+    folder = data_folder(name, options.root, options.data)
     images = adapter.open(folder)
     files = adapter.files(folder)
     marker = stand_in_marker(folder, files)
@@ -77,7 +76,7 @@ def verify_dataset(
         "notes": dict(images.notes),
         "checks": [{**asdict(c), "ok": c.ok} for c in checks],
     }
-    if as_json:
+    if options.json:
         print(json.dumps(facts))
     else:
         _print(facts, checks)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from bench.adapters import registry
 from bench.cli.app import app
 from bench.metrics.names import METRICS
-from bench.suite.suitefile import shipped
+from bench.suite.names import shipped
 
 ADAPTERS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind)]
 HEAVY = {"torch", "sklearn", "pandas", "umap", "cv2", "numba", "scipy", "matplotlib", "hdbscan", "timm"}

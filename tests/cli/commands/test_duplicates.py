@@ -13,7 +13,10 @@ from bench.datasets.synthetic.drawing.sprites import KINDS, draw
 
 from bench.cli.commands.check import check_suite
 from bench.cli.commands.duplicates import show_duplicates
-from bench.errors import DataError
+from bench.cli.options.data import DuplicatesOptions
+from bench.cli.options.groups import SuiteRef
+from bench.cli.options.suites import CheckOptions
+from bench.errors import UsageError
 from bench.imaging.decode import decode
 from tests.conftest import TINY, write_suite
 
@@ -39,12 +42,25 @@ def plant(folder: Path, image: str, copy: str, *, turned: bool = False) -> None:
         shutil.copyfile(source, target)
 
 
+def checked(suite: Path, base: Path, *, duplicates: bool = True, json: bool = False) -> CheckOptions:
+    ref = SuiteRef(name=str(suite))
+    return CheckOptions(suite=ref, data=base / "data", store=base / "store", duplicates=duplicates, json=json)
+
+
+def searched(
+    folder: Path, *settings: str, distance: float | None = None, json: bool = False
+) -> DuplicatesOptions:
+    return DuplicatesOptions(
+        name="kaggle_plankton", root=folder, settings=list(settings), distance=distance, json=json
+    )
+
+
 def findings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str = ""
 ) -> tuple[int, dict[str, str]]:
     text = TINY.replace("    synthetic: {images: 60}\n", more)
     suite = write_suite(tmp_path, text)
-    code = check_suite(str(suite), None, tmp_path / "data", tmp_path / "store", as_json=True)
+    code = check_suite(checked(suite, tmp_path, json=True))
     said = {f["what"]: f["said"] for f in json.loads(capsys.readouterr().out)}
     return code, said
 
@@ -54,7 +70,7 @@ def test_copies_are_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
     plant(folder, "003", f"{a}/x.jpg")
     plant(folder, "104", f"{a}/y.jpg", turned=True)
     (folder / "train" / b / "bad.jpg").write_bytes(b"")
-    show_duplicates("kaggle_plankton", folder, [], as_json=True)
+    show_duplicates(searched(folder, json=True))
     facts = json.loads(capsys.readouterr().out)
     assert (facts["images"], facts["images_in_groups"], facts["label_conflicts"]) == (43, 4, 1)
     assert len(facts["unread"]) == 1
@@ -64,19 +80,19 @@ def test_copies_are_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert (sorted(near["ids"]), near["labels"]) == (["104", "y"], [a, b])
     assert near["links"][0]["turn"] in ("90", "270")
     assert 0 < near["links"][0]["distance"] < 4
-    show_duplicates("kaggle_plankton", folder, [], as_json=False)
+    show_duplicates(searched(folder))
     shown = capsys.readouterr().out
     assert "4 images in 2 groups of copies: 1 identical, 0 rotated, 0 flipped, 1 near" in shown
     assert "groups with more than one label: 1" in shown
     assert "1 bad images were left out" in shown
-    show_duplicates("kaggle_plankton", folder, [f"classes=[{b}]"], distance=0, as_json=True)
+    show_duplicates(searched(folder, f"classes=[{b}]", distance=0, json=True))
     assert json.loads(capsys.readouterr().out)["groups"] == []
 
 
 def test_the_distance_is_a_number_of_grey_levels(folder: Path):
     for distance in (-1.0, 256.0, float("nan")):
-        with pytest.raises(DataError, match="0 to 255"):
-            show_duplicates("kaggle_plankton", folder, [], distance=distance, as_json=True)
+        with pytest.raises(UsageError, match="0 to 255"):
+            show_duplicates(searched(folder, distance=distance))
 
 
 def test_check_without_copies(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -117,8 +133,7 @@ def test_a_selection_of_nothing_is_a_fault(folder: Path, tmp_path: Path, capsys:
 
 def test_the_search_can_be_left_out(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     suite = write_suite(tmp_path, TINY.replace("    synthetic: {images: 60}\n", ""))
-    data, store = tmp_path / "data", tmp_path / "store"
-    check_suite(str(suite), None, data, store, duplicates=False, as_json=False)
+    check_suite(checked(suite, tmp_path, duplicates=False))
     assert "duplicates" not in capsys.readouterr().out
-    check_suite(str(write_suite(tmp_path / "s")), None, data, store, as_json=False)
+    check_suite(checked(write_suite(tmp_path / "s"), tmp_path))
     assert "not searched: each image will be drawn by itself" in capsys.readouterr().out

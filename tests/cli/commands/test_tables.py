@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from bench.cli.commands.against import show_against
-from bench.cli.commands.tables import FORMATS, write_tables
-from bench.errors import DataError
+from bench.cli.commands.tables import write_tables
+from bench.cli.options.groups import SuiteRef
+from bench.cli.options.reports import TableOptions, TablesOptions
+from bench.errors import AdapterError, CutjoinError, UsageError
 from bench.records import reference
 from tests.conftest import bench, snapshot, write_suite
 
+ENDINGS = ("md", "csv", "tex", "html", "json")
 MINI = """\
 title: Mini
 seeds: [0]
@@ -48,7 +51,17 @@ def results(ran: Path, tmp_path: Path) -> Path:
 
 
 def written(results: Path, *names: str, out: Path | None = None, formats: tuple[str, ...] = ()) -> int:
-    return write_tables(names, None, results, out, formats, None, every=not names, as_json=True)
+    return write_tables(
+        TablesOptions(
+            suites=list(names), results=results, out=out, format=list(formats), every=not names, json=True
+        )
+    )
+
+
+def against(results: Path, against: str, format: str, table: str | None = None) -> TableOptions:
+    return TableOptions(
+        suite=SuiteRef(name="mini"), results=results, table=table, against=against, format=format
+    )
 
 
 # bench tables
@@ -60,7 +73,7 @@ def test_all_tables_in_all_formats_and_again_the_same_bytes(
     assert written(results) == 0
     said = json.loads(capsys.readouterr().out)
     folder = results / "mini" / "tables"
-    names = [f"{t}.{ending}" for t in ("beside", "beside.against", "alone") for ending in FORMATS.values()]
+    names = [f"{t}.{ending}" for t in ("beside", "beside.against", "alone") for ending in ENDINGS]
     assert sorted(p.name for p in folder.iterdir()) == sorted(names)
     assert sorted(said["written"]) == sorted(str(folder / n) for n in names)
     assert said["missing"] == []
@@ -129,15 +142,15 @@ def test_without_any_scores_nothing_is_written(results: Path, capsys: pytest.Cap
 
 
 def test_wrong_words(results: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="did you mean 'mini'"):
+    with pytest.raises(UsageError, match="did you mean 'mini'"):
         written(results, "minni")
-    with pytest.raises(DataError, match="did you mean 'latex'"):
+    with pytest.raises(AdapterError, match="did you mean 'latex'"):
         written(results, "mini", formats=("latecs",))
-    with pytest.raises(DataError, match="nothing has run"):
+    with pytest.raises(UsageError, match="nothing has run"):
         written(tmp_path / "empty")
     for names in ([], ["mini"]):
-        with pytest.raises(DataError, match="--all, not both"):
-            write_tables(names, None, results, None, [], None, every=bool(names), as_json=True)
+        with pytest.raises(UsageError, match="--all, not both"):
+            write_tables(TablesOptions(suites=names, results=results, every=bool(names)))
 
 
 def test_both_commands_from_the_command_line(results: Path) -> None:
@@ -161,7 +174,7 @@ def test_both_commands_from_the_command_line(results: Path) -> None:
 def test_every_format_has_every_published_number(
     ran: Path, format: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_against("mini", None, ran, "beside", "paper", format)
+    show_against(against(ran, "paper", format, "beside"))
     text = capsys.readouterr().out
     if format == "json":
         (one,) = json.loads(text)
@@ -173,14 +186,14 @@ def test_every_format_has_every_published_number(
 
 
 def test_a_published_table_may_be_named(ran: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show_against("mini", None, ran, None, "002_table_3", "csv")
+    show_against(against(ran, "002_table_3", "csv"))
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert len(rows) == len(list(reference.read("002_table_3").numbers())) == 16
     assert [r["published_as"] for r in rows if r["ours"]] == ["Auto-SC", "Auto-SC"]
 
 
 @pytest.mark.parametrize(
-    ("table", "against", "format", "said"),
+    ("table", "published", "format", "said"),
     [
         (None, "papr", "md", "did you mean 'paper'"),
         (None, "002_table4", "md", "did you mean '002_table_4'"),
@@ -189,6 +202,6 @@ def test_a_published_table_may_be_named(ran: Path, capsys: pytest.CaptureFixture
         (None, "paper", "mdd", "did you mean 'md'"),
     ],
 )
-def test_wrong_names(ran: Path, table: str | None, against: str, format: str, said: str) -> None:
-    with pytest.raises(DataError, match=said):
-        show_against("mini", None, ran, table, against, format)
+def test_wrong_names(ran: Path, table: str | None, published: str, format: str, said: str) -> None:
+    with pytest.raises(CutjoinError, match=said):
+        show_against(against(ran, published, format, table))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.options.groups import SuiteRef
+from bench.cli.options.reports import TableOptions
 from bench.metrics.names import METRICS
 from bench.records.record import put
 from bench.records.results import Results
@@ -34,7 +36,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def printed(folder: Path, capsys: pytest.CaptureFixture[str], *, pairs: bool = False) -> str:
     from bench.cli.commands.table import show_table
 
-    show_table(folder.name, None, folder.parent, None, "csv", pairs=pairs)
+    suite = SuiteRef(name=folder.name)
+    show_table(TableOptions(suite=suite, results=folder.parent, format="csv", pairs=pairs))
     return capsys.readouterr().out
 
 

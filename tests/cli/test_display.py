@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bench.execute.display import Display
+from bench.cli.display import Display
 from bench.execute.executor import InProgress
 from bench.execute.run import State
 from bench.planning.plan import Stage
@@ -14,7 +14,7 @@ from bench.planning.plan import Stage
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr("bench.execute.display.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("bench.cli.display.time.monotonic", lambda: self.now)
 
 
 @pytest.fixture

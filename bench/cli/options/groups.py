@@ -1,0 +1,55 @@
+"""Options and groups of options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def default_store() -> Path:
+    """Return where artefacts are, unless `--store` or BENCH_STORE says otherwise."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutjoin"
+
+
+DataOpt = Annotated[
+    Path | None, typer.Option("--data", envvar="BENCH_DATA", help="Folder with one folder per dataset.")
+]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+SuiteArg = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a shipped suite, or a YAML file.")]
+ProfileOpt = Annotated[
+    str | None, typer.Option("--profile", "-p", help="Profile of the suite to lay over it.")
+]
+StoreOpt = Annotated[
+    Path,
+    typer.Option(
+        "--store",
+        envvar="BENCH_STORE",
+        help="Artefact store.  [default: ~/.cache/cutjoin]",
+        default_factory=default_store,
+        show_default=False,
+    ),
+]
+ResultsOpt = Annotated[
+    Path, typer.Option("--results", envvar="BENCH_RESULTS", help="Folder with one folder per suite.")
+]
+DEFAULT_RESULTS = Path("results")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteRef:
+    """A suite, and a profile of it."""
+
+    name: SuiteArg
+    profile: ProfileOpt = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where results and artefacts are."""
+
+    results: ResultsOpt = DEFAULT_RESULTS
+    store: StoreOpt = field(default_factory=default_store)
