@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.execute.process import Running
-from bench.metrics.names import CLASSIFICATION, METRICS
+from bench.metrics.names import COUNTS
 from bench.planning.plan import Cell, Plan, Stage
 from bench.records.record import CellRecord, Place, StageRecord, Status
 
@@ -23,7 +23,7 @@ def scored_record(plan: Plan, cell: Cell, abouts: dict[str, About], place: dict[
         **_common(plan, cell, abouts, place),
         status=Status.DEGENERATE if reason else Status.OK,
         error=reason,
-        metrics={name: scores[name] for name in (*METRICS, *CLASSIFICATION) if name in scores},
+        metrics={name: value for name, value in scores.items() if name not in COUNTS},
         intervals=scores.get("intervals", {}),
         parts=about["parts"],
         metrics_version=cell.params["metrics"]["version"],

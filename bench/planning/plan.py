@@ -172,7 +172,7 @@ class _Planner:
             "score": _selected(entry, "score"),
             **({"pretrain": _selected(entry, "pretrain")} if entry.pretrain else {}),
             **parts,
-            "metrics": self._scoring(entry),
+            "metrics": _keyed(self._scoring(entry)),
         }
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
         # the reason counts, so that the record of a cell that stays blocked never says an old one
@@ -244,7 +244,12 @@ class _Planner:
         subsets: Any = entry.subsets
         if isinstance(subsets, dict):
             subsets = {name: sorted(classes) for name, classes in subsets.items()}
+        extra = [
+            {**m.metric.described(), "identity": m.identity, "use": m.use}
+            for m in sorted(self._suite.extra_metrics, key=lambda m: m.metric.name)
+        ]
         asked = {"subsets": subsets, "groups": list(entry.groups), "label_free": block.label_free}
+        asked |= {"extra": extra}
         return {
             "noise": block.noise,
             "replicates": block.bootstrap.replicates,
@@ -270,7 +275,12 @@ class _Planner:
         stage_seed = seed if seeded else None
         if about is None:
             described = self._describe(adapter) if adapter is not None else None
-            about = {"adapter": described, "inputs": dict(inputs), "params": params, "seed": stage_seed}
+            about = {
+                "adapter": described,
+                "inputs": dict(inputs),
+                "params": _keyed(params),
+                "seed": stage_seed,
+            }
             about["v"] = STAGE_VERSIONS.get("score" if kind == "score" else "select", 1)
         key = digest({"stage": kind, **about})
         if key not in self._stages:
@@ -284,6 +294,14 @@ class _Planner:
             self._kept.append(adapter)
             self._described[id(adapter)] = inputs_of(adapter, self._fingerprints.content, _own_stage(adapter))
         return self._described[id(adapter)]
+
+
+def _keyed(params: dict[str, Any]) -> dict[str, Any]:
+    """Return a stage's parameters as its key and records have them: not where a user's metric lies."""
+    if "extra" not in params:
+        return params
+    extra = [{name: v for name, v in metric.items() if name != "use"} for metric in params["extra"]]
+    return {**params, "extra": extra}
 
 
 def _describe_blocked(adapter: Adapter) -> dict[str, Any]:

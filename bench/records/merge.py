@@ -184,7 +184,9 @@ def _write_plans(plans: set[bytes], standing: Mapping[str, _Found], target: Path
     for name in _ABOUT:
         if any(b[name] != bodies[0][name] for b in bodies):
             out.notes.append(f"plans differ in `{name}`; that of the plan with most cells is taken")
-    drawn = {name: bodies[0][name] for name in _ABOUT} | {"cells": _cells(bodies, standing, out)}
+    extra = {m["name"]: m for body in reversed(bodies) for m in body.get("extra", ())}
+    drawn = {name: bodies[0][name] for name in _ABOUT}
+    drawn |= ({"extra": list(extra.values())} if extra else {}) | {"cells": _cells(bodies, standing, out)}
     _write_new(target / "plans" / _DRAWN, digest(drawn).encode())
     _write_new(target / "plan.json", seal(drawn))
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.metrics.metric import Metric, from_description
 from bench.records.record import CellRecord, put, read
 from bench.util.durable import Damaged, seal, unseal, write_whole
 
@@ -51,6 +52,13 @@ class PlanOnDisk:
     level: float
     tables: list[dict[str, Any]]
     cells: list[PlannedCell]
+    extra: list[dict[str, Any]] = field(default_factory=list)
+    """Descriptions of metrics that do not ship, see `bench.metrics.metric.Metric.described`."""
+
+    @property
+    def declared(self) -> dict[str, Metric]:
+        """The metrics of `extra`, by name."""
+        return {m["name"]: from_description(m) for m in self.extra}
 
 
 class Results:
@@ -67,7 +75,7 @@ class Results:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
                     leftover.unlink()
-        block = plan.suite.block
+        block, extra = plan.suite.block, plan.suite.extra_metrics
         body = {
             "suite": plan.suite.name,
             "title": block.title,
@@ -75,6 +83,7 @@ class Results:
             "noise": block.noise,
             "level": block.bootstrap.level,
             "tables": [t.model_dump(mode="json") for t in block.tables],
+            **({"extra": [m.metric.described() for m in extra]} if extra else {}),
             "cells": [[c.key, c.dataset, c.method, c.seed, c.trivial, c.synthetic] for c in plan.cells],
         }
         write_whole(self.folder / "plan.json", seal(body))

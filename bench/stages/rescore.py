@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from bench.metrics.names import VERSION
+from bench.metrics.names import COUNTS, VERSION
 from bench.records.record import CellRecord
 from bench.records.results import Results
 from bench.records.store import Store
@@ -41,12 +42,13 @@ def rescored(record: CellRecord, store: Store) -> CellRecord | None:
         return None
     scores = about.get("scores", {})
     counts = scores or about["counts"]
-    other = {"n", "coverage", "classes", "clusters", "noise", "intervals"}
+    extra = _extra(record)
     return record.model_copy(
         update={
-            "metrics": {name: value for name, value in scores.items() if name not in other},
-            "intervals": {name: (low, high) for name, (low, high) in scores.get("intervals", {}).items()},
-            "parts": about["parts"],
+            "metrics": {n: v for n, v in scores.items() if n not in COUNTS} | extra["metrics"],
+            "intervals": {n: (low, high) for n, (low, high) in scores.get("intervals", {}).items()}
+            | extra["intervals"],
+            "parts": {part: v | extra["parts"].get(part, {}) for part, v in about["parts"].items()},
             "metrics_version": VERSION,
             "n_scored": counts["n"],
             "coverage": scores.get("coverage"),
@@ -55,6 +57,18 @@ def rescored(record: CellRecord, store: Store) -> CellRecord | None:
             "noise": counts["noise"],
         }
     )
+
+
+def _extra(record: CellRecord) -> dict[str, dict[str, Any]]:
+    """Return the scores by metrics that do not ship, which another version of those that do leaves alone."""
+    names = {m["name"] for m in record.params["metrics"].get("extra", ())}
+    return {
+        "metrics": {n: v for n, v in record.metrics.items() if n in names},
+        "intervals": {n: v for n, v in record.intervals.items() if n in names},
+        "parts": {
+            part: {n: v for n, v in values.items() if n in names} for part, values in record.parts.items()
+        },
+    }
 
 
 def _inputs(record: CellRecord) -> dict[str, str]:
@@ -70,6 +84,7 @@ def _inputs(record: CellRecord) -> dict[str, str]:
 
 def _params(record: CellRecord) -> dict[str, object]:
     params = {"score": record.params["score"], **record.params["metrics"], "version": VERSION}
+    params.pop("extra", None)
     if "classifier" in record.params:
         fit = record.params["fit"]
         params |= {"supervised": True, "fit": fit, **({} if fit else {"held_out": True})}
