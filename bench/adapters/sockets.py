@@ -59,7 +59,7 @@ class Socket(Generic[T]):
     Parameters
     ----------
     kind : one word, e.g. "encoder"; entry points are in the group `cutjoin.{kind}s`.
-    package : dotted name of the package whose files ship.
+    package : dotted name of the package whose files ship; "" if what ships is found otherwise.
     what : the type that a file must hold, as a sentence names it.
     fits : `fits(value, module name)` says whether a public name of a module is such a thing.
     """
@@ -178,7 +178,7 @@ def _run_file(path: Path, code: bytes, digest: str) -> ModuleType:
 
 @functools.cache
 def _files(package: str) -> dict[str, Path]:
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package) if package else None
     folders = spec.submodule_search_locations if spec else None
     paths = (p for folder in folders or [] for p in Path(folder).glob("*.py"))
     return {p.stem: p for p in paths if not p.stem.startswith("_")}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.errors import DataError
 from bench.images import Prepared
-from bench.metrics.classification import ClassScores, precision_recall, score_classes
+from bench.metrics.classification import ClassScores, ClassScoring, precision_recall
 
 if TYPE_CHECKING:
     from bench.interfaces import ClassProbabilities
@@ -80,8 +80,7 @@ def judged(
     images: Prepared,
     pred: NDArray[np.int64],
     probabilities: NDArray[np.float32] | None,
-    replicates: int,
-    level: float,
+    scoring: ClassScoring,
     rng: np.random.Generator,
 ) -> tuple[ClassScores, dict[str, Any]]:
     """Score predicted classes of labelled images; also return facts for the record.
@@ -93,7 +92,7 @@ def judged(
     """
     assert images.labels is not None
     truth, classes = images.labels, images.classes
-    found = score_classes(truth, pred, probabilities, replicates=replicates, level=level, rng=rng)
+    found = scoring.score(truth, pred, probabilities, rng)
     facts: dict[str, Any] = {}
     known = np.flatnonzero(truth >= 0)
     present, given = np.unique(truth[known]), np.unique(pred[known])

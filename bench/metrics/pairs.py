@@ -37,29 +37,11 @@ def pair_counts(table: Contingency) -> PairCounts:
     return PairCounts(both, in_truth - both, in_pred - both, n * (n - 1) // 2 - in_truth - in_pred + both)
 
 
-def rand_index(c: PairCounts) -> FloatArray:
-    """Share of pairs on which truth and prediction agree; 1 for a single image."""
-    agree = c.join_join + c.cut_cut
-    return ratio(agree, agree + c.join_cut + c.cut_join)
-
-
 def adjusted_rand_index(c: PairCounts) -> FloatArray:
     """Rand index adjusted for chance (Hubert and Arabie 1985); 1 where all pairs agree."""
     jj, jc, cj, cc = (x.astype(np.float64) for x in c)
     # this form subtracts no two nearly equal large numbers in the denominator
     return ratio(2 * (jj * cc - jc * cj), (jj + jc) * (jc + cc) + (jj + cj) * (cj + cc))
-
-
-def precision_recall_f1(true: IntArray, false: IntArray, missed: IntArray) -> tuple[FloatArray, ...]:
-    """Return precision, recall and their harmonic mean; an empty denominator gives 1 (Andres, graph).
-
-    For cuts, `false` are the false cuts and `missed` the false joins; for joins the other way round.
-    """
-    return (
-        ratio(true, true + false),
-        ratio(true, true + missed),
-        ratio(2 * true, 2 * true + false + missed),
-    )
 
 
 def ratio(part: IntArray | FloatArray, whole: IntArray | FloatArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,11 +13,10 @@ from bench.errors import DataError
 from bench.interfaces import Json
 from bench.metrics.bootstrap import interval, resamples
 from bench.metrics.contingency import Contingency, FloatArray, IntArray, contingency
-from bench.metrics.expected import expected_information
-from bench.metrics.information import adjusted_mutual_information, information, normalized_mutual_information
-from bench.metrics.matching import accuracy, f1, match
+from bench.metrics.matching import match
+from bench.metrics.metric import Metric
 from bench.metrics.names import METRICS
-from bench.metrics.pairs import adjusted_rand_index, pair_counts, precision_recall_f1, rand_index
+from bench.metrics.tables import Tables, value
 
 NoisePolicy = Literal["own_cluster", "drop"]
 
@@ -58,6 +58,76 @@ class Scores:
         }
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """How clusterings are scored; the fields mean the same as the parameters of `score`."""
+
+    noise: NoisePolicy = "own_cluster"
+    replicates: int = 1000
+    level: float = 0.95
+    extra: Sequence[Metric] = ()
+    """Metrics that take `tables` or `pairs`, beside `METRICS`."""
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """All metrics by name, in the order of records."""
+        return {**METRICS, **{m.name: m for m in self.extra}}
+
+    def score(self, truth: ArrayLike, pred: ArrayLike, rng: np.random.Generator | None = None) -> Scores:
+        """Compare predicted labels with true ones; see `score`."""
+        t, p, found = _checked(truth, pred, self.noise, self.replicates, self.level)
+        labelled = t != -1
+        is_noise = (p == -1) & labelled
+        scored = labelled & ~is_noise if self.noise == "drop" else labelled
+        n_labelled, n_noise, n = (int(np.count_nonzero(x)) for x in (labelled, is_noise, scored))
+        if not n_labelled:
+            raise DataError(f"no image has a true label: {found} images, all with the label -1 (unknown)")
+        if not n:
+            raise DataError(
+                f"all {n_labelled} labelled images are noise, so noise: drop leaves none to score"
+            )
+        if n < t.size:
+            t, p, is_noise = t[scored], p[scored], is_noise[scored]
+        table = contingency(t, p, is_noise)
+        matched = match(table)
+        once = Tables(table, matched).read_only()
+        values = {name: float(value(m, once)[0]) for name, m in self.metrics.items()}
+        rng = np.random.default_rng(0) if rng is None else rng
+        singles = n_noise if self.noise == "own_cluster" else 0
+        return Scores(
+            n=n,
+            coverage=n / n_labelled,
+            classes=int(table.rows[-1]) + 1,
+            clusters=int(table.cols.max()) + 1 - singles,
+            noise=n_noise,
+            values=values,
+            intervals=self._intervals(table, matched, values, rng),
+        )
+
+    def _intervals(
+        self,
+        table: Contingency,
+        matched: IntArray,
+        values: Mapping[str, float],
+        rng: np.random.Generator,
+    ) -> dict[str, tuple[float, float]]:
+        replicates = min(self.replicates, max(_FEWEST_REPLICATES, _MOST_CELLS // table.rows.size))
+        if not replicates:
+            return {}
+        entries = table.row_sums.shape[1] * table.col_sums.shape[1]
+        rematch = replicates * entries <= _MOST_ENTRIES
+        parts: dict[str, list[FloatArray]] = {name: [] for name in self.metrics}
+        for part in resamples(table, replicates, rng):
+            shape = len(part.counts), matched.shape[1]
+            tables = Tables(part, None if rematch else np.broadcast_to(matched, shape), exact=False)
+            for name, metric in self.metrics.items():
+                parts[name].append(value(metric, tables))
+        return {
+            name: interval(values[name], np.concatenate(parts[name]), self.level, metric.low, metric.high)
+            for name, metric in self.metrics.items()
+        }
+
+
 def score(
     truth: ArrayLike,
     pred: ArrayLike,
@@ -95,81 +165,7 @@ def score(
     In resamples of large tables (more than 20 million replicates x classes x clusters) clusters stay
     matched as in the images themselves; to first order ACC varies the same (envelope theorem).
     """
-    t, p, found = _checked(truth, pred, noise, replicates, level)
-    labelled = t != -1
-    is_noise = (p == -1) & labelled
-    scored = labelled & ~is_noise if noise == "drop" else labelled
-    n_labelled, n_noise, n = (int(np.count_nonzero(x)) for x in (labelled, is_noise, scored))
-    if not n_labelled:
-        raise DataError(f"no image has a true label: {found} images, all with the label -1 (unknown)")
-    if not n:
-        raise DataError(f"all {n_labelled} labelled images are noise, so noise: drop leaves none to score")
-    if n < t.size:
-        t, p, is_noise = t[scored], p[scored], is_noise[scored]
-    table = contingency(t, p, is_noise)
-    matched = match(table)
-    values = {name: float(value[0]) for name, value in _measure(table, matched, exact=True).items()}
-    rng = np.random.default_rng(0) if rng is None else rng
-    intervals = _intervals(table, matched, values, replicates, level, rng)
-    singles = n_noise if noise == "own_cluster" else 0
-    return Scores(
-        n=n,
-        coverage=n / n_labelled,
-        classes=int(table.rows[-1]) + 1,
-        clusters=int(table.cols.max()) + 1 - singles,
-        noise=n_noise,
-        values=values,
-        intervals=intervals,
-    )
-
-
-def _measure(table: Contingency, matched: IntArray, *, exact: bool) -> dict[str, FloatArray]:
-    """Return every metric of every table, each of shape (tables,)."""
-    pairs = pair_counts(table)
-    h = information(table)
-    expected = expected_information(table.row_sums, table.col_sums, table.n, exact=exact)
-    weighted, macro = f1(table, matched)
-    cuts = precision_recall_f1(pairs.cut_cut, pairs.join_cut, pairs.cut_join)
-    joins = precision_recall_f1(pairs.join_join, pairs.cut_join, pairs.join_cut)
-    values = (
-        accuracy(table, matched),
-        weighted,
-        macro,
-        normalized_mutual_information(h),
-        adjusted_rand_index(pairs),
-        adjusted_mutual_information(h, expected),
-        rand_index(pairs),
-        h.false_cuts + h.false_joins,
-        h.false_cuts,
-        h.false_joins,
-        *cuts,
-        *joins,
-    )
-    return dict(zip(METRICS, values, strict=True))
-
-
-def _intervals(
-    table: Contingency,
-    matched: IntArray,
-    values: dict[str, float],
-    replicates: int,
-    level: float,
-    rng: np.random.Generator,
-) -> dict[str, tuple[float, float]]:
-    replicates = min(replicates, max(_FEWEST_REPLICATES, _MOST_CELLS // table.rows.size))
-    if not replicates:
-        return {}
-    entries = table.row_sums.shape[1] * table.col_sums.shape[1]
-    rematch = replicates * entries <= _MOST_ENTRIES
-    parts: dict[str, list[FloatArray]] = {name: [] for name in METRICS}
-    for part in resamples(table, replicates, rng):
-        again = match(part) if rematch else np.broadcast_to(matched, (len(part.counts), matched.shape[1]))
-        for name, value in _measure(part, again, exact=False).items():
-            parts[name].append(value)
-    return {
-        name: interval(values[name], np.concatenate(parts[name]), level, metric.low, metric.high)
-        for name, metric in METRICS.items()
-    }
+    return Scoring(noise, replicates, level).score(truth, pred, rng)
 
 
 def _checked(

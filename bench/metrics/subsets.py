@@ -9,41 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.metrics.contingency import IntArray, contingency
+from bench.metrics.metric import Metric
+from bench.metrics.names import METRICS, taking
 from bench.metrics.pairs import PairCounts, pair_counts
-from bench.metrics.score import NoisePolicy, score
+from bench.metrics.score import NoisePolicy, Scoring
 
-PAIR_METRICS = (
-    "ri",
-    "precision_cuts",
-    "recall_cuts",
-    "f1_cuts",
-    "precision_joins",
-    "recall_joins",
-    "f1_joins",
-)
+PAIR_METRICS: dict[str, Metric] = taking(METRICS.values(), "pairs")
 """The metrics that need no partition, only decisions on pairs."""
 
 _BLOCK = 1 << 24
 """Pairs looked at in one step."""
 
 
-def pair_metrics(c: PairCounts) -> dict[str, float]:
-    """Return the metrics of `PAIR_METRICS` that are defined; one whose denominator is 0 is left out."""
-    jj, jc, cj, cc = (int(x.item()) for x in c)
-    fractions = {
-        "ri": (jj + cc, jj + jc + cj + cc),
-        "precision_cuts": (cc, cc + jc),
-        "recall_cuts": (cc, cc + cj),
-        "f1_cuts": (2 * cc, 2 * cc + jc + cj),
-        "precision_joins": (jj, jj + cj),
-        "recall_joins": (jj, jj + jc),
-        "f1_joins": (2 * jj, 2 * jj + cj + jc),
-    }
-    return {name: part / whole for name, (part, whole) in fractions.items() if whole}
+def pair_metrics(c: PairCounts, metrics: Mapping[str, Metric] = PAIR_METRICS) -> dict[str, float]:
+    """Return the metrics of pairs that are defined; one whose denominator is 0 is left out.
+
+    `metrics` take `pairs`.
+    """
+    fractions = {name: m(c) for name, m in metrics.items()}
+    # as Python's integers, whose quotient is exact however large they are
+    return {name: part.item() / whole.item() for name, (part, whole) in fractions.items() if whole.item()}
 
 
 def score_subsets(
-    truth: IntArray, pred: IntArray, subsets: Sequence[str | None], *, noise: NoisePolicy
+    truth: IntArray,
+    pred: IntArray,
+    subsets: Sequence[str | None],
+    *,
+    noise: NoisePolicy,
+    extra: Sequence[Metric] = (),
 ) -> dict[str, dict[str, float]]:
     """Score a clustering within each subset of the images, and on the pairs between any two.
 
@@ -51,7 +45,8 @@ def score_subsets(
     ----------
     truth, pred : int64, shape (n,), as `bench.metrics.score.score` takes them.
     subsets : name of each image's subset; images with None are left out.
-    noise : as for `score`.
+    noise : as for `bench.metrics.score.score`.
+    extra : metrics that take `tables` or `pairs`, beside those that ship.
 
     Returns
     -------
@@ -61,20 +56,25 @@ def score_subsets(
     """
     names, codes = _codes(subsets)
     keep = (truth >= 0) & (codes >= 0) & ((pred >= 0) | (noise == "own_cluster"))
+    scoring = Scoring(noise, replicates=0, extra=extra)
+    of_pairs = taking(scoring.metrics.values(), "pairs")
     t, p, s = truth[keep], _noise_alone(pred[keep]), codes[keep]
     found: dict[str, dict[str, float]] = {}
     for a, b in combinations_with_replacement(range(len(names)), 2):
         title = f"{names[a]}-{names[b]}"
         one, two = s == a, s == b
         if a == b and one.sum() >= 2:
-            found[title] = score(t[one], p[one], replicates=0).values
+            found[title] = scoring.score(t[one], p[one]).values
         elif a != b and one.any() and two.any():
-            found[title] = pair_metrics(_between(t, p, one, two))
+            found[title] = pair_metrics(_between(t, p, one, two), of_pairs)
     return found
 
 
 def score_pairs(
-    truth: IntArray, probabilities: NDArray[np.float32], subsets: Sequence[str | None] | None = None
+    truth: IntArray,
+    probabilities: NDArray[np.float32],
+    subsets: Sequence[str | None] | None = None,
+    metrics: Mapping[str, Metric] = PAIR_METRICS,
 ) -> dict[str, dict[str, float]]:
     """Score the decisions of a pair model before any clustering: p >= 0.5 joins.
 
@@ -83,6 +83,7 @@ def score_pairs(
     truth : int64, shape (n,); -1 = unknown, left out.
     probabilities : (n, n), symmetric.
     subsets : as for `score_subsets`; None for none.
+    metrics : those that take `pairs`.
 
     Returns
     -------
@@ -95,8 +96,9 @@ def score_pairs(
     for a, b in combinations_with_replacement(range(len(names)), 2):
         one = known[codes[known] == a]
         groups[f"{names[a]}-{names[b]}"] = (one, one if a == b else known[codes[known] == b])
-    scored = {name: pair_metrics(_decisions(truth, probabilities, *rows)) for name, rows in groups.items()}
-    return {name: metrics for name, metrics in scored.items() if metrics}
+    counts = {name: _decisions(truth, probabilities, *rows) for name, rows in groups.items()}
+    scored = {name: pair_metrics(c, metrics) for name, c in counts.items()}
+    return {name: values for name, values in scored.items() if values}
 
 
 def _codes(subsets: Sequence[str | None]) -> tuple[list[str], IntArray]:

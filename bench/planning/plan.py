@@ -103,6 +103,7 @@ class Plan:
                 PlannedCell(c.key, c.dataset, c.method, c.seed, c.trivial, c.synthetic) for c in self.cells
             ],
             files=self.files,
+            extra=[m.metric.described() for m in self.suite.extra_metrics],
         )
 
 
@@ -191,7 +192,7 @@ class _Planner:
             "score": _selected(entry, "score"),
             **({"pretrain": _selected(entry, "pretrain")} if entry.pretrain else {}),
             **{kind: describe(part) for kind, part in method.parts.items()},
-            "metrics": self._scoring(entry),
+            "metrics": _keyed(self._scoring(entry)),
         }
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
         # the reason counts, so that the record of a cell that stays blocked never says an old one
@@ -242,7 +243,12 @@ class _Planner:
         subsets: Any = entry.subsets
         if isinstance(subsets, dict):
             subsets = {name: sorted(classes) for name, classes in subsets.items()}
+        extra = [
+            {**m.metric.described(), "identity": m.identity, "use": m.use}
+            for m in sorted(self._suite.extra_metrics, key=lambda m: m.metric.name)
+        ]
         asked = {"subsets": subsets, "groups": list(entry.groups), "label_free": block.label_free}
+        asked |= {"extra": extra}
         return {
             "noise": block.noise,
             "replicates": block.bootstrap.replicates,
@@ -257,7 +263,7 @@ class _Planner:
         about = {
             "adapter": spec.described if spec is not None else None,
             "inputs": stage.inputs,
-            "params": stage.params,
+            "params": _keyed(stage.params),
             "seed": stage.seed,
             "v": STAGE_VERSIONS.get("score" if stage.kind == "score" else "select", 1),
         }
@@ -291,6 +297,14 @@ def _root(entry: DatasetEntry) -> Path:
             "set BENCH_DATA (or --data) to the folder that holds it"
         )
     return entry.root
+
+
+def _keyed(params: dict[str, Any]) -> dict[str, Any]:
+    """Return a stage's parameters as its key and records have them: not where a user's metric lies."""
+    if "extra" not in params:
+        return params
+    extra = [{name: v for name, v in metric.items() if name != "use"} for metric in params["extra"]]
+    return {**params, "extra": extra}
 
 
 def _describe_blocked(adapter: Adapter) -> dict[str, Any]:

@@ -184,9 +184,12 @@ def _write_plans(plans: set[bytes], standing: Mapping[str, _Found], target: Path
     for name in _ABOUT:
         if any(b[name] != bodies[0][name] for b in bodies):
             out.notes.append(f"plans differ in `{name}`; that of the plan with most cells is taken")
-    drawn = {name: bodies[0][name] for name in _ABOUT} | {"cells": _cells(bodies, standing, out)}
-    files = {content: path for b in reversed(bodies) for content, path in b.get("files", {}).items()}
+    extra = {m["name"]: m for body in reversed(bodies) for m in body.get("extra", ())}
+    files = {content: path for body in reversed(bodies) for content, path in body.get("files", {}).items()}
+    drawn = {name: bodies[0][name] for name in _ABOUT}
+    drawn |= {"extra": list(extra.values())} if extra else {}
     drawn |= {"files": files} if files else {}
+    drawn["cells"] = _cells(bodies, standing, out)
     _write_new(target / "plans" / _DRAWN, digest(drawn).encode())
     _write_new(target / "plan.json", seal(drawn))
 

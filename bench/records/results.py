@@ -15,10 +15,11 @@ import contextlib
 import dataclasses
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.metrics.metric import Metric, from_description
 from bench.records.record import CellRecord, put, read
 from bench.util.durable import Damaged, seal, unseal, write_whole
 
@@ -49,8 +50,15 @@ class PlanOnDisk:
     level: float
     tables: list[dict[str, Any]]
     cells: list[PlannedCell]
-    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     """Content -> path of the files that adapters come from or read, on the machine that ran the suite."""
+    extra: list[dict[str, Any]] = field(default_factory=list)
+    """Descriptions of metrics that do not ship, see `bench.metrics.metric.Metric.described`."""
+
+    @property
+    def declared(self) -> dict[str, Metric]:
+        """The metrics of `extra`, by name."""
+        return {m["name"]: from_description(m) for m in self.extra}
 
 
 class Results:
@@ -69,8 +77,9 @@ class Results:
                     leftover.unlink()
         body = {name: getattr(plan, name) for name in PlanOnDisk.__dataclass_fields__}
         body["cells"] = [list(dataclasses.astuple(cell)) for cell in plan.cells]
-        if not plan.files:
-            del body["files"]
+        for optional in ("files", "extra"):
+            if not body[optional]:
+                del body[optional]
         write_whole(self.folder / "plan.json", seal(body))
 
     def read_plan(self) -> PlanOnDisk:

@@ -28,7 +28,7 @@ def compare(before: Run, after: Run, ratios: dict[str, float]) -> Report:
             f"{before.side.name}, {after.side.name}: no method on a dataset of the same name is in both; "
             "there is nothing to compare"
         )
-    findings, scores = compare_scores(before.groups, after.groups, list(after.metrics))
+    findings, scores = compare_scores(before.groups, after.groups, after.columns)
     costs, compared, apart, cached = _costs(before, after, ratios)
     notes = [*differences(before, after), *machines(apart)]
     if cached and not compared and not apart:

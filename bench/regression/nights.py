@@ -143,7 +143,7 @@ def _scores(nights: Sequence[Run]) -> tuple[Run | None, list[Finding], int]:
     for i, night in enumerate(nights):
         last = i == len(nights) - 1
         known = reference if i else night.groups
-        findings, count = compare_scores(known, night.groups, list(night.metrics))
+        findings, count = compare_scores(known, night.groups, night.columns)
         worse = {(f.dataset, f.method) for f in findings if f.verdict == "worse"}
         if not last:
             reference = {g: reference[g] if g in worse else cells for g, cells in night.groups.items()}

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError
+from bench.metrics.metric import Metric
+from bench.metrics.names import find_or_unknown
 from bench.records.record import CellRecord, StageRecord, read
 from bench.records.results import PlannedCell, Results
 from bench.regression.finding import Side
@@ -67,6 +69,13 @@ class Run:
     """Of Python and of the libraries that any stage used."""
     finished: str
     """When its last stage started, UTC, ISO 8601."""
+    declared: Mapping[str, Metric] = field(default_factory=dict)
+    """Metrics of the suite that do not ship, by name."""
+
+    @property
+    def columns(self) -> dict[str, Metric]:
+        """What each of `metrics` means."""
+        return {m: find_or_unknown(m, self.declared) for m in self.metrics}
 
 
 def find_run(folder: Path) -> Path:
@@ -111,6 +120,7 @@ def read_run(folder: Path) -> Run:
         costs=list(_costs(plan.cells, records)),
         versions=versions | ({"python": place.python} if place else {}),
         finished=max((s.started for s in stages), default=""),
+        declared=plan.declared,
     )
 
 
@@ -139,6 +149,7 @@ def joined(runs: Sequence[Run], name: str) -> Run:
         costs=[c for r in runs for c in r.costs],
         versions={name: v for r in runs for name, v in r.versions.items()},
         finished=max(r.finished for r in runs),
+        declared=first.declared,
     )
 
 

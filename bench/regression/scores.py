@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import Any
 
-from bench.metrics.names import find
+from bench.metrics.metric import Metric
 from bench.regression.finding import Finding, Verdict
 from bench.regression.reading import CellFacts, Group
 
@@ -46,8 +46,13 @@ class _Change:
     note: str
 
 
-def compare_scores(before: Groups, after: Groups, metrics: list[str]) -> tuple[list[Finding], int]:
+def compare_scores(before: Groups, after: Groups, metrics: Mapping[str, Metric]) -> tuple[list[Finding], int]:
     """Compare cells with the same dataset, method and seed.
+
+    Parameters
+    ----------
+    before, after : cells by seed, by dataset and method.
+    metrics : what to compare, by column.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def compare_scores(before: Groups, after: Groups, metrics: list[str]) -> tuple[l
     pairs = [(g, m) for g in both for m in metrics if _common(before[g], after[g], m)]
     found = [_change(g, m, before[g], after[g]) for g, m in pairs]
     changed = [c for c in found if c is not None]
-    findings += [_judged(c, ALPHA / len(changed)) for c in changed]
+    findings += [_judged(c, metrics[c.metric], ALPHA / len(changed)) for c in changed]
     return findings, len(pairs)
 
 
@@ -163,7 +168,7 @@ def _noise(change: _Change, alpha: float) -> tuple[float, float]:
     return over_seeds, float(-ndtri(alpha)) * change.images
 
 
-def _judged(change: _Change, alpha: float) -> Finding:
+def _judged(change: _Change, metric: Metric, alpha: float) -> Finding:
     over_seeds, over_images = _noise(change, alpha)
     noise = math.hypot(over_seeds, over_images)
     moved = change.after - change.before
@@ -173,10 +178,10 @@ def _judged(change: _Change, alpha: float) -> Finding:
     if not known:
         note = "; ".join(filter(None, (note, "one seed and no interval: the noise is not known")))
     elif abs(moved) > max(noise, TOLERANCE) or (change.halved and abs(moved) > over_images):
-        verdict = "better" if (moved > 0) == find(change.metric).higher_is_better else "worse"
+        verdict = "better" if (moved > 0) == metric.higher_is_better else "worse"
     return Finding(
         verdict=verdict,
-        what=find(change.metric).title,
+        what=metric.title,
         dataset=change.group[0],
         method=change.group[1],
         before=f"{change.before:.4f}",

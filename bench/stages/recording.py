@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.metrics.names import COUNTS
 from bench.planning.plan import Cell, Stage
 from bench.records.record import CellRecord, Environment, ScoreReport, StageRecord, StageReport, Status
-
-_COUNTS = frozenset({"n", "coverage", "classes", "clusters", "noise", "intervals"})
-"""What stands among the scores and is no metric."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def scored(fields: Mapping[str, Any], report: ScoreReport, version: int) -> Cell
     own: dict[str, Any] = {
         "status": Status.DEGENERATE if reason else Status.OK,
         "error": reason,
-        "metrics": {name: value for name, value in report.scores.items() if name not in _COUNTS},
+        "metrics": {name: value for name, value in report.scores.items() if name not in COUNTS},
         "intervals": scores.get("intervals", {}),
         "parts": report.parts,
         "metrics_version": version,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from bench.errors import DataError
 from bench.metrics.names import VERSION
@@ -40,7 +41,7 @@ def rescored(record: CellRecord, store: Store) -> CellRecord | None:
 
     parts = record.params.keys()
     keys, step = wiring.keys_of(parts, record.stages), wiring.chain(parts)[-1]
-    asked = {**record.params["metrics"], "version": VERSION}
+    asked = {**record.params["metrics"], "version": VERSION, "extra": ()}
     given = {part: chosen for part in ("fit", "score") if (chosen := record.params.get(part))}
     try:
         report = score_again(
@@ -51,4 +52,20 @@ def rescored(record: CellRecord, store: Store) -> CellRecord | None:
     except (InputGone, DataError, KeyError):
         return None
     fields = {name: getattr(record, name) for name in CellRecord.model_fields}
-    return scored(fields, report, VERSION)
+    return _with_extra(scored(fields, report, VERSION), record)
+
+
+def _with_extra(again: CellRecord, record: CellRecord) -> CellRecord:
+    """Keep the scores by metrics that do not ship: another version of those that do leaves them alone."""
+    names = {m["name"] for m in record.params["metrics"].get("extra", ())}
+
+    def own(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name in names}
+
+    return again.model_copy(
+        update={
+            "metrics": again.metrics | own(record.metrics),
+            "intervals": again.intervals | own(record.intervals),
+            "parts": {part: v | own(record.parts.get(part, {})) for part, v in again.parts.items()},
+        }
+    )

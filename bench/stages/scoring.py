@@ -1,18 +1,22 @@
-"""The stage that scores labels, and whatever else the suite asks about them."""
+"""The stage that scores labels, and whatever else the suite asks for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bench.errors import DataError
+from bench.errors import AdapterError, DataError
+from bench.metrics.metric import Metric
+from bench.metrics.names import SHIPPED, load, taking
 from bench.stages.context import Context, labels_of
 
 
 def score_labels(c: Context) -> dict[str, Any]:
-    from bench.metrics.score import score
+    from bench.metrics.score import Scoring
 
+    extra = _extra(c)
     images = c.images("score", labels=True)
     truth = labels_of(images)
     pred = c.array("labels", "labels.npy")
@@ -20,25 +24,55 @@ def score_labels(c: Context) -> dict[str, Any]:
     rng = np.random.default_rng(int(c.job.inputs["labels"][:16], 16))
     about: dict[str, Any] = {"degenerate": _degenerate(truth, pred), "parts": {}}
     if (truth >= 0).any() or not (p.get("label_free") or p.get("groups")):
-        scores = score(truth, pred, noise=p["noise"], replicates=p["replicates"], level=p["level"], rng=rng)
+        of_tables = tuple(taking(extra, "tables", "pairs").values())
+        scores = Scoring(p["noise"], p["replicates"], p["level"], of_tables).score(truth, pred, rng)
         about["scores"] = scores.to_json()
         if p.get("supervised"):
-            _as_classes(c, images, pred, about, rng)
+            _as_classes(c, images, pred, about, extra, rng)
     else:
         about["degenerate"] = _degenerate(np.arange(truth.size), pred)  # as if of several classes
         about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
-    about["parts"] |= _parts(c, images, pred, rng)
+    about["parts"] |= _parts(c, images, pred, extra, rng)
     return about
 
 
-def _as_classes(c: Context, images: Any, pred: Any, about: dict[str, Any], rng: np.random.Generator) -> None:
-    """Add to what is said of a partition the scores of classes by name; and whether all went to one class."""
+def _extra(c: Context) -> list[Metric]:
+    """Load the metrics of the suite that do not ship.
+
+    Raises `DataError` if one is not what it was when the run was planned, or is gone.
+    """
+    from bench.metrics.guarded import guarded
+
+    found = []
+    for planned in c.job.params.get("extra", ()):
+        try:
+            loaded = load(planned["use"])
+        except AdapterError as e:
+            raise DataError(str(e)) from e
+        if loaded.identity != planned["identity"]:
+            raise DataError(f"{planned['use']} changed while the run was going on; run the command again")
+        found.append(guarded(loaded))
+    return found
+
+
+def _as_classes(
+    c: Context,
+    images: Any,
+    pred: Any,
+    about: dict[str, Any],
+    extra: Sequence[Metric],
+    rng: np.random.Generator,
+) -> None:
+    """Add the scores of classes by name to those of the partition; and whether there is only one class."""
     from bench.learning.supervised import judged, overlap
+    from bench.metrics.classification import ClassScoring
 
     p = c.job.params
     file = c.artefact("labels").folder / "probabilities.npy"
     probabilities = np.load(file, allow_pickle=False) if file.exists() else None
-    found, facts = judged(images, pred, probabilities, p["replicates"], p["level"], rng)
+    of_predictions = tuple(taking(extra, "predictions").values())
+    scoring = ClassScoring(p["replicates"], p["level"], of_predictions)
+    found, facts = judged(images, pred, probabilities, scoring, rng)
     c.run.facts.update(facts, fitted_on=overlap(c.rows("fit"), images))
     intervals = about["scores"]["intervals"] | found.intervals
     about["scores"] |= found.values | {"intervals": intervals}
@@ -46,30 +80,37 @@ def _as_classes(c: Context, images: Any, pred: Any, about: dict[str, Any], rng: 
     about["degenerate"] = facts["collapsed"] or about["degenerate"]
 
 
-def _parts(c: Context, images: Any, pred: Any, rng: np.random.Generator) -> dict[str, Any]:
+def _parts(
+    c: Context, images: Any, pred: Any, extra: Sequence[Metric], rng: np.random.Generator
+) -> dict[str, Any]:
     """Score parts of the pairs, what a pair model decided before clustering, and what needs no labels."""
     from bench.metrics.label_free import association, score_features
-    from bench.metrics.subsets import score_pairs, score_subsets
+    from bench.metrics.subsets import PAIR_METRICS, score_pairs, score_subsets
 
     p = c.job.params
     subsets = _subsets(c, images, p["subsets"]) if "subsets" in p else None
     known = bool((images.labels >= 0).any())
     parts: dict[str, dict[str, float]] = {}
+    of_tables = tuple(taking(extra, "tables", "pairs").values())
+    of_features = tuple(taking(extra, "features").values())
     if subsets is not None and known:
-        parts |= score_subsets(images.labels, pred, subsets, noise=p["noise"])
+        parts |= score_subsets(images.labels, pred, subsets, noise=p["noise"], extra=of_tables)
     if "join_probabilities" in c.job.inputs and known:
         probabilities = c.array("join_probabilities", "join_probabilities.npy")
-        found = score_pairs(images.labels, probabilities, subsets)
-        parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in found.items()}
-    if p.get("label_free") or not known:  # a record without any number is none
-        parts["clusters"] = {"noise_share": float((pred == -1).mean())}
+        of_pairs = PAIR_METRICS | taking(extra, "pairs")
+        decided = score_pairs(images.labels, probabilities, subsets, of_pairs)
+        parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in decided.items()}
+    if p.get("label_free") or not known:  # a record needs at least one number
+        of_labels = taking(SHIPPED.values(), "labels")
+        parts["clusters"] = {n: m(pred) for n, m in of_labels.items()}
     if p.get("label_free"):
         for role, where in (("features", ""), ("reduced", " reduced")):
             if role in c.job.inputs:
                 features = c.array(role, "features.npy")
-                parts.setdefault(f"clusters{where}", {}).update(score_features(features, pred, rng))
+                found = score_features(features, pred, rng, of_features)
+                parts.setdefault(f"clusters{where}", {}).update(found)
                 if known:
-                    parts[f"classes{where}"] = score_features(features, images.labels, rng)
+                    parts[f"classes{where}"] = score_features(features, images.labels, rng, of_features)
     for name in p.get("groups", ()):
         parts[name] = association(pred, c.column(images, name), rng)
     return {name: values for name, values in parts.items() if values}
@@ -79,14 +120,14 @@ def _clusters(pred: Any) -> int:
     return int(np.unique(pred[pred >= 0]).size)
 
 
-def _subsets(c: Context, images: Any, wanted: str | dict[str, list[str]]) -> list[str | None]:
+def _subsets(c: Context, images: Any, chosen: str | dict[str, list[str]]) -> list[str | None]:
     """Return the name of each image's subset: by a column, or by classes; those in none are left out."""
     from bench.imaging.selection import match_names
 
-    if isinstance(wanted, str):
-        return c.column(images, wanted)
+    if isinstance(chosen, str):
+        return c.column(images, chosen)
     found: dict[str, str] = {}
-    for subset, names in wanted.items():
+    for subset, names in chosen.items():
         for name in match_names(names, images.classes):
             if found.setdefault(name, subset) != subset:
                 raise DataError(f"subsets: class {name!r} is in {found[name]!r} and in {subset!r}")

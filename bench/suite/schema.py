@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bench.imaging.selection import Names, Selection, match_names
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Unit
+from bench.metrics.names import Loaded
 
 
 class _Strict(BaseModel):
@@ -123,6 +124,7 @@ class SuiteBlock(_Strict):
     description: str = ""
     seeds: list[Annotated[int, Field(ge=0, lt=2**63)]] = Field(default=[0, 1, 2], min_length=1)
     metrics: list[str] = Field(default=["acc", "f1", "nmi", "ari", "ami"], min_length=1)
+    """Columns of tables: names of metrics, or Python files that hold one each, e.g. ./fmi.py."""
     noise: Literal["own_cluster", "drop"] = "own_cluster"
     """Images called noise: each its own cluster, or left out with the coverage beside the number."""
     label_free: bool = False
@@ -195,6 +197,8 @@ class Suite:
     datasets: list[DatasetEntry]
     methods: list[Method]
     """Trivial baselines come last."""
+    extra_metrics: tuple[Loaded, ...] = ()
+    """Metrics of the suite that do not ship. `block` has them by the names of their columns."""
 
     @property
     def folder(self) -> Path:

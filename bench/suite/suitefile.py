@@ -15,10 +15,10 @@ from bench.adapters.registry import AdapterError
 from bench.errors import DataError
 from bench.imaging.selection import match_names
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
-from bench.metrics.names import CLASSIFICATION, LABEL_FREE, METRICS
 from bench.records import reference
 from bench.suite import names
 from bench.suite.grid import PARTS, Concrete, GridError, expand
+from bench.suite.metrics import MetricNames
 from bench.suite.schema import (
     DatasetBlock,
     DatasetEntry,
@@ -98,6 +98,8 @@ class _Loader:
         datasets = [e for i, b in enumerate(block.datasets) if (e := self._dataset(b, ("datasets", i)))]
         methods = [m for i, b in enumerate(block.methods) for m in self._methods(b, ("methods", i))]
         trivial = _trivial_methods([m for m, _ in methods]) if block.baselines else []
+        metrics = MetricNames(self.tree.file.parent, self._add)
+        block = metrics.resolve(block)
         self._names(block)
         self._chosen_methods(block, methods)
         self._unique([(e.name, ("datasets", i)) for i, e in enumerate(block.datasets)], "dataset")
@@ -113,6 +115,7 @@ class _Loader:
             block=block,
             datasets=datasets,
             methods=[m for m, _ in methods] + trivial,
+            extra_metrics=tuple(metrics.loaded.values()),
         )
 
     def _sound_parts(self) -> SuiteBlock:
@@ -254,10 +257,7 @@ class _Loader:
     # Checks across blocks
 
     def _names(self, block: SuiteBlock) -> None:
-        wanted: list[tuple[str, Where]] = [(m, ("metrics", i)) for i, m in enumerate(block.metrics)]
         for t, table in enumerate(block.tables):
-            wanted += [(m, ("tables", t, "columns", i)) for i, m in enumerate(table.columns)]
-            wanted += [(table.sort, ("tables", t, "sort"))] if table.sort not in (None, "suite") else []
             if table.reference is not None and table.reference not in reference.tables():
                 text = f"no table {table.reference!r}; {suggest(table.reference, list(reference.tables()))}"
                 self._add(("tables", t, "reference"), text)
@@ -266,11 +266,6 @@ class _Loader:
                 if name not in known and name not in self.tree.left_out:
                     text = f"no dataset named {name!r}; {suggest(name, known)}"
                     self._add(("tables", t, "datasets", i), text)
-        for name, at in wanted:
-            part, _, metric = str(name).rpartition(".")
-            known = [*METRICS, *CLASSIFICATION, *(LABEL_FREE if part else ())]
-            if metric not in known:
-                self._add(at, f"no metric named {metric!r}; {suggest(metric, known)}")
 
     def _chosen_methods(self, block: SuiteBlock, methods: Sequence[tuple[Method, Where]]) -> None:
         """Check that each dataset names methods of the suite."""

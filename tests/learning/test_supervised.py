@@ -8,6 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from bench.errors import DataError
 from bench.learning.supervised import balanced, by_class, judged, labelled, overlap
+from bench.metrics.classification import ClassScoring
 from tests.methods import prepared
 
 PIXELS = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
@@ -48,7 +49,7 @@ def test_probabilities_go_to_the_classes_of_their_names():
 
 
 def judge(truth, pred, p=None):
-    return judged(images(truth), np.array(pred), p, 20, 0.95, np.random.default_rng(0))
+    return judged(images(truth), np.array(pred), p, ClassScoring(20, 0.95), np.random.default_rng(0))
 
 
 def test_a_collapse_is_told_and_only_where_there_are_classes_to_tell():

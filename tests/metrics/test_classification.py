@@ -11,8 +11,9 @@ from sklearn import metrics as oracle
 
 from bench.errors import DataError
 from bench.metrics import classification
-from bench.metrics.classification import _Curve, _Labels, precision_recall, score_classes
+from bench.metrics.classification import precision_recall, score_classes
 from bench.metrics.names import CLASSIFICATION, METRICS, find
+from bench.metrics.predictions import Curve, Outcomes, Predictions
 
 Case = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
@@ -71,10 +72,11 @@ def test_weights_of_images_mean_images_drawn_so_often(case: Case, seed: int) -> 
     drawn = np.random.default_rng(seed).integers(0, truth.size, truth.size)
     weights = np.bincount(drawn, minlength=truth.size)[None].astype(float)
     wanted = by_scikit_learn(truth[drawn], pred[drawn], p[drawn])
-    found = {name: v[0] for name, v in _Labels(truth, pred).measure(weights).items()}
+    drawn_so = Predictions(Outcomes(truth, pred), weights)
+    found = {n: m(drawn_so)[0] for n, m in CLASSIFICATION.items() if n != "average_precision"}
     assert found == pytest.approx({name: wanted[name] for name in found}, abs=1e-12)
     for c in np.unique(truth[drawn]):
-        area = _Curve(truth == c, p[:, c]).average_precision(weights)[0]
+        area = Curve(truth == c, p[:, c]).average_precision(weights)[0]
         assert area == pytest.approx(
             oracle.average_precision_score(truth[drawn] == c, p[drawn, c]), abs=1e-12
         )

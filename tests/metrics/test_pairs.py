@@ -8,7 +8,9 @@ from hypothesis import given
 from sklearn import metrics as sk
 
 from bench.metrics.contingency import Contingency, contingency
-from bench.metrics.pairs import LARGEST_N, adjusted_rand_index, pair_counts, precision_recall_f1, rand_index
+from bench.metrics.names import METRICS
+from bench.metrics.pairs import LARGEST_N, adjusted_rand_index, pair_counts
+from bench.metrics.tables import Tables, value
 from tests.metrics.tables import PAIRS_OF_LABELS, extreme, noisy
 
 
@@ -18,6 +20,10 @@ def brute(truth, pred):
         t, p = truth[a] == truth[b], pred[a] == pred[b]
         jj, jc, cj, cc = jj + (t and p), jc + (t and not p), cj + (p and not t), cc + (not t and not p)
     return jj, jc, cj, cc
+
+
+def measured(name, labels):
+    return float(value(METRICS[name], Tables(contingency(*labels)))[0])
 
 
 def counts(truth, pred):
@@ -65,26 +71,24 @@ def test_the_largest_number_of_images_still_fits():
 @given(PAIRS_OF_LABELS)
 def test_rand_indices_are_those_of_scikit_learn(labels):
     c = pair_counts(contingency(*labels))
-    assert rand_index(c)[0] == pytest.approx(sk.rand_score(*labels), abs=1e-14)
+    assert measured("ri", labels) == pytest.approx(sk.rand_score(*labels), abs=1e-14)
     assert adjusted_rand_index(c)[0] == pytest.approx(sk.adjusted_rand_score(*labels), abs=1e-14)
 
 
 @pytest.mark.parametrize("labels", [*extreme(), noisy(500_000, 30, 40)])
 def test_rand_indices_at_the_edges(labels):
     c = pair_counts(contingency(*labels))
-    assert rand_index(c)[0] == pytest.approx(sk.rand_score(*labels), abs=1e-14)
+    assert measured("ri", labels) == pytest.approx(sk.rand_score(*labels), abs=1e-14)
     assert adjusted_rand_index(c)[0] == pytest.approx(sk.adjusted_rand_score(*labels), abs=1e-14)
 
 
 @pytest.mark.slow
 @given(PAIRS_OF_LABELS)
 def test_precision_and_recall_are_those_of_the_list_of_pairs(labels):
-    c = pair_counts(contingency(*labels))
     together = [np.equal.outer(x, x)[np.triu_indices(x.size, 1)] for x in labels]
-    for apart, args in ((False, (2, 1)), (True, (1, 2))):
-        true = c.cut_cut if apart else c.join_join
-        found = [float(x[0]) for x in precision_recall_f1(true, *(c[i] for i in args))]
-        t, p = (~x if apart else x for x in together)
+    for what in ("cuts", "joins"):
+        found = [measured(f"{name}_{what}", labels) for name in ("precision", "recall", "f1")]
+        t, p = (~x if what == "cuts" else x for x in together)
         expected = [
             sk.precision_score(t, p, zero_division=1) if p.size else 1.0,
             sk.recall_score(t, p, zero_division=1) if p.size else 1.0,
@@ -94,9 +98,10 @@ def test_precision_and_recall_are_those_of_the_list_of_pairs(labels):
 
 
 def test_empty_denominators_give_one():
-    one, each = np.zeros(4, int), np.arange(4)
-    c = pair_counts(contingency(one, each))
-    cuts = precision_recall_f1(c.cut_cut, c.join_cut, c.cut_join)
-    joins = precision_recall_f1(c.join_join, c.cut_join, c.join_cut)
-    assert [float(x[0]) for x in cuts] == [0, 1, 0], "truth cuts no pair"
-    assert [float(x[0]) for x in joins] == [1, 0, 0], "the prediction joins no pair"
+    labels = np.zeros(4, int), np.arange(4)
+    cuts, joins = (
+        [measured(f"{name}_{what}", labels) for name in ("precision", "recall", "f1")]
+        for what in ("cuts", "joins")
+    )
+    assert cuts == [0, 1, 0], "truth cuts no pair"
+    assert joins == [1, 0, 0], "the prediction joins no pair"

@@ -91,6 +91,7 @@ def test_one_seed_without_an_interval_proves_nothing(tmp_path: Path):
 @pytest.mark.slow
 def test_chance_calls_few_runs_worse():
     """Seeds drawn anew in both runs of 20 methods: a run with any score called worse is rare."""
+    from bench.metrics.names import METRICS
     from bench.regression.reading import CellFacts
     from bench.regression.scores import compare_scores
 
@@ -107,7 +108,7 @@ def test_chance_calls_few_runs_worse():
                 for m in range(20)
             }
 
-        findings, count = compare_scores(draw(), draw(), ["ami"])
+        findings, count = compare_scores(draw(), draw(), {"ami": METRICS["ami"]})
         assert count == 20
         alarms += any(f.verdict == "worse" for f in findings)
     assert alarms / 300 <= 0.02

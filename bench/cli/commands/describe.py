@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from bench.adapters import registry
 from bench.adapters.registry import KINDS
 from bench.cli.adapters import about_adapter, print_adapter
 from bench.cli.options.files import DescribeOptions, ListOptions
-from bench.errors import UsageError
-from bench.metrics.names import CLASSIFICATION, METRICS
+from bench.errors import AdapterError, UsageError
+from bench.metrics import names
+from bench.metrics.metric import Metric
+from bench.metrics.names import SHIPPED
 from bench.report.tables import tableformat
 from bench.suite.names import shipped
 from bench.util.text import suggest
@@ -70,7 +73,8 @@ def print_schema() -> None:
 
 def _entries(kind: str) -> list[tuple[str, str]]:
     if kind == "metric":
-        return [(m.name, m.definition) for m in (METRICS | CLASSIFICATION).values()]
+        foreign = [(e.name, f"{e.summary} ({e.origin})") for e in names.entries()]
+        return [(m.column, m.definition) for m in SHIPPED.values()] + foreign
     if kind == "suite":
         return [(name, _title(file)) for name, file in shipped().items()]
     socket = tableformat.SOCKET
@@ -85,20 +89,34 @@ def _title(path: Path) -> str:
 
 
 def _describe_metric(name: str, *, as_json: bool) -> None:
-    known = METRICS | CLASSIFICATION
-    if name not in known:
-        raise UsageError(f"no metric named {name!r}; {suggest(name, list(known))}")
-    m = known[name]
+    m, source = _metric(name)
     if as_json:
-        about = {
-            k: getattr(m, k)
-            for k in ("name", "title", "definition", "unit", "higher_is_better", "chance_adjusted")
-        }
-        print(json.dumps(about))
+        keys = ("name", "title", "definition", "unit", "higher_is_better", "chance_adjusted", "chance")
+        about = {k: getattr(m, k) for k in keys}
+        ends = {k: v if math.isfinite(v) else None for k, v in (("low", m.low), ("high", m.high))}
+        print(json.dumps({**about, **ends, "version": m.version, "columns": m.columns, "source": source}))
         return
     better = "higher is better" if m.higher_is_better else "lower is better"
     print(f"metric {m.name} ({m.title}), {m.low:g} to {m.high:g}{' ' + m.unit if m.unit else ''}, {better}")
-    print(f"  {m.definition}")
+    print(f"  {m.definition}\n")
+    chance = "depends on sizes" if m.chance is None else f"{m.chance:g}"
+    for title, text in (("chance", chance), ("columns", m.columns), ("source", source)):
+        print(f"  {title + ':':<9}{text}")
+
+
+def _metric(name: str) -> tuple[Metric, str]:
+    """Return the metric of a name, a file or a column such as `clusters.silhouette`, and where it is from."""
+    base = name.rpartition(".")[2]
+    if not name.endswith(".py") and base in SHIPPED:
+        return SHIPPED[base], "built in"
+    try:
+        loaded = names.load(name)
+    except AdapterError:
+        if name.endswith(".py") or name in {e.name for e in names.entries()}:
+            raise
+        known = [*(m.column for m in SHIPPED.values()), *(e.name for e in names.entries())]
+        raise UsageError(f"no metric named {name!r}; {suggest(name, known)}") from None
+    return loaded.metric, loaded.use
 
 
 def _schema_of_kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _draw_of_suite(
 
     metric = wish.by if wish.by is not None and asked else plan.metrics[0]
     try:
-        find(metric)
+        find(metric, plan.declared)
     except KeyError:
         raise DataError(f"--by: no metric named {metric!r}; {suggest(metric, plan.metrics)}") from None
     board = build(plan, results.get, [metric])

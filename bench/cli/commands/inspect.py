@@ -13,7 +13,8 @@ from rich.text import Text
 from bench.cli.options.suites import ShowOptions, StatusOptions
 from bench.cli.results import opened
 from bench.errors import UsageError
-from bench.metrics.names import METRICS, find
+from bench.metrics.metric import from_description
+from bench.metrics.names import METRICS, find_or_unknown
 from bench.records.record import CellRecord, Status, read
 from bench.records.results import Results
 from bench.util.durable import Damaged
@@ -115,10 +116,11 @@ def _pairs(facts: dict[str, object]) -> Table:
 
 def _scores(record: CellRecord) -> Table:
     table = Table("metric", "value", "low", "high", box=None, pad_edge=False)
+    declared = {m["name"]: from_description(m) for m in record.params["metrics"].get("extra", ())}
     for name, value in record.metrics.items():
         low, high = record.intervals.get(name, (None, None))
         ends = [f"{v:.4f}" if v is not None else "" for v in (low, high)]
-        table.add_row(find(name).title, f"{value:.4f}", *ends)
+        table.add_row(find_or_unknown(name, declared).title, f"{value:.4f}", *ends)
     return table
 
 

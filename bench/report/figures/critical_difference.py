@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bench.errors import DataError
-from bench.metrics.names import find
 from bench.report.figures.style import NEUTRAL, RIGHT, Drawing, captioned, new, short
 from bench.report.tables.leaderboard import Leaderboard
 from bench.report.tables.ranks import Ranking, rank_over_datasets
@@ -63,7 +62,7 @@ def _caption(board: Leaderboard, r: Ranking) -> str:
     p = "below 0.0001" if r.p < 0.0001 else f"{r.p:.4f}"
     made = [one.dataset for one in board.boards if one.synthetic]
     said = [
-        f"{board.title or board.suite}. Rank 1: best {find(r.metric).title} on every dataset.",
+        f"{board.title or board.suite}. Rank 1: best {r.metric.title} on every dataset.",
         f"Friedman's test (Iman and Davenport): p {p}.",
         f"Methods under one bar differ by less than the critical difference of Nemenyi's test at "
         f"{round(100 * r.level, 6):g} %."

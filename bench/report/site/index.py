@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.metrics.names import METRICS, find
+from bench.metrics.metric import unknown
+from bench.metrics.names import SHIPPED
 from bench.report.site import marks
 from bench.report.site.html import page, scrolling
 from bench.report.site.suite import ShownSuite
@@ -84,7 +85,7 @@ def _header(board: Board) -> list[Html]:
         ("rank", "up", "1 + the number of methods whose whole interval is better"),
     ]
     for name in board.metrics:
-        metric = find(name)
+        metric = board.metric(name)
         unit = f" [{metric.unit}]" if metric.unit else ""
         heads.append(
             (f"{metric.title}{unit}", "down" if metric.higher_is_better else "up", metric.definition)
@@ -113,7 +114,9 @@ def _cell(shown: Html | str, value: float | None) -> Html:
 
 def _metrics(suites: Sequence[ShownSuite]) -> Html:
     names = dict.fromkeys(m for s in suites for b in s.board.boards for m in b.metrics)
-    known = [METRICS[base] for base in dict.fromkeys(n.rpartition(".")[2] for n in names) if base in METRICS]
+    declared = {name: m for s in suites for name, m in s.board.declared.items()}
+    bases = dict.fromkeys(n.rpartition(".")[2] for n in names)
+    known = [SHIPPED.get(base) or declared.get(base) or unknown(base) for base in bases]
     pairs = [tag("div", tag("dt", m.title), tag("dd", m.definition)) for m in known]
     return tag("details", tag("summary", "What the metrics mean"), tag("dl", pairs))
 

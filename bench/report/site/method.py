@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench.errors import DataError
-from bench.metrics.names import METRICS, find
+from bench.metrics.names import METRICS
 from bench.records.record import CellRecord
 from bench.records.results import PlannedCell
 from bench.records.store import Store
@@ -51,7 +51,7 @@ class MethodPage:
         scored = [r for r in records if not r.status.failed]
         sections: list[tuple[str, Child]] = []
         if scored:
-            titles = {name: m.title for name, m in METRICS.items()}
+            titles = {name: m.title for name, m in {**self.board.declared, **METRICS}.items()}
             sections.append(
                 (
                     "Scores",
@@ -86,7 +86,7 @@ class MethodPage:
 
     def _means(self) -> Html:
         of = self.row
-        rows = [[find(m).title, marks.number(of.numbers.get(m), of)] for m in self.board.metrics]
+        rows = [[self.board.metric(m).title, marks.number(of.numbers.get(m), of)] for m in self.board.metrics]
         rank = f"Rank {of.rank}. " if of.rank else ""
         said = (
             f"{rank}Means over {of.scored} of {plural(of.planned, 'seed')}, ± the longer arm of the interval."

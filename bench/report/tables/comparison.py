@@ -10,7 +10,7 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from bench.metrics.names import find
+from bench.metrics.metric import Metric
 from bench.report.tables.escape import csv_cell
 from bench.report.tables.layout import NOTHING, Block, Column, Entry
 from bench.report.tables.leaderboard import Leaderboard
@@ -49,7 +49,7 @@ class Comparison:
     """All pairs of methods on one dataset, or over all datasets."""
 
     dataset: str | None
-    metric: str
+    metric: Metric
     test: str
     level: float
     pairs: list[Pair]
@@ -73,6 +73,7 @@ def compare(board: Leaderboard, metric: str | None = None) -> list[Comparison]:
     One comparison per dataset, over seeds; and one over the datasets if there are at least 6.
     """
     metric = metric or board.ranked_by
+    of = board.metric(metric)
     found = []
     means: dict[str, dict[Any, float]] = {}
     for one in board.boards:
@@ -83,15 +84,15 @@ def compare(board: Leaderboard, metric: str | None = None) -> list[Comparison]:
             values[row.method] = dict(row.values[metric])
             if row.numbers[metric].seeds == row.planned:
                 means.setdefault(row.method, {})[one.dataset] = row.numbers[metric].mean
-        found.append(_comparison(one.dataset, metric, _T, board.level, values, paired_t))
+        found.append(_comparison(one.dataset, of, _T, board.level, values, paired_t))
     if len(board.boards) >= 6:
-        found.append(_comparison(None, metric, _WILCOXON, board.level, means, wilcoxon))
+        found.append(_comparison(None, of, _WILCOXON, board.level, means, wilcoxon))
     return found
 
 
 def block(comparison: Comparison) -> Block:
     """Lay a comparison out as a block of a table; the least certain of many pairs are only counted."""
-    c, metric = comparison, find(comparison.metric)
+    c, metric = comparison, comparison.metric
     columns = [Column("better", left=True, head=True), Column("than", left=True)]
     columns += [Column(t) for t in (f"{metric.title} by", "n", "p", "p (Holm)")]
     columns += [Column("verdict", left=True)]
@@ -119,7 +120,7 @@ def to_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison for machines."""
     c = comparison
     pairs = [{**vars(pair), "verdict": c.verdict(pair)} for pair in c.pairs]
-    return {**vars(c), "tested": c.tested, "pairs": pairs}
+    return {**vars(c), "metric": c.metric.name, "tested": c.tested, "pairs": pairs}
 
 
 def comma_separated(comparisons: Sequence[Comparison]) -> str:
@@ -129,21 +130,21 @@ def comma_separated(comparisons: Sequence[Comparison]) -> str:
     writer.writerow(["dataset", "metric", *(f.name for f in fields(Pair)), "verdict"])
     for c in comparisons:
         for pair in c.pairs:
-            line = [c.dataset or "", c.metric, *vars(pair).values(), c.verdict(pair)]
+            line = [c.dataset or "", c.metric.name, *vars(pair).values(), c.verdict(pair)]
             writer.writerow(["" if v is None else csv_cell(v) for v in line])
     return out.getvalue()
 
 
 def _comparison(
     dataset: str | None,
-    metric: str,
+    metric: Metric,
     test: str,
     level: float,
     values: dict[str, dict[Any, float]],
     p_of: Callable[[Sequence[float]], float | None],
 ) -> Comparison:
     pairs = []
-    sign = 1 if find(metric).higher_is_better else -1
+    sign = 1 if metric.higher_is_better else -1
     for a, b in combinations(values, 2):
         both = [k for k in values[a] if k in values[b]]
         if not both:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
 from statistics import fmean
 from typing import Any, Literal
 
+from bench.metrics.metric import Metric
 from bench.metrics.names import VERSION, find
 from bench.records.results import PlanOnDisk
 from bench.records.summary import Scored
@@ -129,7 +129,7 @@ def notes(board: Leaderboard, metric: str | None = None) -> str:
 
 
 def _notes(board: Leaderboard, layout: Layout, metric: str | None = None) -> list[str]:
-    first = find(metric or board.ranked_by or board.boards[0].metrics[0]).title
+    first = board.metric(metric or board.ranked_by or board.boards[0].metrics[0]).title
     rows = [row for one in board.boards for row in one.rows]
     found = [
         f"{f'Ranked by {first}, in the order of the suite.' if board.in_order else f'Sorted by {first}.'} "
@@ -164,7 +164,7 @@ def _notes(board: Leaderboard, layout: Layout, metric: str | None = None) -> lis
 
 
 def _of_dataset(board: Board, layout: Layout) -> Block:
-    columns = [Column("rank"), Column("method", left=True, head=True), *_measured(board.metrics, layout)]
+    columns = [Column("rank"), Column("method", left=True, head=True), *_measured(board, layout)]
     columns += [Column("clusters"), Column("seconds"), Column("remarks", left=True)]
     rows = [
         [_rank(row), _name(row), *_numbers(row, board.metrics, layout), *_facts(row), _remarks(row)]
@@ -175,7 +175,7 @@ def _of_dataset(board: Board, layout: Layout) -> Block:
 
 def _of_method(board: Leaderboard, method: str, layout: Layout) -> Block:
     metrics = board.boards[0].metrics
-    columns = [Column("rank"), Column("dataset", left=True, head=True), *_measured(metrics, layout)]
+    columns = [Column("rank"), Column("dataset", left=True, head=True), *_measured(board.boards[0], layout)]
     columns += [Column("clusters"), Column("seconds"), Column("remarks", left=True)]
     rows = [
         [_rank(row), Entry(heading(one)), *_numbers(row, metrics, layout), *_facts(row), _remarks(row)]
@@ -196,7 +196,7 @@ def _side_by_side(board: Leaderboard, layout: Layout) -> Block:
     groups = datasets if as_rows else methods
     columns = [Column(layout.rows, left=True, head=True)]
     for group in groups:
-        columns += _measured(metrics, layout, titles.get(group, group) if as_rows else group)
+        columns += _measured(board.boards[0], layout, titles.get(group, group) if as_rows else group)
     rows = []
     for name in methods if as_rows else datasets:
         found = [by_dataset[g].get(name) if as_rows else by_dataset[name].get(g) for g in groups]
@@ -223,14 +223,13 @@ def _methods(board: Leaderboard) -> list[str]:
     return sorted(places, key=lambda m: (len(places[m]) < len(board.boards), fmean(places[m])))
 
 
-def _measured(metrics: list[str], layout: Layout, group: str = "") -> list[Column]:
+def _measured(board: Board, layout: Layout, group: str = "") -> list[Column]:
+    metrics = map(board.metric, board.metrics)
     return [Column(_title(m, units=layout.units), group=group, measured=True) for m in metrics]
 
 
-@cache
-def _title(metric: str, *, units: bool) -> str:
-    m = find(metric)
-    return f"{m.title} [{m.unit}]" if m.unit and units else m.title
+def _title(metric: Metric, *, units: bool) -> str:
+    return f"{metric.title} [{metric.unit}]" if metric.unit and units else metric.title
 
 
 def _rank(row: Row) -> Entry:

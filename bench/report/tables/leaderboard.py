@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from statistics import fmean
 
-from bench.metrics.names import VERSION, Metric, find
+from bench.metrics.metric import Metric
+from bench.metrics.names import VERSION, find_or_unknown
 from bench.records.results import PlannedCell, PlanOnDisk
 from bench.records.summary import Scored
 from bench.report.tables.statistics import mean_interval
@@ -110,6 +111,12 @@ class Board:
     rows: list[Row]
     images: int | None
     classes: int | None
+    declared: Mapping[str, Metric] = field(default_factory=dict)
+    """Metrics of the suite that do not ship, by name."""
+
+    def metric(self, column: str) -> Metric:
+        """Return what a column means."""
+        return find_or_unknown(column, self.declared)
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,12 @@ class Leaderboard:
     """Rows stand as the suite lists the methods."""
     outdated: int = 0
     """Records left out because they were scored with another version of the metrics."""
+    declared: Mapping[str, Metric] = field(default_factory=dict)
+    """Metrics of the suite that do not ship, by name."""
+
+    def metric(self, column: str) -> Metric:
+        """Return what a column means."""
+        return find_or_unknown(column, self.declared)
 
 
 def build(
@@ -153,10 +166,10 @@ def build(
     first = columns[0] if sort is None or in_order else sort
     groups: dict[str, list[PlannedCell]] = {}
     for cell in plan.cells:
-        wanted = not methods or cell.trivial or any(fnmatchcase(cell.method, m) for m in methods)
-        if wanted and (not datasets or cell.dataset in datasets):
+        chosen = not methods or cell.trivial or any(fnmatchcase(cell.method, m) for m in methods)
+        if chosen and (not datasets or cell.dataset in datasets):
             groups.setdefault(cell.dataset, []).append(cell)
-    scheme = _Scheme(columns, first, plan.level, in_order)
+    scheme = _Scheme(columns, first, plan.level, in_order, plan.declared)
     boards = [_board(name, cells, record_of, scheme) for name, cells in groups.items()]
     return Leaderboard(
         plan.suite,
@@ -168,6 +181,7 @@ def build(
         ranked_by=first,
         in_order=in_order,
         outdated=sum(row.statuses[OUTDATED] for board in boards for row in board.rows),
+        declared=scheme.declared,
     )
 
 
@@ -177,9 +191,11 @@ class _Scheme:
     first: str
     level: float
     in_order: bool
+    declared: Mapping[str, Metric]
 
-    def wanted(self) -> dict[str, Metric]:
-        return {m: find(m) for m in (*self.columns, self.first, *JUDGES)}
+    def metrics(self) -> dict[str, Metric]:
+        """Return what each column means, also those that only rank and judge."""
+        return {m: find_or_unknown(m, self.declared) for m in (*self.columns, self.first, *JUDGES)}
 
 
 def _board(
@@ -189,8 +205,8 @@ def _board(
     methods: dict[str, list[PlannedCell]] = {}
     for cell in cells:
         methods.setdefault(cell.method, []).append(cell)
-    wanted = scheme.wanted()
-    rows = _judged([_row(own, records, wanted, scheme.level) for own in methods.values()], wanted, scheme)
+    metrics = scheme.metrics()
+    rows = _judged([_row(own, records, metrics, scheme.level) for own in methods.values()], metrics, scheme)
     scored = [r for r in records.values() if r is not None and not r.status.failed]
     return Board(
         dataset=name,
@@ -199,6 +215,7 @@ def _board(
         rows=rows,
         images=max((r.n_scored for r in scored), default=None),  # fewer where noise is dropped
         classes=max((r.classes for r in scored if r.classes is not None), default=None),
+        declared=scheme.declared,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from bench.metrics.names import find
+from bench.metrics.metric import Metric
 from bench.report.tables.leaderboard import Leaderboard
 from bench.report.tables.statistics import mid_ranks
 
@@ -16,7 +16,7 @@ from bench.report.tables.statistics import mid_ranks
 class Ranking:
     """Methods over datasets, the best first."""
 
-    metric: str
+    metric: Metric
     level: float
     datasets: list[str]
     methods: list[str]
@@ -46,7 +46,8 @@ class Ranking:
 
 def rank_over_datasets(board: Leaderboard, metric: str) -> Ranking | str:
     """Rank all methods but the trivial ones over the datasets; or say why that is not possible."""
-    sign = -1 if find(metric).higher_is_better else 1
+    of = board.metric(metric)
+    sign = -1 if of.higher_is_better else 1
     means: dict[str, dict[str, float]] = {}
     for one in board.boards:
         for row in one.rows:
@@ -58,14 +59,12 @@ def rank_over_datasets(board: Leaderboard, metric: str) -> Ranking | str:
     if len(datasets) < 3:
         return f"ranks over datasets need 3 datasets or more, not {len(datasets)}"
     if len(methods) < 3:
-        return (
-            f"only {len(methods)} methods have a complete {find(metric).title} on every dataset; 3 are wanted"
-        )
+        return f"only {len(methods)} methods have a complete {of.title} on every dataset; 3 are needed"
     table = [mid_ranks([sign * means[m][d] for m in methods]) for d in datasets]
     mean = [fmean(column) for column in zip(*table, strict=True)]
     order = sorted(range(len(methods)), key=mean.__getitem__)
     return Ranking(
-        metric,
+        of,
         board.level,
         datasets,
         [methods[i] for i in order],
