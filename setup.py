@@ -6,4 +6,10 @@ from setuptools import find_packages, setup
 FOLDERS = ["datasets", "datasets.*", "methods", "methods.*", "suites"]
 INSIDE = [f"bench.{name}" for name in find_packages(include=FOLDERS)]
 
-setup(packages=[*find_packages(include=["bench", "bench.*"]), *INSIDE, "bench.reference"])
+setup(
+    packages=[
+        *find_packages(include=["bench", "bench.*", "cutjoin", "cutjoin.*"]),
+        *INSIDE,
+        "bench.reference",
+    ]
+)

@@ -103,6 +103,11 @@ class Plan:
                 PlannedCell(c.key, c.dataset, c.method, c.seed, c.trivial, c.synthetic) for c in self.cells
             ],
             files=self.files,
+            roots={
+                d.name: str(d.root.absolute())
+                for d in self.suite.datasets
+                if d.root is not None and d.generator is None
+            },
             extra=[m.metric.described() for m in self.suite.extra_metrics],
         )
 

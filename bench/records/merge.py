@@ -185,10 +185,11 @@ def _write_plans(plans: set[bytes], standing: Mapping[str, _Found], target: Path
         if any(b[name] != bodies[0][name] for b in bodies):
             out.notes.append(f"plans differ in `{name}`; that of the plan with most cells is taken")
     extra = {m["name"]: m for body in reversed(bodies) for m in body.get("extra", ())}
-    files = {content: path for body in reversed(bodies) for content, path in body.get("files", {}).items()}
     drawn = {name: bodies[0][name] for name in _ABOUT}
     drawn |= {"extra": list(extra.values())} if extra else {}
-    drawn |= {"files": files} if files else {}
+    for name in ("files", "roots"):
+        paths = {what: path for body in reversed(bodies) for what, path in body.get(name, {}).items()}
+        drawn |= {name: paths} if paths else {}
     drawn["cells"] = _cells(bodies, standing, out)
     _write_new(target / "plans" / _DRAWN, digest(drawn).encode())
     _write_new(target / "plan.json", seal(drawn))

@@ -52,6 +52,8 @@ class PlanOnDisk:
     cells: list[PlannedCell]
     files: dict[str, str] = field(default_factory=dict)
     """Content -> path of the files that adapters come from or read, on the machine that ran the suite."""
+    roots: dict[str, str] = field(default_factory=dict)
+    """Dataset -> folder of its data, there; none for data that was generated."""
     extra: list[dict[str, Any]] = field(default_factory=list)
     """Descriptions of metrics that do not ship, see `bench.metrics.metric.Metric.described`."""
 
@@ -77,7 +79,7 @@ class Results:
                     leftover.unlink()
         body = {name: getattr(plan, name) for name in PlanOnDisk.__dataclass_fields__}
         body["cells"] = [list(dataclasses.astuple(cell)) for cell in plan.cells]
-        for optional in ("files", "extra"):
+        for optional in ("files", "roots", "extra"):
             if not body[optional]:
                 del body[optional]
         write_whole(self.folder / "plan.json", seal(body))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -31,7 +32,7 @@ from bench.suite.schema import (
 )
 from bench.util.text import suggest
 from bench.util.validation import show, validated
-from bench.util.yamlfile import FileError, Problem, Tree, Where, override, read
+from bench.util.yamlfile import FileError, Problem, Tree, Where, from_mapping, override, read
 
 
 def find(name: str) -> Path:
@@ -66,6 +67,24 @@ def load(file: Path, profile: str | None = None, data: Path | None = None) -> Su
     tree = read(file)
     if not isinstance(tree.value, dict):
         raise FileError([Problem(file, 1, "a suite file is a mapping with `datasets` and `methods`")])
+    if profile is not None:
+        _apply_profile(tree, profile)
+    return _Loader(tree, profile, data).load()
+
+
+def load_mapping(
+    value: Mapping[str, Any], name: str, profile: str | None = None, data: Path | None = None
+) -> Suite:
+    """Check a suite that is no file but the content of one; relative paths start at the working directory.
+
+    Raises `FileError` with all problems at once, each with where it is in the mapping.
+    """
+    file = Path.cwd() / f"{name}.yaml"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise FileError(
+            [Problem(file, 0, f"name {name!r}: only letters, digits and _ . - in a suite's name")]
+        )
+    tree = from_mapping(value, file)
     if profile is not None:
         _apply_profile(tree, profile)
     return _Loader(tree, profile, data).load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,13 @@ class Problem:
 
     file: Path
     line: int
+    """From 1 on; 0 for what was not read from a file."""
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        return (
+            f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file.stem}: {self.message}"
+        )
 
 
 class FileError(CutjoinError, ValueError):
@@ -73,6 +77,15 @@ def read(file: Path) -> Tree:
     tree = Tree(file, None)
     tree.value = _plain(node, (), tree)
     return tree
+
+
+def from_mapping(value: Mapping[str, Any], file: Path) -> Tree:
+    """Return the tree of a mapping from Python, which has no lines; `file` stands for it in messages.
+
+    Tuples and paths become what YAML has, and numbers of numpy plain numbers. Raises `FileError` for values
+    that no YAML file can hold.
+    """
+    return Tree(file, _from_python(value, (), file), {(): 0})
 
 
 def override(tree: Tree, where: Where, change: Where) -> None:
@@ -130,6 +143,21 @@ def _text(file: Path) -> str:
     except UnicodeDecodeError as e:
         line = data.count(b"\n", 0, e.start) + 1
         raise FileError([Problem(file, line, f"not UTF-8 text: {e.reason}")]) from None
+
+
+def _from_python(value: Any, where: Where, file: Path) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _from_python(v, (*where, str(k)), file) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_from_python(v, (*where, i), file) for i, v in enumerate(value)]
+    if isinstance(value, Path):
+        return str(value)
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if callable(item := getattr(value, "item", None)) and type(item()) in (int, float, bool):
+        return item()
+    said = f"{'.'.join(map(str, where))}: a {type(value).__name__} is no value of a suite: {value!r}"
+    raise FileError([Problem(file, 0, said[:300])])
 
 
 def _put(tree: Tree, where: Where, change: Where) -> None:

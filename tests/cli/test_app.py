@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bench.adapters.registry import AdapterError
+from bench.api.folders import default_store
 from bench.cli import app as cli
-from bench.cli.options.groups import default_store
 from bench.errors import DataError
 from bench.util.durable import Damaged
 from bench.util.environment import installations

@@ -7,10 +7,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.cli.leaderboard import write_leaderboard
 from bench.cli.options.suites import MergeOptions
 from bench.records.merge import Merged, merge_suite, suites_in
 from bench.records.results import Results
+from bench.report.tables.written import write_leaderboard
 from bench.util.durable import Damaged
 from bench.util.text import one_line
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-def default_store() -> Path:
-    """Return where artefacts are, unless `--store` or BENCH_STORE says otherwise."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cutjoin"
-
+from bench.api.folders import DEFAULT_RESULTS, default_store
 
 DataOpt = Annotated[
     Path | None, typer.Option("--data", envvar="BENCH_DATA", help="Folder with one folder per dataset.")
@@ -36,7 +31,6 @@ StoreOpt = Annotated[
 ResultsOpt = Annotated[
     Path, typer.Option("--results", envvar="BENCH_RESULTS", help="Folder with one folder per suite.")
 ]
-DEFAULT_RESULTS = Path("results")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from bench.api.folders import DEFAULT_RESULTS, default_store
 from bench.cli.options.groups import (
-    DEFAULT_RESULTS,
     JsonOpt,
     ProfileOpt,
     ResultsOpt,
@@ -18,7 +18,6 @@ from bench.cli.options.groups import (
     SuiteArg,
     SuiteRef,
     Where,
-    default_store,
 )
 from bench.report.tables import formats
 

@@ -8,15 +8,14 @@ from typing import Annotated
 
 import typer
 
+from bench.api.folders import DEFAULT_RESULTS, default_store
 from bench.cli.options.groups import (
-    DEFAULT_RESULTS,
     DataOpt,
     JsonOpt,
     ResultsOpt,
     StoreOpt,
     SuiteRef,
     Where,
-    default_store,
 )
 
 
@@ -41,6 +40,9 @@ class RunOptions:
         ),
     ] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto"
+    executor: Annotated[
+        str, typer.Option(help="What runs the stages: a name of `bench list executor`, or a Python file.")
+    ] = "local"
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False
     json: JsonOpt = False
 

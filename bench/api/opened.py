@@ -1,0 +1,42 @@
+"""Results named in any of the ways that users have: a finished run, a suite's folder, or a name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+from bench.api.folders import default_results
+from bench.errors import UsageError
+from bench.records.results import Results
+from bench.suite.names import results_name
+from bench.suite.schema import Suite
+from bench.util.text import suggest
+
+Where: TypeAlias = Suite | str | os.PathLike[str]
+"""A suite; its folder of results, as a path or as what `run` returned; or the name of a suite."""
+
+
+def open_results(where: Where, profile: str | None = None, results: str | Path | None = None) -> Results:
+    """Open the results of one suite. Raises `UsageError` if it has not run there."""
+    base = Path(results) if results is not None else default_results()
+    if isinstance(where, Suite):
+        found = Results(base, where.name)
+    elif (Path(where) / "plan.json").is_file():
+        return Results(Path(where).parent, Path(where).resolve().name)
+    else:
+        found = Results(base, results_name(str(where), profile))
+    if not (found.folder / "plan.json").is_file():
+        known = sorted(p.parent.name for p in base.glob("*/plan.json"))
+        hint = suggest(found.suite, known) if known else f"nothing has run into {base} yet"
+        raise UsageError(f"no results of {found.suite!r} in {base}; {hint}")
+    return found
+
+
+def suites_in(where: Where) -> list[Results]:
+    """Open the results of one suite, or of all suites in a folder that holds one folder per suite."""
+    if not isinstance(where, Suite) and not (Path(where) / "plan.json").is_file():
+        found = sorted(Path(where).glob("*/plan.json"))
+        if found:
+            return [Results(Path(where), p.parent.name) for p in found]
+    return [open_results(where)]

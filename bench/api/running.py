@@ -1,0 +1,186 @@
+"""Running a suite: from the command line, from a script and in a notebook."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import DataError, UsageError
+from bench.execute.executor import EXECUTORS
+from bench.execute.run import Interrupted, Options, Watcher
+from bench.execute.run import run as run_plan
+from bench.planning.fingerprint import Fingerprints
+from bench.planning.plan import Cell, Plan, make_plan
+from bench.records.record import CellRecord, Status
+from bench.records.results import Results
+from bench.records.store import Store
+from bench.report.tables.written import Written, write_leaderboard
+from bench.util.text import suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.api.tables import LeaderboardView
+    from bench.suite.schema import Suite
+
+Watching = Callable[[int], AbstractContextManager[Watcher]]
+"""Given the number of cells, returns what shows the run while it goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to run of a suite, and how; none of it changes a result."""
+
+    store: Path
+    results: Path
+    """Folder with one folder per suite."""
+    jobs: int | None = None
+    """Stages at once; None: as the executor sees fit."""
+    executor: str = "local"
+    """Name of an executor, or a Python file that holds one."""
+    retry: frozenset[Status] = frozenset()
+    """Statuses of finished cells that run again."""
+    only: str | None = None
+    """Run the one cell whose key begins so, also if it has finished."""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class FinishedRun(os.PathLike[str]):
+    """What a run left: where, and how its cells ended. As a path it is the suite's folder of results."""
+
+    suite: str
+    """Name of the suite, and of its folder of results."""
+    folder: Path
+    """results/<suite>."""
+    store: Path
+    cells: Mapping[str, CellRecord | None] = field(repr=False)
+    """Key -> record of every cell that was to run; None if it was interrupted before."""
+    written: Written = field(repr=False)
+    interrupted: bool = False
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """Number of cells by status; those without a record are `missing`."""
+        found = (str(r.status) if r is not None else "missing" for r in self.cells.values())
+        return dict(sorted(Counter(found).items()))
+
+    @property
+    def failed(self) -> int:
+        """Number of cells without scores."""
+        return sum(r is None or r.status.failed for r in self.cells.values())
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+    def records(self) -> pd.DataFrame:
+        """Return one row per cell: see `cutjoin.records`."""
+        from bench.api.frames import records
+
+        return records(self)
+
+    def leaderboard(self, **how: Any) -> LeaderboardView:
+        """Return the tables of the suite: see `cutjoin.leaderboard`."""
+        from bench.api.tables import leaderboard
+
+        return leaderboard(self, **how)
+
+
+def run_suite(suite: Suite, request: Request, watching: Watching) -> FinishedRun:
+    """Bring every cell of a suite to its record and write its leaderboard.
+
+    SIGINT, SIGTERM and SIGHUP end the run in order: what is finished is kept, and `interrupted` says so.
+
+    Raises
+    ------
+    DataError : there is no data at all.
+    UsageError : no such executor, or no cell whose key begins with `only`.
+    """
+    executor = EXECUTORS.load(request.executor, Path.cwd()).value
+    store = Store(request.store)
+    whole = make_plan(suite, Fingerprints(store.root / "fingerprints.sqlite"))
+    results = Results(request.results, suite.name)
+    plan, retry = whole, request.retry
+    if request.only is not None:
+        plan, retry = replace(whole, cells=[_cell(whole, request.only, results)]), frozenset(Status)
+    _refuse_without_any_data(plan)
+    results.write_plan(whole.on_disk())
+    options = Options(request.jobs, retry, request.device, executor)
+    interrupted = False
+    with _Stop() as stop, watching(len(plan.cells)) as watcher:
+        try:
+            run_plan(plan, store, results, options, watcher, lambda: stop.requested)
+        except Interrupted:
+            interrupted = True
+    written = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
+    cells = {c.key: results.get(c.key) for c in plan.cells}
+    return FinishedRun(suite.name, results.folder, store.root, cells, written, interrupted)
+
+
+def statuses(words: Iterable[str]) -> frozenset[Status]:
+    """Return the statuses that words name; `failed` stands for all without scores.
+
+    Raises `UsageError` for an unknown one, with the nearest.
+    """
+    known = [str(s) for s in Status]
+    found: set[Status] = set()
+    for word in words:
+        if word == "failed":
+            found |= {s for s in Status if s.failed}
+        elif word in known:
+            found.add(Status(word))
+        else:
+            raise UsageError(f"retry: no status named {word!r}; {suggest(word, [*known, 'failed'])}")
+    return frozenset(found)
+
+
+class _Stop:
+    """Turns Ctrl-C, SIGTERM and SIGHUP into a flag that the run looks at now and then.
+
+    Only the main thread may handle signals; a run in another one goes on until it is finished.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> _Stop:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self._before[number] = signal.signal(number, self._request)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _request(self, _: int, __: FrameType | None) -> None:
+        self.requested = True
+
+
+def _cell(plan: Plan, key: str, results: Results) -> Cell:
+    """Return the planned cell whose key begins so."""
+    found = [c for c in plan.cells if key and c.key.startswith(key.lower())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        named = [f"{c.key[:12]} ({c.dataset} · {c.method} · seed {c.seed})" for c in found[:5]]
+        raise UsageError(f"--only {key}: {len(found)} cells have keys that begin so: {', '.join(named)}")
+    hint = "`bench plan --json` lists the keys"
+    if key.isalnum() and any(results.records.glob(f"{key.lower()}*.json")):
+        hint = f"there is a record of one, but code, data or parameters have changed since; {hint} of now"
+    raise UsageError(f"--only {key}: no cell of {results.suite} has a key that begins so; {hint}")
+
+
+def _refuse_without_any_data(plan: Plan) -> None:
+    reasons = dict.fromkeys(c.blocked for c in plan.cells)
+    if None not in reasons:
+        raise DataError("\n".join(r for r in reasons if r))

@@ -1,0 +1,120 @@
+"""Scores of labels, and multicuts of matrices, without any suite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from bench.errors import UsageError
+from bench.metrics.score import NoisePolicy, Scores
+from bench.metrics.score import score as score_integers
+from bench.multicut.costs import costs_from_probabilities
+from bench.multicut.instance import Instance
+from bench.multicut.result import Solution
+from bench.multicut.solving import solve
+
+
+def score(
+    truth: ArrayLike,
+    predicted: ArrayLike,
+    *,
+    noise: NoisePolicy = "own_cluster",
+    replicates: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Scores:
+    """Score clusters against true classes by every metric, with intervals.
+
+    Parameters
+    ----------
+    truth, predicted : integers or names, shape (n,)
+        Only equality matters. An unknown class (-1, None or NaN) leaves the image out; a cluster of -1 is
+        noise.
+    noise : "own_cluster" scores each noise image as a cluster of its own; "drop" leaves noise out, and
+        `coverage` says how much was scored.
+    replicates : bootstrap resamples of the images for the intervals; 0 for none.
+    level : of the intervals, between 0 and 1.
+    seed : of the bootstrap.
+
+    Returns
+    -------
+    Scores with `values` and `intervals` by the name of the metric, and the counts.
+
+    Raises
+    ------
+    DataError : different lengths, or no image with a known class.
+
+    Examples
+    --------
+    >>> found = cutjoin.score(["cat", "cat", "dog", None], [0, 0, 1, 1])
+    >>> found.values["ari"], found.n
+    (1.0, 3)
+    """
+    rng = np.random.default_rng(seed)
+    t, p = _integers(truth), _integers(predicted)
+    return score_integers(t, p, noise=noise, replicates=replicates, level=level, rng=rng)
+
+
+def multicut(
+    costs: ArrayLike | Instance | None = None,
+    *,
+    probabilities: ArrayLike | None = None,
+    prior: float | None = None,
+    solver: str = "auto",
+    time_limit: float | None = None,
+    seed: int = 0,
+    certificate: bool = False,
+) -> Solution:
+    """Find the clusters of a minimum cost multicut.
+
+    Parameters
+    ----------
+    costs : symmetric, shape (n, n), log-odds of a join: positive costs favour one cluster. Or `SparseCosts`.
+    probabilities : instead of costs, the join probability of each pair, shape (n, n), in 0 to 1.
+    prior : with probabilities: share of joins among all pairs, for a pair model trained on as many joins as
+        cuts.
+    solver : greedy; exact; highs or gurobi; or auto: exact up to 300 nodes, greedy beyond.
+    time_limit : seconds of the exact solver. None: 60 s for auto, no limit for others.
+    seed : of the exact solver.
+    certificate : also return a proof of the upper bound, which `verify` checks.
+
+    Returns
+    -------
+    Solution with `labels` (n,), `objective`, `upper_bound`, `gap` and `status`.
+
+    Raises
+    ------
+    UsageError : neither costs nor probabilities, or both.
+    DataError : a matrix that is not square, symmetric and finite, or probabilities outside 0 to 1.
+
+    Examples
+    --------
+    >>> found = cutjoin.multicut([[0, 2, -1], [2, 0, -3], [-1, -3, 0]])
+    >>> found.labels.tolist(), found.objective, found.status
+    ([0, 0, 1], 2.0, 'optimal')
+    """
+    if (costs is None) == (probabilities is None):
+        raise UsageError("multicut: give either costs or probabilities")
+    if probabilities is not None:
+        costs = costs_from_probabilities(probabilities, prior=prior)
+    elif prior is not None:
+        raise UsageError("multicut: prior goes with probabilities; costs have it in them")
+    assert costs is not None
+    return solve(costs, solver, time_limit=time_limit, seed=seed, certificate=certificate)
+
+
+def _integers(labels: ArrayLike) -> NDArray[Any]:
+    """Number names by first appearance; integers stay as they are, and what is missing becomes -1."""
+    array = np.asarray(labels)
+    if array.dtype.kind in "iu":
+        return array
+    if array.dtype.kind == "f" and np.isfinite(array).any() and not (array[np.isfinite(array)] % 1).any():
+        return np.where(np.isfinite(array), array, -1).astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "OUST":
+        return array  # refused by what scores, with the reason
+    known = [None if value in (-1, "-1", "") else value for value in array.tolist()]
+    codes, _ = pd.factorize(np.array(known, dtype=object))
+    return codes.astype(np.int64)

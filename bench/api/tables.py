@@ -1,0 +1,139 @@
+"""Leaderboards to look at in a notebook, and to save."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from bench.api.folders import default_store
+from bench.api.opened import Where, open_results
+from bench.errors import UsageError
+from bench.records.store import Store
+from bench.report.tables import tableformat
+from bench.report.tables.layout import Layout, declared
+from bench.report.tables.leaderboard import Leaderboard, build
+from bench.report.tables.tableformat import Screen, TableContent
+from bench.stages.rescore import up_to_date
+from bench.util.durable import write_whole
+from bench.util.text import suggest
+
+_WIDTH = 120
+"""Characters of a line of `print(leaderboard)`."""
+
+
+@dataclass(frozen=True)
+class LeaderboardView:
+    """The tables of a suite. A notebook shows them; `print` shows them as text.
+
+    Every row shows what its method was given beside the images, and numbers that do not beat the trivial
+    baselines are marked, as in the tables of `bench table`.
+    """
+
+    board: Leaderboard = field(repr=False)
+    layout: Layout | None = field(default=None, repr=False)
+
+    def to(self, format: str) -> str:
+        """Return the tables as text in any table format: a name of `bench list table_format`, or a file.
+
+        Raises `AdapterError` for an unknown one.
+        """
+        screen = Screen(_WIDTH, is_terminal=False)
+        return tableformat.load(format, Path.cwd()).render(
+            TableContent(self.board, self.layout, screen=screen)
+        )
+
+    def to_latex(self) -> str:
+        """Return LaTeX; it needs the package booktabs."""
+        return self.to("latex")
+
+    def to_markdown(self) -> str:
+        """Return Markdown."""
+        return self.to("md")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per dataset and method: means over seeds, with `_low` and `_high` of intervals."""
+        rows = []
+        for board in self.board.boards:
+            for row in board.rows:
+                numbers = {
+                    f"{name}{suffix}": value
+                    for name, number in row.numbers.items()
+                    for suffix, value in (("", number.mean), ("_low", number.low), ("_high", number.high))
+                }
+                about = {
+                    "dataset": board.dataset,
+                    "method": row.method,
+                    "rank": row.rank,
+                    "seeds": row.scored,
+                }
+                rows.append({**about, **numbers, "remarks": "; ".join(row.remarks())})
+        return pd.DataFrame(rows)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the tables to a file, in the table format that its ending names; return where."""
+        path = Path(path)
+        known = {one.suffix: one.use for one in tableformat.for_files()}
+        ending = path.suffix.removeprefix(".")
+        if ending not in known:
+            raise UsageError(f"{path}: no table format for .{ending}; {suggest(ending, sorted(known))}")
+        write_whole(path, self.to(known[ending]).encode())
+        return path
+
+    def __str__(self) -> str:
+        return self.to("terminal")
+
+    def _repr_html_(self) -> str:
+        from bench.report.tables.html import fragment
+        from bench.report.tables.layout import arrange
+
+        return str(fragment(arrange(self.board, self.layout)))
+
+
+def leaderboard(
+    where: Where,
+    profile: str | None = None,
+    *,
+    table: str | None = None,
+    metrics: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    methods: Sequence[str] = (),
+    sort: str | None = None,
+    results: str | Path | None = None,
+    store: str | Path | None = None,
+) -> LeaderboardView:
+    """Return the leaderboard of a suite that has run.
+
+    Parameters
+    ----------
+    where, profile : what `run` returned; a suite; a folder `results/<suite>`; or the name of a suite, with
+        the profile that it ran with.
+    table : id of a table that the suite declares; its columns, rows and layout.
+    metrics, datasets, methods : columns, boards and rows instead of the suite's; methods also by pattern.
+    sort : metric to sort and rank by, instead of the first; or "suite" for the order of the suite.
+    results : folder with one folder per suite. Default: `$BENCH_RESULTS`, or `results`.
+    store : from which records of older metrics are scored again. Default: as for `run`.
+
+    Raises
+    ------
+    UsageError : it has not run there, or has no such table; with the nearest name.
+
+    Examples
+    --------
+    >>> board = cutjoin.leaderboard(folder, metrics=["acc", "ami"])
+    >>> board.to_latex().count("toprule") >= 1
+    True
+    """
+    found = open_results(where, profile, results)
+    plan = found.read_plan()
+    record_of = up_to_date(found, Store(Path(store) if store is not None else default_store()))
+    if table is None:
+        return LeaderboardView(build(plan, record_of, metrics, datasets, methods, sort))
+    known = {str(t["id"]): t for t in plan.tables}
+    if table not in known:
+        raise UsageError(f"{plan.suite} has no table {table!r}; {suggest(table, sorted(known))}")
+    chosen = {"columns": metrics, "datasets": datasets, "methods": methods, "sort": sort}
+    board, layout = declared(plan, known[table] | {k: v for k, v in chosen.items() if v}, record_of)
+    return LeaderboardView(board, layout)
