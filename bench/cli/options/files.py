@@ -77,6 +77,18 @@ class ListOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewOptions:
+    """Options of `bench new`."""
+
+    kind: Annotated[str, typer.Argument(help="encoder, clusterer, dataset, metric, table_format...")]
+    name: Annotated[str, typer.Argument(help="Of the file, without .py; the class is named after it.")]
+    out: Annotated[
+        Path, typer.Option(help="Folder for the file.  [default: this one]", show_default=False)
+    ] = Path()
+    json: JsonOpt = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class DescribeOptions:
     """Options of `bench describe`."""
 
