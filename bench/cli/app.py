@@ -168,7 +168,7 @@ def describe(options: DescribeOptions) -> None:
 
 @command(app)
 def new(options: NewOptions) -> None:
-    """Write a commented file to start from: an adapter, metric, figure or table format. Replaces no file."""
+    """Write a commented file to start from. An adapter, metric, figure or table format; replaces no file."""
     from bench.cli.commands.new import write_new
 
     write_new(options)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from bench.cli.options.declare import options_class
 
 
 def default_store() -> Path:
@@ -39,7 +41,7 @@ ResultsOpt = Annotated[
 DEFAULT_RESULTS = Path("results")
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class SuiteRef:
     """A suite, and a profile of it."""
 
@@ -47,7 +49,7 @@ class SuiteRef:
     profile: ProfileOpt = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class Where:
     """Where results and artefacts are."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.options.declare import options_class
 from bench.cli.options.groups import (
     DEFAULT_RESULTS,
     JsonOpt,
@@ -31,7 +32,7 @@ def _table_formats() -> list[str]:
 _RegressionFormat = Annotated[str, typer.Option("--format", "-f", help="terminal, md or json.")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class TableOptions:
     """Options of `bench table`."""
 
@@ -60,7 +61,7 @@ class TableOptions:
         return "json" if self.json else self.format
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class TablesOptions:
     """Options of `bench tables`."""
 
@@ -82,7 +83,7 @@ class TablesOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class FigureOptions:
     """Options of `bench figure`."""
 
@@ -115,7 +116,7 @@ class FigureOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class SiteOptions:
     """Options of `bench site`."""
 
@@ -136,7 +137,7 @@ class SiteOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class CompareOptions:
     """Options of `bench compare`."""
 
@@ -153,7 +154,7 @@ class CompareOptions:
         return "json" if self.json else self.format
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class RegressOptions:
     """Options of `bench regress`."""
 

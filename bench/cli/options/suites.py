@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.options.declare import options_class
 from bench.cli.options.groups import (
     DEFAULT_RESULTS,
     DataOpt,
@@ -20,7 +21,7 @@ from bench.cli.options.groups import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class RunOptions:
     """Options of `bench run`."""
 
@@ -45,7 +46,7 @@ class RunOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class PlanOptions:
     """Options of `bench plan`."""
 
@@ -55,7 +56,7 @@ class PlanOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class CheckOptions:
     """Options of `bench check`."""
 
@@ -68,7 +69,7 @@ class CheckOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class StatusOptions:
     """Options of `bench status`."""
 
@@ -77,7 +78,7 @@ class StatusOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class ShowOptions:
     """Options of `bench show`."""
 
@@ -88,7 +89,7 @@ class ShowOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class VerifyOptions:
     """Options of `bench verify`."""
 
@@ -100,7 +101,7 @@ class VerifyOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class GcOptions:
     """Options of `bench gc`."""
 
@@ -112,7 +113,7 @@ class GcOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class MergeOptions:
     """Options of `bench merge`."""
 
