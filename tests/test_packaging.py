@@ -17,6 +17,7 @@ import bench
 from bench.adapters.aliases import MOVED
 
 CHECKOUT = Path(__file__).parent.parent
+SUFFIXES = (".py", ".yaml", ".csv", ".css", ".js", ".txt")
 PARTS = ("bench", "datasets", "methods", "suites", "results/reference")
 WHEEL_OF_0_1 = CHECKOUT / "tests" / "golden" / "wheel-0.1.txt"
 COMMAND_LINE = {
@@ -57,7 +58,7 @@ def test_every_module_suite_and_table_is_in_the_wheel(installed: Path) -> None:
     homes["results/reference"] = "bench/reference"
     for part in PARTS:
         for path in (CHECKOUT / part).rglob("*"):
-            if path.suffix in (".py", ".yaml", ".csv", ".css", ".js") and "__pycache__" not in path.parts:
+            if path.suffix in SUFFIXES and "__pycache__" not in path.parts:
                 inside = installed / homes.get(part, part) / path.relative_to(CHECKOUT / part)
                 assert inside.is_file(), f"{path} is not in the wheel"
 

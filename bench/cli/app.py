@@ -11,7 +11,7 @@ import typer
 
 from bench.cli import data_app, files_app, runs_app
 from bench.cli.options.declare import command
-from bench.cli.options.files import DescribeOptions, ListOptions
+from bench.cli.options.files import DescribeOptions, ListOptions, NewOptions
 from bench.cli.options.reports import FigureOptions, SiteOptions, TableOptions, TablesOptions
 from bench.cli.options.suites import (
     CheckOptions,
@@ -164,6 +164,14 @@ def describe(options: DescribeOptions) -> None:
     from bench.cli.commands.describe import describe_one
 
     describe_one(options)
+
+
+@command(app)
+def new(options: NewOptions) -> None:
+    """Write a commented file to start from. An adapter, metric, figure or table format; replaces no file."""
+    from bench.cli.commands.new import write_new
+
+    write_new(options)
 
 
 @app.command()

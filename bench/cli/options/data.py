@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.options.declare import options_class
 from bench.cli.options.groups import DataOpt, JsonOpt
 
 _NameArg = Annotated[
@@ -22,7 +22,7 @@ _SetOpt = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class ListDataOptions:
     """Options of `bench data list`."""
 
@@ -30,7 +30,7 @@ class ListDataOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class DescribeDataOptions:
     """Options of `bench data describe`."""
 
@@ -39,7 +39,7 @@ class DescribeDataOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class DownloadOptions:
     """Options of `bench data download`."""
 
@@ -58,7 +58,7 @@ class DownloadOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class VerifyDataOptions:
     """Options of `bench data verify`."""
 
@@ -69,7 +69,7 @@ class VerifyDataOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class SynthesizeOptions:
     """Options of `bench data synthesize`."""
 
@@ -84,7 +84,7 @@ class SynthesizeOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class ShowDataOptions:
     """Options of `bench data show`."""
 
@@ -105,7 +105,7 @@ class ShowDataOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class DuplicatesOptions:
     """Options of `bench data duplicates`."""
 

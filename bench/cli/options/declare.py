@@ -5,11 +5,20 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import typer
 
 T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
+def options_class(cls: type[T]) -> type[T]:
+    """Make a class of options, or of a group of them: a frozen dataclass with keywords only.
+
+    It has no comparison and no representation: all of them are built at every start of `bench`.
+    """
+    return dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
 
 
 def command(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.options.declare import options_class
 from bench.cli.options.groups import JsonOpt
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class ScoreOptions:
     """Options of `bench score`."""
 
@@ -28,7 +28,7 @@ class ScoreOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class MulticutOptions:
     """Options of `bench multicut`."""
 
@@ -66,7 +66,7 @@ class MulticutOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class ListOptions:
     """Options of `bench list`."""
 
@@ -76,7 +76,19 @@ class ListOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
+class NewOptions:
+    """Options of `bench new`."""
+
+    kind: Annotated[str, typer.Argument(help="encoder, clusterer, dataset, metric, table_format...")]
+    name: Annotated[str, typer.Argument(help="Of the file, without .py; the class is named after it.")]
+    out: Annotated[
+        Path, typer.Option(help="Folder for the file.  [default: this one]", show_default=False)
+    ] = Path()
+    json: JsonOpt = False
+
+
+@options_class
 class DescribeOptions:
     """Options of `bench describe`."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.api.folders import DEFAULT_RESULTS, default_store
+from bench.cli.options.declare import options_class
 
 DataOpt = Annotated[
     Path | None, typer.Option("--data", envvar="BENCH_DATA", help="Folder with one folder per dataset.")
@@ -33,7 +34,7 @@ ResultsOpt = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class SuiteRef:
     """A suite, and a profile of it."""
 
@@ -41,7 +42,7 @@ class SuiteRef:
     profile: ProfileOpt = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class Where:
     """Where results and artefacts are."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.api.folders import DEFAULT_RESULTS, default_store
+from bench.cli.options.declare import options_class
 from bench.cli.options.groups import (
     JsonOpt,
     ProfileOpt,
@@ -30,7 +31,7 @@ def _table_formats() -> list[str]:
 _RegressionFormat = Annotated[str, typer.Option("--format", "-f", help="terminal, md or json.")]
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class TableOptions:
     """Options of `bench table`."""
 
@@ -59,7 +60,7 @@ class TableOptions:
         return "json" if self.json else self.format
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class TablesOptions:
     """Options of `bench tables`."""
 
@@ -81,7 +82,7 @@ class TablesOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class FigureOptions:
     """Options of `bench figure`."""
 
@@ -114,7 +115,7 @@ class FigureOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class SiteOptions:
     """Options of `bench site`."""
 
@@ -135,7 +136,7 @@ class SiteOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class CompareOptions:
     """Options of `bench compare`."""
 
@@ -152,7 +153,7 @@ class CompareOptions:
         return "json" if self.json else self.format
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class RegressOptions:
     """Options of `bench regress`."""
 

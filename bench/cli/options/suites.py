@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.api.folders import DEFAULT_RESULTS, default_store
+from bench.cli.options.declare import options_class
 from bench.cli.options.groups import (
     DataOpt,
     JsonOpt,
@@ -19,7 +20,7 @@ from bench.cli.options.groups import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class RunOptions:
     """Options of `bench run`."""
 
@@ -47,7 +48,7 @@ class RunOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class PlanOptions:
     """Options of `bench plan`."""
 
@@ -57,7 +58,7 @@ class PlanOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class CheckOptions:
     """Options of `bench check`."""
 
@@ -70,7 +71,7 @@ class CheckOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class StatusOptions:
     """Options of `bench status`."""
 
@@ -79,7 +80,7 @@ class StatusOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class ShowOptions:
     """Options of `bench show`."""
 
@@ -90,7 +91,7 @@ class ShowOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class VerifyOptions:
     """Options of `bench verify`."""
 
@@ -102,7 +103,7 @@ class VerifyOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class GcOptions:
     """Options of `bench gc`."""
 
@@ -114,7 +115,7 @@ class GcOptions:
     json: JsonOpt = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_class
 class MergeOptions:
     """Options of `bench merge`."""
 

@@ -56,7 +56,8 @@ def app(got: list[Some]) -> typer.Typer:
 
 def test_what_is_not_given_has_its_default(app: typer.Typer, got: list[Some]) -> None:
     done = CliRunner().invoke(app, ["some", "x"])
-    assert (done.exit_code, got) == (0, [Some(name="x")])
+    assert done.exit_code == 0
+    assert got == [Some(name="x")]
     assert got[0].group == Group(where="made", quick=False)
 
 
