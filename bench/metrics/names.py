@@ -112,9 +112,7 @@ def load(use: str, folder: Path | None = None) -> Loaded:
     if problem is None and not found.content_hash and metric.name != use:
         problem = f"its `name` is {metric.name!r}; an entry point has the name of its metric"
     if problem is None and metric.takes not in ("tables", "pairs", "predictions", "features"):
-        problem = (
-            f"`takes: {metric.takes}` is for shipped metrics; use tables, pairs, predictions or features"
-        )
+        problem = f"`takes` must be tables, pairs, predictions or features, not {metric.takes!r}"
     if problem is not None:
         raise AdapterError(f"metric {use!r}: {problem}")
     if found.content_hash:

@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+import importlib.resources
+import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from bench.metrics.names import LABEL_FREE, METRICS, VERSION, find
+from bench.errors import DataError
+from bench.metrics.metric import from_description
+from bench.metrics.names import (
+    CLASSIFICATION,
+    COUNTS,
+    LABEL_FREE,
+    METRICS,
+    SHIPPED,
+    VERSION,
+    find,
+    find_or_unknown,
+)
 
 NAMES = [
     *("acc", "f1", "f1_macro", "nmi", "ari", "ami", "ri", "vi", "vi_false_cuts", "vi_false_joins"),
@@ -29,6 +43,33 @@ def test_every_metric_is_described():
         assert (m.high == math.inf) == (m.unit == "bits")
     assert len({m.title for m in METRICS.values()}) == len(METRICS)
     assert [m.name for m in METRICS.values() if m.chance_adjusted] == ["ari", "ami"]
+
+
+def test_every_public_metric_of_a_file_ships():
+    package = importlib.resources.files("bench.metrics.builtin")
+    text = "".join(f.read_text() for f in package.iterdir() if f.name.endswith(".py"))
+    assert text.count(" = Metric(\n") == len(SHIPPED) == len({m.order for m in SHIPPED.values()})
+    assert SHIPPED == {**METRICS, **CLASSIFICATION, **LABEL_FREE}
+    for m in SHIPPED.values():
+        assert m.problem() is None
+        assert m.name not in COUNTS
+    assert {m.name: m.chance for m in SHIPPED.values() if m.chance is not None} == {
+        "ari": 0,
+        "ami": 0,
+        "similarity_ratio": 1,
+        "p_value": 0.5,
+    }
+
+
+def test_a_description_is_enough_for_tables():
+    for m in SHIPPED.values():
+        again = from_description(json.loads(json.dumps(m.described())))
+        assert again == replace(m, measure=None, takes="tables", chance=None, order=again.order)
+        with pytest.raises(DataError, match="is not installed"):
+            again(None)
+    assert find("own", {"own": from_description({"name": "own", "title": "Own"})}).title == "Own"
+    assert find_or_unknown("seen-seen.gone").title == "seen-seen.gone"
+    assert find("acc", {"acc": from_description({"name": "acc"})}) == METRICS["acc"]
 
 
 def test_names_are_read_without_numpy():

@@ -99,7 +99,8 @@ def _describe_metric(name: str, *, as_json: bool) -> None:
     better = "higher is better" if m.higher_is_better else "lower is better"
     print(f"metric {m.name} ({m.title}), {m.low:g} to {m.high:g}{' ' + m.unit if m.unit else ''}, {better}")
     print(f"  {m.definition}\n")
-    chance = "depends on sizes" if m.chance is None else f"{m.chance:g}"
+    sized = "depends on sizes" if m.takes in ("tables", "pairs", "predictions") else "depends on the data"
+    chance = sized if m.chance is None else f"{m.chance:g}"
     for title, text in (("chance", chance), ("columns", m.columns), ("source", source)):
         print(f"  {title + ':':<9}{text}")
 

@@ -20,7 +20,7 @@ from bench.util.durable import Damaged, seal, unseal, write_whole
 
 FEWEST = 500
 """Records from which on a table is kept: below, drawing it anew takes no time to speak of."""
-_PROGRAM = ("report/tables", "records", "stages", "metrics", "util")
+_PROGRAM = ("report/tables", "records", "stages", "metrics", "metrics/builtin", "util")
 """Packages whose code decides what a table shows."""
 
 

@@ -115,7 +115,7 @@ def comma_separated(board: Leaderboard) -> str:
 
 def to_json(board: Leaderboard) -> dict[str, Any]:
     """Return everything the tables say, for machines."""
-    about = {k: v for k, v in vars(board).items() if k != "boards"}
+    about = {k: v for k, v in vars(board).items() if k not in ("boards", "declared")}
     boards = []
     for one in board.boards:
         rows = []
@@ -124,7 +124,9 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
             fields["statuses"] = {s: n for s, n in sorted(row.statuses.items()) if n}
             fields["numbers"] = {m: vars(n) for m, n in row.numbers.items()}
             rows.append(fields)
-        boards.append({**vars(one), "rows": rows})
+        boards.append({k: v for k, v in vars(one).items() if k != "declared"} | {"rows": rows})
+    if board.declared:
+        about["declared"] = {name: m.described() for name, m in board.declared.items()}
     return {**about, "notes": notes(board) if board.boards else "", "boards": boards}
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from bench.adapters import registry
 from bench.cli.app import app
-from bench.metrics.names import METRICS
+from bench.metrics.names import METRICS, SHIPPED
 from bench.suite.names import shipped
 
 ADAPTERS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind)]
@@ -65,6 +65,27 @@ def test_describe_shows_units_files_and_sources():
     assert "dims: int | float [dimensions or share of the variance] = 50" in said(
         "describe", "reducer", "pca"
     )
+
+
+def test_metrics_of_parts_are_listed_and_described_like_the_rest(tmp_path: Path):
+    text = said("list", "metrics")
+    for column in ("clusters.silhouette", "clusters.noise_share", "GROUP.cramers_v", "f1_per_class"):
+        assert f"  {column} " in text
+    for column in (
+        "clusters.silhouette",
+        "day.cramers_v",
+        "seen-unseen.ri",
+        "pairs.f1_joins",
+        "class a.accuracy",
+    ):
+        base = column.rpartition(".")[2]
+        assert SHIPPED[base].definition in said("describe", "metric", column)
+    assert "chance:  0\n" in said("describe", "metric", "ami")
+    (tmp_path / "own.py").write_text(
+        "from bench.metrics.metric import Metric\nOWN = Metric('own', 'Own', 'Mine.', lambda t: 0, low=-1)\n"
+    )
+    text = said("describe", "metric", str(tmp_path / "own.py"))
+    assert text.startswith("metric own (Own), -1 to 1, higher is better\n  Mine.")
 
 
 @pytest.mark.parametrize("name", METRICS)
