@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bench.images import Prepared
     from bench.interfaces import ClassProbabilities, Run
     from bench.learning.supervised import Labelled
-    from bench.nn.simple_cnn import Shown, SimpleCnn, View
+    from bench.nn.simple_cnn import ClassifierInputs, SimpleCnn, View
 
 _WEIGHTS, _CLASSES = "network.safetensors", "classes.json"
 EIGHT_BITS = 255
@@ -72,7 +72,7 @@ class CnnClassifier(Classifier):
         import numpy as np
 
         from bench.learning.supervised import balanced, labelled
-        from bench.nn.simple_cnn import Classifying, Settings
+        from bench.nn.simple_cnn import Classifying, CnnSettings
         from bench.nn.training import Steps, train
         from bench.nn.weights import write_tensors
         from bench.util.durable import seal, write_whole
@@ -88,11 +88,11 @@ class CnnClassifier(Classifier):
         of_class = balanced(targets, k) if weighted else np.ones(k)
         augment = not self.faithful if self.augment is None else self.augment
         rate = self.rate or (0.001 if self.faithful else 0.0001)
-        settings = Settings(self.epochs, self.batch, rate, self.faithful, augment)
+        settings = CnnSettings(self.epochs, self.batch, rate, self.faithful, augment, run.seed)
         run.facts["parameters"] = sum(p.numel() for p in network.parameters())
         run.facts["classes"] = _sizes(known)
         run.facts["class_weights"] = [round(float(w), 6) for w in of_class]
-        task = Classifying(shown, targets, network, view, settings, of_class, run.seed)
+        task = Classifying(shown, targets, network, view, settings, of_class)
         train(task, Steps(task.steps, min(self.batch, len(targets))), run)
         run.facts["steps"] = task.steps
         run.facts["epochs"] = task.table()
@@ -127,7 +127,7 @@ class CnnClassifier(Classifier):
         load_strictly(network, read_tensors(file, "weights"), f"weights: {file}")
         return network, view, classes
 
-    def shown(self, images: Prepared, run: Run) -> Shown:
+    def shown(self, images: Prepared, run: Run) -> ClassifierInputs:
         """Return what of the images is classified."""
         raise NotImplementedError
 

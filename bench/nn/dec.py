@@ -73,7 +73,7 @@ class Embedded(nn.Module):
 
 
 @dataclass(frozen=True)
-class Settings:
+class RefinementSettings:
     """How embedding and centres are refined."""
 
     kl_weight: float
@@ -105,7 +105,9 @@ class Refinement(Task):
     changed: Tensor
     stopped: Tensor
 
-    def __init__(self, inputs: Inputs, embedded: Embedded, epochs: Epochs, settings: Settings) -> None:
+    def __init__(
+        self, inputs: Inputs, embedded: Embedded, epochs: Epochs, settings: RefinementSettings
+    ) -> None:
         super().__init__()
         n, k = len(inputs), len(embedded.centres)
         self._inputs, self._epochs, self._settings = inputs, epochs, settings
@@ -235,7 +237,7 @@ def linear_autoencoder(features: NDArray[np.float32], dims: int, seed: int) -> A
     return Autoencoder(encoder, decoder, torch.from_numpy(np.array(found.mean_, np.float32)), scale)
 
 
-def _k_means(codes: NDArray[np.float32], k: int, settings: Settings) -> NDArray[np.float32]:
+def _k_means(codes: NDArray[np.float32], k: int, settings: RefinementSettings) -> NDArray[np.float32]:
     from sklearn.cluster import KMeans
 
     found = KMeans(k, n_init=settings.n_init, max_iter=1000, random_state=settings.seed).fit(codes)

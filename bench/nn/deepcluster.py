@@ -4,7 +4,7 @@ Features, ECCV 2018, arXiv 1807.05520. The clusters of one epoch's features are 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,7 +114,25 @@ def zoomed(x: Tensor, zoom: float, generator: torch.Generator) -> Tensor:
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-class DeepCluster(Task):
+@dataclass(frozen=True)
+class DeepClusterSettings:
+    """How a backbone is trained."""
+
+    clustering: Clustering
+    seed: int
+    rate: float
+    """Learning rate."""
+    momentum: float
+    weight_decay: float = 0.0
+    uniform: bool = True
+    """Draw a cluster, all equally likely, then one of its images; else every image once per epoch."""
+    view: Geometry = field(default_factory=Geometry)
+    """How images are rotated, mirrored and moved."""
+    zoom: float = 0.0
+    """Width and height are scaled by 1 - zoom .. 1 + zoom."""
+
+
+class DeepClusterTraining(Task):
     """The training of a backbone; at the start of each epoch new pseudo-labels and a new classifier."""
 
     labels: Tensor
@@ -126,26 +144,17 @@ class DeepCluster(Task):
         images: Prepared,
         backbone: Backbone,
         features: int,
+        settings: DeepClusterSettings,
         *,
         epochs: Epochs,
         steps: int,
-        clustering: Clustering,
-        seed: int,
-        rate: float,
-        momentum: float,
-        weight_decay: float = 0.0,
-        uniform: bool = True,
-        view: Geometry | None = None,
-        zoom: float = 0.0,
     ) -> None:
         """Raise `DataError` if there are fewer images than clusters. `features`: those of the backbone."""
         super().__init__()
-        n, k = len(images), clustering.k
+        n, k = len(images), settings.clustering.k
         if k > n:
             raise DataError(f"k: {k} clusters, but only {n} images to train on; lower k")
-        self._images, self._epochs, self._clustering, self._seed = images, epochs, clustering, seed
-        self._rate, self._momentum, self._weight_decay = rate, momentum, weight_decay
-        self._uniform, self._view, self._zoom = uniform, view or Geometry(), zoom
+        self._images, self._epochs, self._settings = images, epochs, settings
         self.backbone = backbone
         self.head = nn.Linear(features, k)
         self.register_buffer("labels", torch.zeros(n, dtype=torch.int64))
@@ -157,9 +166,9 @@ class DeepCluster(Task):
         """Return images of this process, changed by chance, and their pseudo-labels."""
         rows = self._rows(draw)
         x = self.backbone.fitted(tensor(take(self._images, rows), self.labels.device))
-        if self._zoom:
-            x = zoomed(x, self._zoom, draw.generator)
-        return geometry(x, self._view, draw.generator), self.labels[torch.from_numpy(rows)]
+        if self._settings.zoom:
+            x = zoomed(x, self._settings.zoom, draw.generator)
+        return geometry(x, self._settings.view, draw.generator), self.labels[torch.from_numpy(rows)]
 
     def forward(self, batch: tuple[Tensor, Tensor], draw: Draw) -> Tensor:
         """Return the cross-entropy of the classifier and the pseudo-labels."""
@@ -168,9 +177,8 @@ class DeepCluster(Task):
 
     def optimizer(self) -> torch.optim.Optimizer:
         """Stochastic gradient descent at one rate."""
-        return torch.optim.SGD(
-            self.parameters(), lr=self._rate, momentum=self._momentum, weight_decay=self._weight_decay
-        )
+        s = self._settings
+        return torch.optim.SGD(self.parameters(), lr=s.rate, momentum=s.momentum, weight_decay=s.weight_decay)
 
     def before_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
         """At an epoch's first step cluster all images anew and begin with a new classifier.
@@ -222,8 +230,8 @@ class DeepCluster(Task):
             raise DataError(
                 f"training: features are not finite at epoch {epoch + 1}; a lower rate usually helps"
             )
-        c = self._clustering
-        seed = int(np.random.default_rng([self._seed, epoch]).integers(2**31))
+        c = self._settings.clustering
+        seed = int(np.random.default_rng([self._settings.seed, epoch]).integers(2**31))
         labels, empty = assign(normalised(x, c), c.k, c.iterations, seed)
         nmi = _nmi(self.labels.cpu().numpy(), labels) if epoch else np.nan
         share = np.bincount(labels).max() / labels.size
@@ -231,16 +239,16 @@ class DeepCluster(Task):
 
     @torch.no_grad()
     def _new_head(self, epoch: int, optimizer: torch.optim.Optimizer) -> None:
-        seed = int(np.random.default_rng([self._seed, epoch, 1]).integers(2**62))
+        seed = int(np.random.default_rng([self._settings.seed, epoch, 1]).integers(2**62))
         weight = torch.randn(self.head.weight.shape, generator=torch.Generator().manual_seed(seed))
         self.head.weight.copy_(0.01 * weight)
         self.head.bias.zero_()
-        for parameter in self.head.parameters():  # the momentum is that of the classifier thrown away
+        for parameter in self.head.parameters():  # its momentum belongs to the old classifier
             optimizer.state.pop(parameter, None)
 
     def _rows(self, draw: Draw) -> NDArray[np.int64]:
         rows: NDArray[np.int64] = self._epochs.batch(draw.step).reshape(draw.world, -1)[draw.rank]
-        if not self._uniform:
+        if not self._settings.uniform:
             return rows
         if self._members is None:
             self._members = Members(self.labels.cpu().numpy())

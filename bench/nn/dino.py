@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Head(nn.Module):
     """Projection head: three layers to a bottleneck, normalised, then prototypes of length 1 (no bias).
 
-    (b, width) -> (b, outputs); Caron et al., appendix C.
+    (b, width) -> (b, outputs); Caron et al., appendix C. `outputs` is out_dim there.
     """
 
     def __init__(
@@ -84,9 +84,10 @@ class Schedules:
     """What changes over the training, each a function of (step, steps)."""
 
     rate: Cosine
+    """Learning rate."""
     weight_decay: Cosine
     momentum: Cosine
-    """Of the teacher: the share of its past that it keeps."""
+    """Of the teacher: the weight of its own past in its moving average."""
     teacher_temperature: Linear
     freeze_last: float = 0.01
     """Share of the steps in which the prototypes do not change."""
@@ -101,14 +102,38 @@ class Crops:
     small: int
     """Side of the small crops."""
     small_count: int
+    """Small crops of each image (local_crops_number)."""
     large_area: tuple[float, float]
+    """Share of the image that a large crop shows, least and most (global_crops_scale)."""
     small_area: tuple[float, float]
+    """The same of a small crop (local_crops_scale)."""
     geometry: Geometry
     """Rotation and mirroring of all crops."""
     intensity: Intensity
 
 
-class Dino(Task):
+@dataclass(frozen=True)
+class DinoSettings:
+    """How a backbone is trained."""
+
+    crops: Crops
+    schedules: Schedules
+    outputs: int
+    """Prototypes (out_dim)."""
+    hidden: int
+    """Width of the head."""
+    bottleneck: int
+    """Width of the head's last layer before the prototypes."""
+    batch_norm: bool = False
+    """In the head."""
+    temperature: float = 0.1
+    """Of the student."""
+    centre_momentum: float = 0.9
+    accumulate: int = 1
+    """Micro-batches of a step (gradient accumulation)."""
+
+
+class DinoTraining(Task):
     """The training of a backbone; `teacher` is what is used afterwards."""
 
     centre: Tensor
@@ -118,42 +143,34 @@ class Dino(Task):
         self,
         images: Prepared,
         backbone: Backbone,
+        settings: DinoSettings,
         *,
         epochs: Epochs,
         steps: int,
-        accumulate: int,
-        crops: Crops,
-        schedules: Schedules,
-        outputs: int,
-        hidden: int,
-        bottleneck: int,
-        batch_norm: bool = False,
-        temperature: float = 0.1,
-        centre_momentum: float = 0.9,
         snapshots: Mapping[Path, int] | None = None,
     ) -> None:
-        """Note where to write the teacher's backbone, and after how many steps.
+        """Prepare a training of `steps` steps.
 
-        A training that goes on from a checkpoint writes no snapshot that it has passed: the files must
-        live as long as the checkpoints.
+        `snapshots`: files to write the teacher's backbone to, and after how many steps. A training that
+        resumes from a checkpoint does not rewrite those that it has passed: the files must live as long as
+        the checkpoints.
         """
         super().__init__()
-        self._images, self._epochs, self._steps, self._accumulate = images, epochs, steps, accumulate
-        self._crops, self._schedules, self._temperature = crops, schedules, temperature
-        self._centre_momentum = centre_momentum
+        s = settings
+        self._images, self._epochs, self._steps, self._settings = images, epochs, steps, s
+        self._crops, self._schedules = s.crops, s.schedules
         self._snapshots = dict(snapshots or {})
-        self.student = nn.Sequential(
-            backbone, Head(backbone.width, outputs, hidden, bottleneck, batch_norm=batch_norm)
-        )
+        head = Head(backbone.width, s.outputs, s.hidden, s.bottleneck, batch_norm=s.batch_norm)
+        self.student = nn.Sequential(backbone, head)
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
-        self.register_buffer("centre", torch.zeros(outputs))
+        self.register_buffer("centre", torch.zeros(s.outputs))
         self.register_buffer("entropy", torch.zeros(3))
         self._sum: Tensor | None = None
         self._seen = 0
 
     def batch(self, draw: Draw) -> list[Tensor]:
         """Return two large crops of each image as one tensor, and the small ones as another."""
-        rows = self._epochs.batch(draw.step).reshape(self._accumulate, -1)[draw.part]
+        rows = self._epochs.batch(draw.step).reshape(self._settings.accumulate, -1)[draw.part]
         rows = rows.reshape(draw.world, -1)[draw.rank]
         x = tensor(take(self._images, rows), self.centre.device)
         c = self._crops
@@ -163,17 +180,17 @@ class Dino(Task):
         return [large, _views(x, c.small_count, c.small, c.small_area, c, draw.generator)]
 
     def forward(self, batch: list[Tensor], draw: Draw) -> Tensor:
-        """Return the loss, and keep what the centre needs."""
+        """Return the loss, and accumulate what updates the centre."""
         backbone, head = self.student
         student = head(torch.cat([backbone(views) for views in batch]))
         with torch.no_grad():
             teacher = self.teacher(batch[0]).float()
-            self._keep(teacher, self._schedules.teacher_temperature.at(draw.step, self._steps))
+            self._observe(teacher, self._schedules.teacher_temperature.at(draw.step, self._steps))
         return dino_loss(
             student,
             teacher,
             2 + self._crops.small_count,
-            temperature=self._temperature,
+            temperature=self._settings.temperature,
             teacher_temperature=self._schedules.teacher_temperature.at(draw.step, self._steps),
             centre=self.centre,
         )
@@ -195,7 +212,7 @@ class Dino(Task):
             group["weight_decay"] = decay if group["decays"] else 0.0
 
     def before_update(self, step: int) -> None:
-        """Let the prototypes rest in the first steps, which would ruin them (appendix C)."""
+        """Freeze the last layer, the prototypes, during the first steps (appendix C)."""
         head = self.student[1]
         assert isinstance(head, Head)
         if step < int(self._schedules.freeze_last * self._steps):
@@ -207,19 +224,19 @@ class Dino(Task):
         m = self._schedules.momentum.at(step, self._steps)
         for mean, new in zip(self.teacher.parameters(), self.student.parameters(), strict=True):
             mean.lerp_(new, 1 - m)
-        for kept, now in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
-            kept.copy_(now)
+        for old, current in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
+            old.copy_(current)
         assert self._sum is not None
         total, seen = self._sum, torch.tensor(float(self._seen), device=self._sum.device)
         if dist.is_available() and dist.is_initialized():
             dist.all_reduce(total)
             dist.all_reduce(seen)
-        self.centre.lerp_(total / seen, 1 - self._centre_momentum)
+        self.centre.lerp_(total / seen, 1 - self._settings.centre_momentum)
         self._sum, self._seen = None, 0
         self.keep_snapshots(step + 1)
 
     def keep_snapshots(self, done: int) -> None:
-        """Write the teacher's backbone where a snapshot is wanted after so many steps; one process does."""
+        """Write the snapshots that are due after `done` steps; the first process does."""
         if dist.is_available() and dist.is_initialized() and dist.get_rank():
             return
         for path, after in self._snapshots.items():
@@ -227,11 +244,11 @@ class Dino(Task):
                 write_tensors(path, self.teacher[0])
 
     def watch(self) -> dict[str, float]:
-        """Return what tells a collapse; see `collapsed`."""
+        """Return what reveals a collapse; see `collapsed`."""
         names = ("teacher_entropy", "mean_entropy", "spread")
         return dict(zip(names, (round(float(v), 6) for v in self.entropy), strict=True))
 
-    def _keep(self, teacher: Tensor, temperature: float) -> None:
+    def _observe(self, teacher: Tensor, temperature: float) -> None:
         total = teacher.sum(0)
         self._sum = total if self._sum is None else self._sum + total
         self._seen += len(teacher)
@@ -242,11 +259,11 @@ class Dino(Task):
 
 
 def collapsed(watched: Sequence[tuple[int, dict[str, float]]]) -> str | None:
-    """Say in which way a teacher collapsed, judged by the last tenth of what was watched; None if it did not.
+    """Describe how a teacher collapsed, judged by the last tenth of the curve; None if it did not.
 
     `teacher_entropy` is the mean entropy of the teacher's outputs, `mean_entropy` that of their mean, both
-    over ln k; `spread` the mean deviation of its cosines over a batch. All images alike means the same
-    output for all (spread 0, both entropies equal): all on one prototype (0) or uniform (1).
+    over ln k; `spread` the mean standard deviation of its cosines over a batch. A collapse means the same
+    output for all images (spread 0, both entropies equal): all on one prototype (0) or uniform (1).
     """
     last = [values for _, values in watched[-max(1, len(watched) // 10) :]]
     if not last:
@@ -255,11 +272,11 @@ def collapsed(watched: Sequence[tuple[int, dict[str, float]]]) -> str | None:
         sum(v[name] for v in last) / len(last) for name in ("teacher_entropy", "mean_entropy", "spread")
     )
     if spread < 1e-3:
-        return f"the teacher gives all images the same output (deviation {spread:.1g})"
+        return f"the teacher gives all images the same output (standard deviation {spread:.1g})"
     if mean < 0.02:
         return f"the teacher uses one prototype for all images (entropy {mean:.3f} of the largest)"
     if own > 0.98:  # trainings that learned stayed below .75, those that did not between .98 and 1
-        return f"the teacher's outputs are all but uniform: it hardly tells images apart (entropy {own:.3f})"
+        return f"the teacher's outputs are nearly uniform: it hardly distinguishes images (entropy {own:.3f})"
     return None
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from bench.interfaces import Adapter, Count, Unit
 
 if TYPE_CHECKING:
-    from bench.nn.dec import Settings
+    from bench.nn.dec import RefinementSettings
 
 
 class Refining(Adapter):
@@ -36,11 +36,11 @@ class Refining(Adapter):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Of sgd."""
 
-    def settings(self, rate: float, seed: int) -> Settings:
+    def settings(self, rate: float, seed: int) -> RefinementSettings:
         """Return how to refine, at a learning rate."""
-        from bench.nn.dec import Settings
+        from bench.nn.dec import RefinementSettings
 
-        return Settings(
+        return RefinementSettings(
             kl_weight=self.kl_weight,
             reconstruction_weight=self.reconstruction_weight,
             update=self.update,

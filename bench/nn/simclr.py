@@ -4,6 +4,7 @@ Representations, ICML 2020, arXiv 2002.05709."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -45,8 +46,24 @@ def spread(z: Tensor) -> Tensor:
     return (1 - F.normalize(z.float(), dim=1).mean(dim=0).square().sum()).clamp_min(0).sqrt()
 
 
-class SimClr(Task):
-    """The training of a backbone; the projection head is thrown away afterwards.
+@dataclass(frozen=True)
+class SimClrSettings:
+    """How a backbone is trained."""
+
+    view: Geometry
+    """How views are cropped, rotated and mirrored."""
+    intensity: Intensity
+    """How their brightness, contrast and sharpness change."""
+    rate: Cosine
+    """Learning rate."""
+    weight_decay: float
+    temperature: float
+    outputs: int = 128
+    """Width of the projections (out_dim)."""
+
+
+class SimClrTraining(Task):
+    """The training of a backbone; the projection head is discarded afterwards.
 
     With several processes each image is compared with those of its own process.
     """
@@ -58,24 +75,17 @@ class SimClr(Task):
         images: Prepared,
         backbone: Backbone,
         features: int,
+        settings: SimClrSettings,
         *,
         epochs: Epochs,
         steps: int,
-        view: Geometry,
-        look: Intensity,
-        rate: Cosine,
-        weight_decay: float,
-        temperature: float,
-        outputs: int = 128,
     ) -> None:
         """`features`: those of the backbone; the head's hidden layer has as many."""
         super().__init__()
-        self._images, self._epochs, self._steps = images, epochs, steps
-        self._view, self._look, self._rate = view, look, rate
-        self._weight_decay, self._temperature = weight_decay, temperature
+        self._images, self._epochs, self._steps, self._settings = images, epochs, steps, settings
         self.backbone = backbone
         self.head = nn.Sequential(
-            nn.Linear(features, features), nn.ReLU(inplace=True), nn.Linear(features, outputs)
+            nn.Linear(features, features), nn.ReLU(inplace=True), nn.Linear(features, settings.outputs)
         )
         self.register_buffer("spreads", torch.zeros(2))
 
@@ -83,32 +93,32 @@ class SimClr(Task):
         """Return the first views of this process's images, then the second ones, shape (2b, c, h, w)."""
         rows = self._epochs.batch(draw.step).reshape(draw.world, -1)[draw.rank]
         x = self.backbone.fitted(tensor(take(self._images, rows), self.spreads.device))
-        return intensity(
-            geometry(x.repeat(2, 1, 1, 1), self._view, draw.generator), self._look, draw.generator
-        )
+        s = self._settings
+        views = geometry(x.repeat(2, 1, 1, 1), s.view, draw.generator)
+        return intensity(views, s.intensity, draw.generator)
 
     def forward(self, batch: Tensor, draw: Draw) -> Tensor:
-        """Return the loss, and keep what tells a collapse."""
+        """Return the loss, and note what reveals a collapse."""
         h = self.backbone(batch)
         z = self.head(h)
         with torch.no_grad():
             self.spreads.copy_(torch.stack([spread(h), spread(z)]))
         first, second = z.chunk(2)
-        return nt_xent(first, second, self._temperature)
+        return nt_xent(first, second, self._settings.temperature)
 
     def optimizer(self) -> torch.optim.Optimizer:
         """AdamW; biases and other vectors do not decay."""
         own = list(self.parameters())
         groups = [
-            {"params": [p for p in own if p.ndim > 1], "weight_decay": self._weight_decay},
+            {"params": [p for p in own if p.ndim > 1], "weight_decay": self._settings.weight_decay},
             {"params": [p for p in own if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(groups, lr=self._rate.at(0, self._steps))
+        return torch.optim.AdamW(groups, lr=self._settings.rate.at(0, self._steps))
 
     def before_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
         """Set the learning rate."""
         for group in optimizer.param_groups:
-            group["lr"] = self._rate.at(step, self._steps)
+            group["lr"] = self._settings.rate.at(step, self._steps)
 
     def watch(self) -> dict[str, float]:
         """Return the spread of features and of projections; see `collapsed`."""
@@ -117,7 +127,7 @@ class SimClr(Task):
 
 
 def collapsed(watched: Sequence[tuple[int, dict[str, float]]]) -> str | None:
-    """Say whether all images ended alike, judged by the last tenth of what was watched; None if not."""
+    """Describe a collapse, judged by the last tenth of the curve; None if images still differ."""
     last = [values for _, values in watched[-max(1, len(watched) // 10) :]]
     for name, what in (("spread", "projections"), ("feature_spread", "features")):
         mean = sum(v[name] for v in last) / max(1, len(last))

@@ -76,7 +76,7 @@ class View:
         return (resized(x, self.size) - 0.5) / 0.5
 
 
-class Shown(Protocol):
+class ClassifierInputs(Protocol):
     """What is classified: whole images, or parts of them."""
 
     image: NDArray[np.int64]
@@ -111,20 +111,23 @@ class EveryImage(Epochs):
 
 
 @dataclass(frozen=True)
-class Settings:
+class CnnSettings:
     """How a network is trained."""
 
     epochs: int
     batch: int
     rate: float
+    """Learning rate."""
     faithful: bool
-    """The seed's loss (cross-entropy of probabilities, its logarithms cut off at -100) at a constant rate."""
+    """The published loss (cross-entropy of probabilities, logarithms clamped at -100), constant rate."""
     augment: bool
-    """Mirror images, and turn them by multiples of 90 degrees."""
+    """Mirror images, and rotate them by multiples of 90 degrees."""
+    seed: int = 0
+    """Of the order of the images."""
 
 
 class Classifying(Task):
-    """The training; `history` keeps what the seed's table 1 shows."""
+    """The training; `history` holds what table 1 of the source shows."""
 
     history: Tensor
     predicted: Tensor
@@ -133,24 +136,23 @@ class Classifying(Task):
 
     def __init__(
         self,
-        shown: Shown,
+        shown: ClassifierInputs,
         targets: NDArray[np.int64],
         network: SimpleCnn,
         view: View,
-        settings: Settings,
+        settings: CnnSettings,
         weights: NDArray[np.float64],
-        seed: int,
     ) -> None:
         """`targets`: class of each part, 0 to k - 1; `weights`: of the classes in the loss, shape (k,)."""
         super().__init__()
         self.network = network
         self._shown, self._targets, self._view, self._settings = shown, targets, view, settings
-        self._epochs = EveryImage(len(targets), settings.batch, seed)
+        self._epochs = EveryImage(len(targets), settings.batch, settings.seed)
         self.steps = settings.epochs * self._epochs.per_epoch
         self.register_buffer("weights", torch.from_numpy(weights).float())
         self.register_buffer("history", torch.zeros(settings.epochs, 2))  # sum of losses, images right
         self.register_buffer("predicted", torch.zeros(settings.epochs, len(weights), dtype=torch.int64))
-        self.register_buffer("recent", torch.zeros(2))  # right, and all, since the last look
+        self.register_buffer("recent", torch.zeros(2))  # right, and all, since the last `watch`
 
     def batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """Return images (b, c, size, size) and their classes (b,)."""
@@ -188,7 +190,7 @@ class Classifying(Task):
             group["lr"] = rate
 
     def watch(self) -> dict[str, float]:
-        """Return the share of the images since the last look that were predicted right."""
+        """Return the share of the images since the last `watch` that were predicted right."""
         right, seen = self.recent.tolist()
         self.recent.zero_()
         return {"accuracy": right / max(1.0, seen)}
@@ -225,7 +227,7 @@ def class_probabilities(odds: Tensor) -> Tensor:
     return torch.cat([1 - p, p], dim=1)
 
 
-def predict(network: SimpleCnn, view: View, shown: Shown, run: Run) -> NDArray[np.float64]:
+def predict(network: SimpleCnn, view: View, shown: ClassifierInputs, run: Run) -> NDArray[np.float64]:
     """Return the mean probabilities over the parts of each image, shape (images, classes)."""
     network.to(run.device).eval()
     parts = []

@@ -59,7 +59,7 @@ class TwinNetwork(nn.Module):
         return odds[:, 0]
 
 
-class Pairs:
+class BalancedPairs:
     """Balanced pairs: half of one class (a random class, two of its images), half of two."""
 
     def __init__(self, labels: NDArray[np.int64], classes: list[str]) -> None:
@@ -91,26 +91,32 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Settings:
+class TwinSettings:
     """How a twin network is trained."""
 
     steps: int
     batch: int
     """Pairs per step."""
     rate: float
+    """Learning rate."""
     weight_decay: float
     schedule: Literal["plateau", "cosine", "constant"]
     augment: float
     """Probability of each of: mirroring left to right, top to bottom, and a rotation by up to 180 degrees."""
 
 
-class Twin(Task):
+class TwinTraining(Task):
     """The training of a twin network on balanced pairs."""
 
     plateau: Tensor
 
     def __init__(
-        self, images: Prepared, pairs: Pairs, network: TwinNetwork, settings: Settings, accumulate: int = 1
+        self,
+        images: Prepared,
+        pairs: BalancedPairs,
+        network: TwinNetwork,
+        settings: TwinSettings,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         self._images, self._pairs, self._settings, self._accumulate = images, pairs, settings, accumulate

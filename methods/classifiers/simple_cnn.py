@@ -12,10 +12,10 @@ from bench.nn.classifying import CnnClassifier
 if TYPE_CHECKING:
     from bench.images import Prepared
     from bench.interfaces import Run
-    from bench.nn.simple_cnn import Shown
+    from bench.nn.simple_cnn import ClassifierInputs
 
 
-class SimpleCnn(CnnClassifier):
+class SimpleCnnClassifier(CnnClassifier):
     """Two convolutions and two linear layers on whole images, of two classes or more.
 
     268,510,977 parameters at 256 px, grey, for two classes: 4 GiB with Adam's state. Reduce `image_size` or
@@ -28,7 +28,7 @@ class SimpleCnn(CnnClassifier):
     image_size: Annotated[int, Field(ge=4, le=1024, multiple_of=4), Unit("px")] = 256
     """Side that images are resized to."""
 
-    def shown(self, images: Prepared, run: Run) -> Shown:
+    def shown(self, images: Prepared, run: Run) -> ClassifierInputs:
         """Return the whole images."""
         from bench.nn.simple_cnn import Whole
 

@@ -66,13 +66,13 @@ class DeepCluster(SelfTrained):
     batch: Annotated[Count, Unit("images")] = 32
     """Images per step."""
     rate: Annotated[float, Field(gt=0)] = 0.005
-    """Learning rate."""
+    """Learning rate (lr)."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.09
     """Of stochastic gradient descent."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Of all weights."""
     degrees: Annotated[float, Field(ge=0, le=180), Unit("degrees")] = 90.0
-    """Images are rotated by up to so much, either way."""
+    """Images are rotated by up to this angle, either way."""
     quarters: bool = False
     """Rotate by multiples of 90 degrees too: the other reading of "rotation 90" (then with degrees: 0)."""
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -93,16 +93,10 @@ class DeepCluster(SelfTrained):
         self, images: Prepared, backbone: Backbone, features: int, epochs: Epochs, steps: int, run: Run
     ) -> Task:
         from bench.nn.augment import Geometry
-        from bench.nn.deepcluster import Clustering
-        from bench.nn.deepcluster import DeepCluster as Training
+        from bench.nn.deepcluster import Clustering, DeepClusterSettings, DeepClusterTraining
 
         view = Geometry(degrees=self.degrees, quarters=self.quarters, flip=self.flip, shift=self.shift)
-        return Training(
-            images,
-            backbone,
-            features,
-            epochs=epochs,
-            steps=steps,
+        settings = DeepClusterSettings(
             clustering=Clustering(self.k, self.pca, self.whiten, self.l2, self.iterations),
             seed=run.seed,
             rate=self.rate,
@@ -112,10 +106,11 @@ class DeepCluster(SelfTrained):
             view=view,
             zoom=self.zoom,
         )
+        return DeepClusterTraining(images, backbone, features, settings, epochs=epochs, steps=steps)
 
     def _learned(self, task: Task, curve: Curve, weights: Path, run: Run) -> Backbone:
-        from bench.nn.deepcluster import DeepCluster as Training
+        from bench.nn.deepcluster import DeepClusterTraining
 
-        assert isinstance(task, Training)
+        assert isinstance(task, DeepClusterTraining)
         run.facts["reassignments"] = task.reassignments()
         return task.backbone

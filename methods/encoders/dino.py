@@ -60,21 +60,21 @@ class Dino(SelfTrained):
     image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side of the large crops, and of images when they are encoded; the prepared size unless given."""
     normalise: Literal["imagenet", "none"] = "imagenet"
-    """Subtract ImageNet's mean and divide by its deviation, or leave pixels in [0, 1]."""
+    """Subtract ImageNet's mean and divide by its standard deviation (std), or leave pixels in [0, 1]."""
     batch: Annotated[Count, Unit("images")] = 64
     """Images per step."""
     accumulate: Count = 1
-    """Parts in which a step's images pass the network, where memory is short."""
+    """Micro-batches that a step is split into where memory is short (gradient accumulation)."""
     small_crops: Annotated[int, Field(ge=0, le=32)] = 8
-    """Small crops of each image, beside the two large ones; 0: none."""
+    """Small crops of each image, beside the two large ones (local_crops_number); 0: none."""
     small_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side of the small crops; about 3/7 of the large ones unless given (96 for 224, 32 for 64)."""
     large_area: Area = (0.4, 1.0)
-    """Share of the image that a large crop shows."""
+    """Share of the image that a large crop shows, least and most (global_crops_scale)."""
     small_area: Area = (0.05, 0.4)
-    """Share of the image that a small crop shows."""
+    """Share of the image that a small crop shows, least and most (local_crops_scale)."""
     degrees: Annotated[float, Field(ge=0, le=180), Unit("degrees")] = 180.0
-    """Crops are rotated by up to so much; the original, for photographs, does not rotate."""
+    """Crops are rotated by up to this angle; the original, for photographs, does not rotate."""
     flip: bool = True
     """Mirror crops left to right and top to bottom."""
     brightness: Share = 0.4
@@ -82,19 +82,19 @@ class Dino(SelfTrained):
     contrast: Share = 0.4
     """Factor between 1 - c and 1 + c on their distance to the mean."""
     blur: Annotated[float, Field(ge=0, le=10), Unit("px")] = 2.0
-    """Largest deviation of the Gaussian that blurs every other crop; 0: none."""
+    """Largest standard deviation (sigma) of the Gaussian that blurs every other crop; 0: none."""
     outputs: Count = 65536
-    """Prototypes; about 1,000 or fewer for trainings of minutes."""
+    """Prototypes (out_dim); about 1,000 or fewer for trainings of minutes."""
     hidden: Count = 2048
-    """Width of the head."""
+    """Width of the head (hidden_dim)."""
     bottleneck: Count = 256
-    """Width of the head's last layer before the prototypes."""
+    """Width of the head's last layer before the prototypes (bottleneck_dim)."""
     batch_norm: bool = False
-    """Normalise over the batch inside the head: keeps the outputs of small sets and short trainings apart."""
+    """Batch normalisation in the head (use_bn_in_head): helps small sets and short trainings."""
     rate: Annotated[float, Field(gt=0)] = 0.0005
-    """Peak learning rate per 256 images of a batch."""
+    """Peak learning rate (lr) per 256 images of a batch."""
     final_rate: Annotated[float, Field(ge=0)] = 1e-6
-    """Learning rate at the end."""
+    """Learning rate at the end (min_lr)."""
     warmup: Share = 0.1
     """Share of the steps in which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.04
@@ -102,7 +102,7 @@ class Dino(SelfTrained):
     final_weight_decay: Annotated[float, Field(ge=0)] = 0.4
     """At the end."""
     momentum: Share = 0.996
-    """Of the teacher, at the start; 1 at the end."""
+    """Of the teacher, at the start (momentum_teacher); 1 at the end."""
     teacher_temperature: Annotated[float, Field(gt=0)] = 0.04
     """Of the teacher, after the warm-up: lower is sharper."""
     warmup_teacher_temperature: Annotated[float, Field(gt=0)] = 0.04
@@ -112,19 +112,19 @@ class Dino(SelfTrained):
     temperature: Annotated[float, Field(gt=0)] = 0.1
     """Of the student."""
     freeze_last: Share = 0.01
-    """Share of the steps in which the prototypes rest."""
+    """Share of the steps in which the prototypes are frozen (freeze_last_layer)."""
     clip: Annotated[float, Field(gt=0)] | None = 3.0
     """Largest norm of all gradients together; the public code clips each tensor on its own."""
     snapshots: tuple[Share, ...] = ()
-    """Shares of the training, in whole percent, after which the teacher's backbone is kept too, to see in
-    figures how it learned: [0, 0.2, 1]."""
+    """Shares of the training, in whole percent, after which the teacher's backbone is saved too, for figures
+    of how it learned: [0, 0.2, 1]."""
 
     @field_validator("snapshots")
     @classmethod
     def _whole_percents(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
         for share in shares:
             if abs(100 * share - round(100 * share)) > 1e-6:
-                raise ValueError(f"{share} is no whole percent of the training; write 0.2 or 0.25")
+                raise ValueError(f"{share} is not a whole percent of the training; write 0.2 or 0.25")
         return tuple(sorted(set(shares)))
 
     @model_validator(mode="after")
@@ -146,21 +146,16 @@ class Dino(SelfTrained):
         backbone = build(self._architecture(), shape, run.seed, dynamic_img_size=True)
         if not getattr(backbone.model, "num_prefix_tokens", 0):
             raise DataError(
-                f"arch: {self.arch} is no vision transformer with a class token; name one, e.g. vit_*"
+                f"arch: {self.arch} is not a vision transformer with a class token; name one, e.g. vit_*"
             )
         return backbone, backbone.width
 
     def _task(
         self, images: Prepared, backbone: Backbone, features: int, epochs: Epochs, steps: int, run: Run
     ) -> Task:
-        from bench.nn.dino import Dino as Training
+        from bench.nn.dino import DinoSettings, DinoTraining
 
-        task = Training(
-            images,
-            backbone,
-            epochs=epochs,
-            steps=steps,
-            accumulate=self.accumulate,
+        settings = DinoSettings(
             crops=self._crops(backbone),
             schedules=self._schedules(),
             outputs=self.outputs,
@@ -168,6 +163,14 @@ class Dino(SelfTrained):
             bottleneck=self.bottleneck,
             batch_norm=self.batch_norm,
             temperature=self.temperature,
+            accumulate=self.accumulate,
+        )
+        task = DinoTraining(
+            images,
+            backbone,
+            settings,
+            epochs=epochs,
+            steps=steps,
             # beside the checkpoints, so that a training killed later finds those it has passed
             snapshots={
                 run.checkpoints / name: round(s * steps) for name, s in self._snapshot_files().items()
@@ -183,11 +186,10 @@ class Dino(SelfTrained):
         import warnings
 
         from bench.nn.backbone import Backbone
-        from bench.nn.dino import Dino as Training
-        from bench.nn.dino import collapsed
+        from bench.nn.dino import DinoTraining, collapsed
         from bench.util.durable import write_whole
 
-        assert isinstance(task, Training)
+        assert isinstance(task, DinoTraining)
         run.facts["collapsed"] = collapsed(curve.watched)
         if run.facts["collapsed"]:
             warnings.warn(f"DINO collapsed: {run.facts['collapsed']}", stacklevel=1)

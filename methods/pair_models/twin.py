@@ -95,8 +95,7 @@ class Twin(PairModel):
         import numpy as np
 
         from bench.nn.training import Steps, seeded, train
-        from bench.nn.twin import Pairs, Settings
-        from bench.nn.twin import Twin as Training
+        from bench.nn.twin import BalancedPairs, TwinSettings, TwinTraining
         from bench.nn.weights import write_tensors
         from bench.util.durable import seal, write_whole
 
@@ -111,9 +110,12 @@ class Twin(PairModel):
                 "give a larger held_out, or more images"
             )
         labels = np.where(kept_out, -1, images.labels)
-        settings = Settings(self.steps, self.batch, self.rate, self.weight_decay, self.schedule, self.augment)
+        settings = TwinSettings(
+            self.steps, self.batch, self.rate, self.weight_decay, self.schedule, self.augment
+        )
+        pairs = BalancedPairs(labels, list(images.classes))
         with seeded(run.seed):
-            task = Training(images, Pairs(labels, list(images.classes)), network, settings, self.accumulate)
+            task = TwinTraining(images, pairs, network, settings, self.accumulate)
         train(task, Steps(self.steps, 2 * self.batch, self.accumulate), run)
         write_tensors(weights / "twin.safetensors", network)
         slope, offset = self._calibrated(network, images, np.flatnonzero(kept_out), run)

@@ -14,7 +14,7 @@ from bench.nn.autoencoders import Autoencoder
 from bench.nn.dec import (
     Embedded,
     Refinement,
-    Settings,
+    RefinementSettings,
     Vectors,
     divergence,
     linear_autoencoder,
@@ -31,7 +31,7 @@ DEFAULTS |= {"n_init": 3, "optimizer": "adam", "rate": 1e-2, "momentum": 0.9, "s
 def refinement(features: np.ndarray, k: int = 3, batch: int = 16, **changes: Any) -> Refinement:
     embedded = Embedded(linear_autoencoder(features, 2, 0), k, 2, 1.0)
     epochs = Epochs(len(features), batch, 0)
-    return Refinement(Vectors(features), embedded, epochs, Settings(**{**DEFAULTS, **changes}))
+    return Refinement(Vectors(features), embedded, epochs, RefinementSettings(**{**DEFAULTS, **changes}))
 
 
 def draw(step: int) -> Draw:

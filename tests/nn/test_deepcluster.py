@@ -14,7 +14,16 @@ from bench.errors import DataError
 from bench.nn.augment import Geometry
 from bench.nn.backbone import Architecture
 from bench.nn.convnets import build
-from bench.nn.deepcluster import Clustering, DeepCluster, Members, assign, normalised, repaired, zoomed
+from bench.nn.deepcluster import (
+    Clustering,
+    DeepClusterSettings,
+    DeepClusterTraining,
+    Members,
+    assign,
+    normalised,
+    repaired,
+    zoomed,
+)
 from bench.nn.training import Draw, Epochs, Steps, seeded, train
 from tests.methods import blobs, make_run, same_partition
 from tests.nn.test_dino import SIDE, images
@@ -22,11 +31,12 @@ from tests.nn.test_dino import SIDE, images
 N, BATCH = 32, 8
 
 
-def task(steps: int = 12, k: int = 4, **changes: Any) -> DeepCluster:
+def task(steps: int = 12, k: int = 4, **changes: Any) -> DeepClusterTraining:
     backbone, features = build(Architecture("conv5", "native", "none"), (1, SIDE, SIDE), 3, width=2)
     known: dict[str, Any] = {"clustering": Clustering(k), "rate": 0.05, "momentum": 0.9, "seed": 3, **changes}
     with seeded(3):
-        return DeepCluster(images(N), backbone, features, epochs=Epochs(N, BATCH, 3), steps=steps, **known)
+        settings, epochs = DeepClusterSettings(**known), Epochs(N, BATCH, 3)
+        return DeepClusterTraining(images(N), backbone, features, settings, epochs=epochs, steps=steps)
 
 
 def draw(step: int = 0) -> Draw:
@@ -184,7 +194,7 @@ def test_pseudo_labels_follow_from_features_of_images_as_they_are() -> None:
     assert same_partition(t.labels.numpy(), task_labels(t))
 
 
-def task_labels(t: DeepCluster) -> np.ndarray:
+def task_labels(t: DeepClusterTraining) -> np.ndarray:
     seed = int(np.random.default_rng([3, 0]).integers(2**31))
     return assign(normalised(t.features(), Clustering(4)), 4, 20, seed)[0]
 

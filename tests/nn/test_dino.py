@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812  # as everybody does
 from bench.images import Prepared
 from bench.nn.augment import Geometry, Intensity
 from bench.nn.backbone import Architecture, build
-from bench.nn.dino import Crops, Dino, Head, Schedules, collapsed, dino_loss
+from bench.nn.dino import Crops, DinoSettings, DinoTraining, Head, Schedules, collapsed, dino_loss
 from bench.nn.schedules import Cosine, Linear
 from bench.nn.training import Draw, Epochs, Steps, seeded, train
 from tests.methods import make_run
@@ -30,7 +30,9 @@ def images(n: int = 32) -> Prepared:
     return Prepared(pixels, np.arange(n), [str(i) for i in range(n)])
 
 
-def task(steps: int = 20, *, batch: int = 8, small: int = 2, accumulate: int = 1, **changes: Any) -> Dino:
+def task(
+    steps: int = 20, *, batch: int = 8, small: int = 2, accumulate: int = 1, **changes: Any
+) -> DinoTraining:
     options = (("embed_dim", 24), ("depth", 2), ("num_heads", 2), ("patch_size", 4))
     a = Architecture("vit_tiny_patch16_224", pool="token", options=options)
     backbone = build(a, (1, SIDE, SIDE), 3, dynamic_img_size=True)
@@ -44,20 +46,12 @@ def task(steps: int = 20, *, batch: int = 8, small: int = 2, accumulate: int = 1
     crops = Crops(
         SIDE, 8, small, (0.4, 1.0), (0.05, 0.4), Geometry(degrees=180, flip=True), Intensity(brightness=0.2)
     )
+    snapshots = changes.pop("snapshots", None)
+    settings = DinoSettings(crops, schedules, K, 32, 16, accumulate=accumulate, **changes)
     data = images()
     with seeded(3):
-        return Dino(
-            data,
-            backbone,
-            epochs=Epochs(len(data), batch, 3),
-            steps=steps,
-            accumulate=accumulate,
-            crops=crops,
-            schedules=schedules,
-            outputs=K,
-            hidden=32,
-            bottleneck=16,
-            **changes,
+        return DinoTraining(
+            data, backbone, settings, epochs=Epochs(len(data), batch, 3), steps=steps, snapshots=snapshots
         )
 
 

@@ -15,8 +15,8 @@ from bench.errors import DataError
 from bench.nn.inputs import tensor
 from bench.nn.simple_cnn import (
     Classifying,
+    CnnSettings,
     EveryImage,
-    Settings,
     SimpleCnn,
     View,
     Whole,
@@ -103,7 +103,7 @@ def task(n: int = 24, k: int = 2, **settings: Any) -> Classifying:
     torch.manual_seed(0)
     network = SimpleCnn(1, 1 if k == 2 else k, 8, width=4, hidden=8)
     images = prepared(pixels.astype(np.uint8))
-    return Classifying(Whole(images), targets, network, View(8, True), Settings(**known), np.ones(k), 0)
+    return Classifying(Whole(images), targets, network, View(8, True), CnnSettings(**known), np.ones(k))
 
 
 def draw(step: int = 0) -> Draw:

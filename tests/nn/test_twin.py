@@ -15,21 +15,21 @@ import torch
 from bench.errors import DataError
 from bench.nn.backbone import Architecture, build
 from bench.nn.training import Draw, Steps, train
-from bench.nn.twin import Pairs, Settings, Twin, TwinNetwork
+from bench.nn.twin import BalancedPairs, TwinNetwork, TwinSettings, TwinTraining
 from tests.methods import make_run
 from tests.methods.pair_models.test_twin import images
 
 EPOCH, PATIENCE = 100, 20
 
 
-def task(batch: int = 8, accumulate: int = 1) -> Twin:
+def task(batch: int = 8, accumulate: int = 1) -> TwinTraining:
     data = images()
     assert data.labels is not None
     torch.manual_seed(0)
     backbone = build(Architecture("test_resnet", channels="rgb", normalise="none"), data.shape, 0)
     network = TwinNetwork(backbone, "optimal", 8, None)
-    settings = Settings(60, batch, 0.01, 0.01, "plateau", 0.0)
-    return Twin(data, Pairs(data.labels, list(data.classes)), network, settings, accumulate)
+    settings = TwinSettings(60, batch, 0.01, 0.01, "plateau", 0.0)
+    return TwinTraining(data, BalancedPairs(data.labels, list(data.classes)), network, settings, accumulate)
 
 
 def rates(losses: list[float]) -> list[float]:

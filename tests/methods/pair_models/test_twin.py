@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from bench.errors import DataError
 from bench.images import Prepared
 from bench.nn.pairs import pair_features
-from bench.nn.twin import Pairs
+from bench.nn.twin import BalancedPairs
 from bench.nn.weights import read_tensors, write_tensors
 from tests.methods import adapter, make_run
 
@@ -128,7 +128,7 @@ def test_the_frozen_part_of_an_encoder_stays_as_it_was_trained(tmp_path: Path) -
 
 def test_pairs_are_balanced_and_never_of_an_image_with_itself() -> None:
     labels = np.array([0, 0, 0, 1, 1, 2, 2, -1])
-    pairs, same = Pairs(labels, ["a", "b", "c"]).draw(3000, np.random.default_rng(0))
+    pairs, same = BalancedPairs(labels, ["a", "b", "c"]).draw(3000, np.random.default_rng(0))
     assert same.sum() == 1500
     assert (pairs[:, 0] != pairs[:, 1]).all()
     np.testing.assert_array_equal(labels[pairs[:, 0]] == labels[pairs[:, 1]], same)
@@ -147,7 +147,7 @@ def test_pairs_are_balanced_and_never_of_an_image_with_itself() -> None:
 )
 def test_too_few_images_of_a_class_end_with_a_sentence(labels: list[int], said: str) -> None:
     with pytest.raises(DataError, match=said):
-        Pairs(np.array(labels), ["a", "b"])
+        BalancedPairs(np.array(labels), ["a", "b"])
 
 
 @pytest.mark.slow
