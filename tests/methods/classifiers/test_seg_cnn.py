@@ -51,7 +51,7 @@ def test_an_images_probabilities_are_the_means_over_its_cells(tmp_path: Path) ->
     pixels, labels = fields(16)
     cnn, _ = fitted(tmp_path, "seg_cnn", {**SMALL, "epochs": 1, "most": 5}, images(pixels, labels))
     data = prepared(pixels, classes=CLASSES)
-    network, view, classes = cnn.network(data, tmp_path / "w", make_run())
+    network, view, classes = cnn.loaded(data, tmp_path / "w", make_run())
     assert tuple(classes) == CLASSES
     cells = cnn.shown(data, make_run())
     assert np.bincount(cells.image).max() <= 5
