@@ -7,10 +7,21 @@ checker only.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Self,
+    get_args,
+    runtime_checkable,
+)
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -18,11 +29,11 @@ from pydantic.fields import FieldInfo
 from bench.errors import DataError as DataError  # what adapters raise, so part of the contract
 
 if TYPE_CHECKING:
-    import logging
     from typing import TypeAlias
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch import nn
 
     from bench.adapters.origin import Check, Origin
     from bench.images import ImageSet, Prepared
@@ -31,6 +42,7 @@ if TYPE_CHECKING:
     JoinProbabilities: TypeAlias = NDArray[np.float32]  # (n, n), symmetric, diagonal 1
     Labels: TypeAlias = NDArray[np.int64]  # (n,), -1 = noise
     ClassProbabilities: TypeAlias = NDArray[np.float32]  # (n, classes), each row sums to 1
+    Attention: TypeAlias = NDArray[np.float32]  # (n, heads, rows, columns)
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -111,6 +123,15 @@ class Adapter(BaseModel):
         return type(self).seeded
 
     @classmethod
+    def learns(cls) -> bool:
+        """Say whether the adapter has a `fit` of its own, and so a stage for it."""
+        if issubclass(cls, Encoder):
+            return cls.fit is not Encoder.fit
+        if issubclass(cls, PairModel):
+            return cls.fit is not PairModel.fit
+        return issubclass(cls, Classifier) and cls.fit is not Classifier.fit
+
+    @classmethod
     def warm_up(cls) -> None:
         """Have compiled what is compiled at first use, e.g. by running on a few random points.
 
@@ -142,6 +163,12 @@ class Run:
     encoder_weights: Path | None = None
     """What the encoder inside a pair model or classifier learned in its own fit stage: when a pair model is
     fitted, and when a classifier is fitted or predicts."""
+
+    @classmethod
+    def detached(cls, seed: int = 0, threads: int = 1) -> Self:
+        """Return a run outside any stage, on the CPU in float32: it reports to nobody and keeps nothing."""
+        log = logging.getLogger("bench")
+        return cls(seed, threads, "cpu", "float32", log, Path(), lambda done, total, text: None)
 
     def rng(self) -> np.random.Generator:
         """Return a fresh generator; the same at every call."""
@@ -231,6 +258,10 @@ class Encoder(Adapter):
 class Reducer(Adapter):
     """Features to fewer features; fitted on the very features it reduces."""
 
+    for_maps: ClassVar[bool] = False
+    """Whether figures place images in the plane with it, by its defaults, where a method does not reduce to
+    two dimensions itself. One reducer of those that ship says so."""
+
     def reduce(self, features: Features, run: Run) -> Features:
         """Return finite float32 features of shape (n, d')."""
         raise NotImplementedError
@@ -294,6 +325,7 @@ class Classifier(Adapter):
 
     uses_labels: ClassVar[bool] = True
     trivial: ClassVar[bool] = False
+    """A trivial baseline: planned for every dataset of a suite that has a classifier."""
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
         """Train on labelled `images` and write what was learned into the folder `weights`."""
@@ -306,3 +338,81 @@ class Classifier(Adapter):
         probable ones the first; the precision-recall curve comes from them.
         """
         raise NotImplementedError
+
+
+@runtime_checkable
+class HasNetwork(Protocol):
+    """A capability: an encoder whose network can be listed layer by layer, or trained further."""
+
+    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> nn.Module:
+        """Return the network for images of a shape (c, h, w).
+
+        Parameters
+        ----------
+        weights : what `fit` wrote, or a checkpoint of it; None: the network that a training with this
+            seed starts from.
+
+        Raises
+        ------
+        DataError : the network does not take such images, or its weights are not available.
+        """
+
+
+@runtime_checkable
+class HasCheckpoints(Protocol):
+    """A capability: an encoder that keeps states of its network from the course of its training."""
+
+    def checkpoints(self, weights: Path) -> Sequence[tuple[float, Path]]:
+        """List them in order: the share of the training that was done, 0 to 1, and a path.
+
+        The path can stand for `weights` in `encode`, `network` and `attention`.
+        """
+
+
+@runtime_checkable
+class HasAttention(Protocol):
+    """A capability: an encoder or pair model with a vision transformer."""
+
+    def attention(self, images: Prepared, weights: Path | None, run: Run) -> Attention:
+        """Return how much each head of the last block attends to each patch of each image.
+
+        Parameters
+        ----------
+        weights : as for `HasNetwork.network`.
+
+        Returns
+        -------
+        float32, shape (n, heads, rows, columns) of patches, not negative. A map may have any scale.
+
+        Raises
+        ------
+        DataError : the model has no such attention, or its weights are not available.
+        """
+
+
+@runtime_checkable
+class StartsFromWeights(Protocol):
+    """A capability: an adapter whose parameters name weights, in a file or a hub, to start training from."""
+
+    def without_start(self) -> Self:
+        """Return the adapter with random weights to start from, to be given what `fit` wrote."""
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """What the convolutions of a network respond to."""
+
+    inputs: NDArray[np.float32]
+    """What the network sees of each image, -1 to 1, shape (n, height, width)."""
+    layers: Sequence[NDArray[np.float32]]
+    """For each convolution its maps, shape (n, maps, height, width)."""
+    note: str = ""
+    """A sentence for the caption."""
+
+
+@runtime_checkable
+class HasFeatureMaps(Protocol):
+    """A capability: an encoder or classifier with a convolutional network."""
+
+    def feature_maps(self, images: Prepared, weights: Path | None, run: Run) -> FeatureMaps:
+        """Return the maps of the convolutions for a few images, in the order in which images pass them."""

@@ -11,7 +11,7 @@ from tests.layers import check, lay_out
 LAYERS = "A package imports only from packages below it"
 LEAVES = "Only the registry imports adapters, by name"
 ADAPTERS = "No adapter imports another"
-REPORT = "A report's parts: pages show figures, both show tables"
+REPORT = "A report's parts: pages show figures, figures share drawing, all show tables"
 COMMANDS = "No command imports another"
 PUBLIC = "The public package stands above the harness"
 FORMATS = "No table format imports another"

@@ -41,6 +41,11 @@ def entries(kind: str) -> list[Entry]:
     return _SOCKETS[kind].entries()
 
 
+def built_in(kind: str) -> list[type[Adapter]]:
+    """Return the adapters of a kind that ship with this package, by name; imports them."""
+    return [load(kind, e.name) for e in entries(kind) if e.origin == "built in"]
+
+
 def load(kind: str, use: str, folder: Path | None = None) -> type[Adapter]:
     """Return the adapter class that `use` names.
 

@@ -68,6 +68,13 @@ class AdapterSpec(BaseModel):
         """Return the same adapter with some parameters changed."""
         return self.model_copy(update={"params": {**self.params, **changes}})
 
+    def code(self) -> type[Adapter]:
+        """Return the adapter's class, whatever its version here.
+
+        Raises `AdapterError` if it is not installed here, and `DataError` if its file is not known.
+        """
+        return _code(self.kind, self.adapter.rpartition("@")[0], self.files)
+
     def build(self) -> Adapter:
         """Build the adapter.
 
@@ -138,7 +145,7 @@ def _code(kind: str, identity: str, files: Mapping[str, str]) -> type[Adapter]:
     digest = identity.removeprefix("file:")
     path = files.get(f"{digest}.py")
     if path is None:
-        raise DataError(f"the file of a {kind} cannot be found: its content had the digest {digest}")
+        raise DataError(f"the file of the {kind} cannot be found: its content had the digest {digest}")
     cls = registry.load(kind, path)
     if cls.content_hash != digest:
         raise DataError(f"{path} changed since the run was planned; run the command again")

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bench.cli import data_app, files_app, runs_app
+from bench.cli.figure_help import FigureCommand
 from bench.cli.options.declare import command
 from bench.cli.options.files import DescribeOptions, ListOptions, NewOptions
 from bench.cli.options.reports import FigureOptions, SiteOptions, TableOptions, TablesOptions
@@ -121,7 +122,7 @@ def tables(options: TablesOptions) -> int:
     return write_tables(options)
 
 
-@command(app)
+@command(app, cls=FigureCommand)
 def figure(options: FigureOptions) -> None:
     """Draw figures of one cell. From its record and the store, as PNG and SVG; animations as GIF."""
     from bench.cli.commands.figure import draw_figures
@@ -147,7 +148,7 @@ def show(options: ShowOptions) -> None:
 
 @command(app, "list")
 def list_(options: ListOptions) -> None:
-    """List suites, metrics, adapters and table formats."""
+    """List suites, metrics, adapters, figures and table formats."""
     from bench.cli.commands.describe import list_all
 
     list_all(options)
@@ -155,7 +156,7 @@ def list_(options: ListOptions) -> None:
 
 @command(app)
 def describe(options: DescribeOptions) -> None:
-    """Describe an adapter, its network, or a metric. Parameters with types, units, defaults; source."""
+    """Describe an adapter, its network, a metric or a figure. Parameters, types, units, defaults; source."""
     if options.layers is not None:
         from bench.cli.commands.layers import show_layers
 

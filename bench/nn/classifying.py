@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.images import Prepared
-    from bench.interfaces import ClassProbabilities, Run
+    from bench.interfaces import ClassProbabilities, FeatureMaps, Run
     from bench.learning.supervised import Labelled
     from bench.nn.simple_cnn import ClassifierInputs, SimpleCnn, View
 
@@ -30,6 +30,9 @@ class CnnClassifier(Classifier):
 
     libraries: ClassVar[tuple[str, ...]] = ("torch", "safetensors", "lightning_fabric")
     seeded: ClassVar[bool] = True
+
+    part_shown: ClassVar[str] = ""
+    """Sentence that says which part of an image its feature maps are of."""
 
     faithful: bool = False
     """The published pipeline, faults included: values above 255 become white, which leaves nothing of most
@@ -110,13 +113,30 @@ class CnnClassifier(Classifier):
         from bench.learning.supervised import by_class
         from bench.nn.simple_cnn import predict
 
-        network, view, classes = self.network(images, weights, run)
+        network, view, classes = self.loaded(images, weights, run)
         return by_class(
             predict(network, view, self.shown(images, run), run), classes, images.classes, self.use
         )
 
-    def network(self, images: Prepared, weights: Path, run: Run) -> tuple[SimpleCnn, View, list[str]]:
-        """Return the trained network, what it sees of images like these, and its classes; for figures too."""
+    def feature_maps(self, images: Prepared, weights: Path | None, run: Run) -> FeatureMaps:
+        """Return the maps of both convolutions; of an image in parts, those of its first, the largest."""
+        import numpy as np
+        import torch
+
+        from bench.interfaces import FeatureMaps
+        from bench.nn.inputs import tensor, threads
+
+        assert weights is not None
+        network, view, _ = self.loaded(images, weights, run)
+        shown = self.shown(images, run)
+        first = np.searchsorted(shown.image, np.arange(len(images)))
+        with threads(run.threads), torch.inference_mode():
+            seen = view(tensor(shown.pixels(first), "cpu"))
+            found = network.eval().maps(seen)
+        return FeatureMaps(seen.mean(dim=1).numpy(), [m.numpy() for m in found], self.part_shown)
+
+    def loaded(self, images: Prepared, weights: Path, run: Run) -> tuple[SimpleCnn, View, list[str]]:
+        """Return the trained network, the view that it has of images like these, and its classes."""
         from bench.nn.weights import load_strictly, read_tensors
         from bench.util.durable import unseal
 

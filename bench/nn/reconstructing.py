@@ -90,7 +90,7 @@ class Reconstructing(Encoder):
         return features
 
     def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Autoencoder:
-        """Return the trained autoencoder for images of a shape (c, h, w), for figures too."""
+        """Return the autoencoder for images of a shape (c, h, w): trained, or with random weights."""
         from bench.nn.weights import load_strictly, read_tensors
 
         network = self.built(shape, run)

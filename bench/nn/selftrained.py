@@ -74,12 +74,12 @@ class SelfTrained(Encoder):
         return features
 
     def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
-        """Return the trained backbone for images of a shape (c, h, w), for pair models and figures too."""
+        """Return the backbone for images of a shape (c, h, w): trained, or as the training starts."""
         from bench.nn.weights import load_strictly, read_tensors
 
         backbone, _ = self._built(shape, run)
         if weights is not None:
-            file = weights / _FILE
+            file = weights if weights.is_file() else weights / _FILE  # a checkpoint is a file
             load_strictly(backbone, read_tensors(file, "weights"), f"weights: {file}")
         return backbone
 

@@ -61,7 +61,7 @@ def score_again(inputs: dict[str, str], params: dict[str, Any], store: Store) ->
     `inputs` and `params` are those of the score stage. Raises `InputGone` if an input is missing.
     """
     job = Job(stage="score", key="", inputs=inputs, params=params)
-    run = Run(0, 1, "cpu", "float32", logging.getLogger("bench"), Path(), lambda *_: None)
+    run = Run.detached()
     with tempfile.TemporaryDirectory() as folder:
         return ScoreReport.model_validate(score_labels(Context(job, store, Path(folder), None, run)))
 

@@ -358,15 +358,16 @@ def _chain_problem(parts: dict[str, Adapter]) -> str | None:
 
 
 def _trivial_methods(methods: Sequence[Method]) -> list[Method]:
-    found = [_trivial_method("clusterer", n) for n in ("all_in_one", "each_alone", "random_sizes")]
-    if any(m.classifier for m in methods):
-        found.append(_trivial_method("classifier", "majority"))
-    return found
+    kinds = ["clusterer", "classifier"] if any(m.classifier for m in methods) else ["clusterer"]
+    return [_trivial_method(cls()) for kind in kinds for cls in registry.built_in(kind) if _is_trivial(cls)]
 
 
-def _trivial_method(kind: str, use: str) -> Method:
-    part = registry.load(kind, use)()
-    title = use.replace("_", " ")
+def _is_trivial(cls: type[Adapter]) -> bool:
+    return issubclass(cls, Clusterer | Classifier) and cls.trivial
+
+
+def _trivial_method(part: Adapter) -> Method:
+    title = part.use.replace("_", " ")
     if isinstance(part, Classifier):
         return Method(title, classifier=part, trivial=True)
     assert isinstance(part, Clusterer)

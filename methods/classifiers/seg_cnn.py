@@ -28,6 +28,8 @@ class SegCnn(CnnClassifier):
     source: ClassVar[str] = "Tang, Project 2 of Applied Data Science, 2024 (SegCNN); Otsu 1979"
     libraries: ClassVar[tuple[str, ...]] = (*CnnClassifier.libraries, "cv2")
 
+    part_shown: ClassVar[str] = "The largest cell of each image."
+
     segmentation: Literal["otsu", "cellpose"] = "otsu"
     """Otsu's threshold and the outer contours of what is above it, or Cellpose's cyto2 (the extra
     cutjoin[cellpose])."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bench.images import Prepared
     from bench.interfaces import Features, Run
+    from bench.nn.autoencoders import Autoencoder
     from bench.nn.dec import Embedded
 
 _FILE = "dec.safetensors"
@@ -83,12 +84,8 @@ class DEC(Refining, Reconstructing):
     def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
         """Return codes, shape (n, embedding), or assignments, shape (n, k)."""
         from bench.nn.inputs import dtype_of, encode, resized
-        from bench.nn.weights import load_strictly, read_tensors
 
-        embedded = self._embedded(images.shape, run)
-        if weights is not None:
-            file = weights / _FILE
-            load_strictly(embedded, read_tensors(file, "weights"), f"weights: {file}")
+        embedded = self._loaded(images.shape, weights, run)
         network, side = embedded.network, self._input(images.shape)[1]
         embedded.to(run.device).eval()
         network.encoder.to(dtype_of(run))
@@ -100,6 +97,19 @@ class DEC(Refining, Reconstructing):
             )
         run.facts["feature_dimension"] = features.shape[1]
         return features
+
+    def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Autoencoder:
+        """Return the autoencoder for images of a shape (c, h, w): refined, or with random weights."""
+        return self._loaded(shape, weights, run).network
+
+    def _loaded(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Embedded:
+        from bench.nn.weights import load_strictly, read_tensors
+
+        embedded = self._embedded(shape, run)
+        if weights is not None:
+            file = weights / _FILE
+            load_strictly(embedded, read_tensors(file, "weights"), f"weights: {file}")
+        return embedded
 
     def _embedded(self, shape: tuple[int, int, int], run: Run) -> Embedded:
         from bench.nn.dec import Embedded

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.images import Prepared
-    from bench.interfaces import Run
+    from bench.interfaces import Attention, Run
     from bench.nn.backbone import Architecture, Backbone
     from bench.nn.dino import Crops, Schedules
     from bench.nn.training import Curve, Epochs, Task
@@ -139,6 +139,20 @@ class Dino(SelfTrained):
         if self.snapshots and not (self.steps or self.epochs):
             raise ValueError("snapshots are of a training; epochs: 0 trains nothing")
         return self
+
+    def checkpoints(self, weights: Path) -> list[tuple[float, Path]]:
+        """List the snapshots by the share of the training that was done."""
+        return sorted((share, weights / name) for name, share in self._snapshot_files().items())
+
+    def attention(self, images: Prepared, weights: Path | None, run: Run) -> Attention:
+        """Return what the class token attends to in the last block, shape (n, heads, rows, columns)."""
+        from bench.nn.attention import class_attention
+
+        return class_attention(self.network(images.shape, weights, run), images, run)
+
+    def without_start(self) -> Self:
+        """Return the encoder with random weights to start from."""
+        return self.model_copy(update={"weights": "random", "weights_file": None})
 
     def _build(self, shape: tuple[int, int, int], run: Run) -> tuple[Backbone, int]:
         from bench.nn.backbone import build

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.images import Prepared
-    from bench.interfaces import Features, Run
+    from bench.interfaces import Attention, Features, Run
     from bench.nn.backbone import Architecture, Backbone
 
 
@@ -78,10 +78,23 @@ class Timm(Encoder):
         return encode(images, run, lambda x: backbone(backbone.fitted(x)), self.batch)
 
     def network(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> Backbone:
-        """Return the model for images of a shape, for pair models."""
+        """Return the model for images of a shape (c, h, w); nothing is learned, so `weights` is None."""
         from bench.nn.backbone import build
 
         return build(self._architecture(), shape, run.seed)
+
+    def attention(self, images: Prepared, weights: Path | None, run: Run) -> Attention:
+        """Return what the class token attends to in the last block, shape (n, heads, rows, columns).
+
+        Raises `DataError` for a model without a class token.
+        """
+        from bench.nn.attention import class_attention
+
+        return class_attention(self.network(images.shape, weights, run), images, run)
+
+    def without_start(self) -> Self:
+        """Return the encoder with random weights, for a network that is given others."""
+        return self.model_copy(update={"weights": "random", "weights_file": None})
 
     def _architecture(self) -> Architecture:
         from bench.nn.backbone import Architecture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from bench.errors import DataError
-from bench.interfaces import Count, Encoder, PairModel, Unit
+from bench.interfaces import Count, Encoder, HasNetwork, PairModel, StartsFromWeights, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bench.images import Prepared
-    from bench.interfaces import JoinProbabilities, Run
+    from bench.interfaces import Attention, JoinProbabilities, Run
     from bench.nn.twin import TwinNetwork
 
 Share = Annotated[float, Field(ge=0, le=1)]
+_FILE, _CALIBRATION = "twin.safetensors", "calibration.json"
 
 
 class Twin(PairModel):
@@ -117,27 +118,48 @@ class Twin(PairModel):
         with seeded(run.seed):
             task = TwinTraining(images, pairs, network, settings, self.accumulate)
         train(task, Steps(self.steps, 2 * self.batch, self.accumulate), run)
-        write_tensors(weights / "twin.safetensors", network)
+        write_tensors(weights / _FILE, network)
         slope, offset = self._calibrated(network, images, np.flatnonzero(kept_out), run)
-        write_whole(weights / "calibration.json", seal({"slope": slope, "offset": offset}))
+        write_whole(weights / _CALIBRATION, seal({"slope": slope, "offset": offset}))
 
     def join_probabilities(self, images: Prepared, weights: Path | None, run: Run) -> JoinProbabilities:
         """Return the mean probability of both directions, for all pairs."""
         from bench.nn.reliability import recalibrated, reliability
-        from bench.nn.weights import load_strictly, read_tensors
         from bench.util.durable import unseal
 
         assert weights is not None
-        network = self._network(images.shape, None, run)
-        file = weights / "twin.safetensors"
-        load_strictly(network, read_tensors(file, "weights"), f"weights: {file}")
-        c = unseal((weights / "calibration.json").read_bytes(), str(weights / "calibration.json"))
+        network = self._loaded(images.shape, weights, run)
+        c = unseal((weights / _CALIBRATION).read_bytes(), str(weights / _CALIBRATION))
         p = self._probabilities(network, images, run)
         if self.calibrate != "none":
             p = recalibrated(p, c["slope"], c["offset"])
         if images.labels is not None:
             run.facts["reliability"] = reliability(images.labels, p)
         return p
+
+    def attention(self, images: Prepared, weights: Path | None, run: Run) -> Attention:
+        """Return what the class token of the backbone attends to after the training on pairs.
+
+        Raises `DataError` for a backbone without a class token.
+        """
+        from bench.nn.attention import class_attention
+
+        return class_attention(self._loaded(images.shape, weights, run).backbone, images, run)
+
+    def without_start(self) -> Self:
+        """Return the pair model with an encoder whose weights are random."""
+        if not isinstance(self.encoder, StartsFromWeights):
+            return self
+        return self.model_copy(update={"encoder": self.encoder.without_start()})
+
+    def _loaded(self, shape: tuple[int, int, int], weights: Path | None, run: Run) -> TwinNetwork:
+        from bench.nn.weights import load_strictly, read_tensors
+
+        network = self._network(shape, None, run)
+        if weights is not None:
+            file = weights / _FILE
+            load_strictly(network, read_tensors(file, "weights"), f"weights: {file}")
+        return network
 
     def _network(self, shape: tuple[int, int, int], encoder_weights: Path | None, run: Run) -> TwinNetwork:
         from bench.nn.backbone import Architecture, Backbone, build
@@ -149,8 +171,8 @@ class Twin(PairModel):
             a = Architecture(self.arch, channels=channels, normalise="none", size=self.image_size)
             backbone = build(a, shape, run.seed)
         else:
-            make = getattr(self.encoder, "network", None)
-            made = make(shape, encoder_weights, run) if make else None
+            encoder = self.encoder
+            made = encoder.network(shape, encoder_weights, run) if isinstance(encoder, HasNetwork) else None
             if not isinstance(made, Backbone):
                 raise DataError(
                     f"encoder: {self.encoder.use} has no network to train further; use dino or timm"

@@ -19,6 +19,7 @@ class UMAP(Reducer):
     source: ClassVar[str] = "McInnes, Healy & Melville 2018; umap-learn"
     libraries: ClassVar[tuple[str, ...]] = ("umap",)
     seeded: ClassVar[bool] = True
+    for_maps: ClassVar[bool] = True
 
     dims: Annotated[Count, Unit("dimensions")] = 2
     """Dimensions of the result."""

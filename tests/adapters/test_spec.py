@@ -161,7 +161,7 @@ def test_from_a_record_with_the_files_of_the_plan(own: Adapter):
     without = {k: v for k, v in spec.files.items() if k.endswith(".py")}
     with pytest.raises(DataError, match="a file cannot be found: its content had the digest"):
         AdapterSpec.from_record("pair_model", spec.described, without).build()
-    with pytest.raises(DataError, match="the file of a pair_model cannot be found"):
+    with pytest.raises(DataError, match="the file of the pair_model cannot be found"):
         AdapterSpec.from_record("pair_model", spec.described, {}).build()
 
 

@@ -15,15 +15,17 @@ from bench.errors import AdapterError, UsageError
 from bench.metrics import names
 from bench.metrics.metric import Metric
 from bench.metrics.names import SHIPPED
+from bench.report.drawing.figure import FIGURES
+from bench.report.drawing.figure import find as find_figure
 from bench.report.tables import tableformat
 from bench.suite.names import shipped
 from bench.util.text import suggest
 
 
 def list_all(options: ListOptions) -> None:
-    """Print suites, metrics, adapters and table formats, all or of one kind; imports none of them."""
+    """Print suites, metrics, adapters, figures and table formats, all or one kind; imports none of them."""
     kind = options.kind.replace("-", "_") if options.kind else None
-    known = ["suite", "metric", *KINDS, tableformat.SOCKET.kind]
+    known = ["suite", "metric", *KINDS, FIGURES.kind, tableformat.SOCKET.kind]
     if kind is not None and kind.removesuffix("s") in known:
         kind = kind.removesuffix("s")
     if kind is not None and kind not in known:
@@ -45,8 +47,11 @@ def describe_one(options: DescribeOptions) -> None:
     if kind == "metric":
         _describe_metric(name, as_json=options.json)
         return
+    if kind == FIGURES.kind:
+        _describe_figure(name, as_json=options.json)
+        return
     if kind not in KINDS:
-        raise UsageError(f"no kind named {kind!r}; {suggest(kind, [*KINDS, 'metric'])}")
+        raise UsageError(f"no kind named {kind!r}; {suggest(kind, [*KINDS, 'metric', FIGURES.kind])}")
     about = about_adapter(kind, registry.load(kind, name))
     if options.json:
         print(json.dumps(about))
@@ -77,8 +82,8 @@ def _entries(kind: str) -> list[tuple[str, str]]:
         return [(m.column, m.definition) for m in SHIPPED.values()] + foreign
     if kind == "suite":
         return [(name, _title(file)) for name, file in shipped().items()]
-    socket = tableformat.SOCKET
-    entries = socket.entries() if kind == socket.kind else registry.entries(kind)
+    sockets = {s.kind: s for s in (FIGURES, tableformat.SOCKET)}
+    entries = sockets[kind].entries() if kind in sockets else registry.entries(kind)
     return [(e.name, e.summary if e.origin == "built in" else f"{e.summary} ({e.origin})") for e in entries]
 
 
@@ -118,6 +123,18 @@ def _metric(name: str) -> tuple[Metric, str]:
         known = [*(m.column for m in SHIPPED.values()), *(e.name for e in names.entries())]
         raise UsageError(f"no metric named {name!r}; {suggest(name, known)}") from None
     return loaded.metric, loaded.use
+
+
+def _describe_figure(name: str, *, as_json: bool) -> None:
+    about = find_figure(name).about()
+    if as_json:
+        print(json.dumps({"name": about.name, "summary": about.summary, "options": about.options}))
+        return
+    print(f"figure {about.name}")
+    for line in about.summary.splitlines():
+        print(f"  {line}")
+    for option, use in about.options.items():
+        print(f"  {option + ':':<11}{use}")
 
 
 def _schema_of_kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.adapters import registry
 from bench.cli.options.files import DescribeOptions
 from bench.cli.settings import configured
 from bench.errors import UsageError
-from bench.interfaces import Encoder
+from bench.interfaces import HasNetwork, Run
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def show_layers(options: DescribeOptions) -> None:
     """Print the layers of an encoder's network for images of a shape, with sizes and parameters.
 
-    Raises `UsageError` for an invalid shape or an adapter without a network.
+    Raises `UsageError` for an invalid shape or an adapter without a network, and `DataError` for images that
+    the network does not take.
     """
     from bench.nn.overview import layers
 
@@ -52,18 +53,11 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 
 def _network(kind: str, name: str, shape: tuple[int, int, int], settings: Sequence[str]) -> nn.Module:
-    import logging
-    from pathlib import Path
-
-    from bench.interfaces import Run
-
     if kind != "encoder":
         raise UsageError(f"--layers: only encoders have networks to show (got {kind})")
     cls = registry.load("encoder", name)
-    build: Any = getattr(cls, "network", None)
-    if not issubclass(cls, Encoder) or build is None:
+    if not issubclass(cls, HasNetwork):
         raise UsageError(f"encoder {name!r} has no network to show")
-    log = logging.getLogger("bench")
-    run = Run(0, 1, "cpu", "float32", log, Path(), lambda done, total, text: None)
-    network: nn.Module = build(configured(cls, settings), shape, None, run)
-    return network
+    encoder = configured(cls, settings)
+    assert isinstance(encoder, HasNetwork)
+    return encoder.network(shape, None, Run.detached())

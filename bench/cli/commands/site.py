@@ -13,12 +13,10 @@ from bench.cli.results import opened
 from bench.errors import UsageError
 from bench.records.store import Store
 from bench.report.site.build import build_site
-from bench.report.site.embedding import Projection
+from bench.report.site.embedding import projections
 from bench.report.site.suite import ShownSuite
 from bench.suite.names import arguments
 from bench.util.text import suggest
-
-_PROJECTIONS: dict[str, Projection] = {"pca": "pca", "umap": "umap"}
 
 
 def write_site(options: SiteOptions) -> None:
@@ -27,8 +25,8 @@ def write_site(options: SiteOptions) -> None:
     Raises `UsageError` for suites that have not run, and `DataError` for a folder that holds other files.
     """
     projection, out = options.map, options.out
-    if projection not in _PROJECTIONS:
-        raise UsageError(f"--map: no projection {projection!r}; {suggest(projection, list(_PROJECTIONS))}")
+    if projection not in projections():
+        raise UsageError(f"--map: no projection {projection!r}; {suggest(projection, projections())}")
     suites = [
         _suite(SuiteRef(name=name, profile=options.profile), options.where.results)
         for name in dict.fromkeys(options.suites)
@@ -38,7 +36,7 @@ def write_site(options: SiteOptions) -> None:
             suites,
             Store(options.where.store),
             out,
-            _PROJECTIONS[projection],
+            projection,
             options.max_points,
             progress,
         )

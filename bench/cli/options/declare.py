@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 T = TypeVar("T")
 
@@ -22,13 +23,13 @@ def options_class(cls: type[T]) -> type[T]:
 
 
 def command(
-    app: typer.Typer, name: str | None = None
+    app: typer.Typer, name: str | None = None, cls: type[TyperCommand] | None = None
 ) -> Callable[[Callable[[T], int | None]], Callable[[T], int | None]]:
     """Declare a function of one dataclass of options as a command of `app`.
 
     The fields of the dataclass are `Annotated` with `typer.Option` or `typer.Argument`, or are groups:
     dataclasses of such fields. The function's docstring is the help text; what it returns, if anything,
-    is the exit code.
+    is the exit code. `cls` is another class of commands, e.g. with a help text of its own.
     """
 
     def declare(function: Callable[[T], int | None]) -> Callable[[T], int | None]:
@@ -44,7 +45,7 @@ def command(
         call.__name__ = function.__name__
         call.__annotations__ = {p.name: p.annotation for p in parameters}
         vars(call)["__signature__"] = inspect.Signature(parameters)  # typer reads it in place of **values
-        app.command(name=name)(call)
+        app.command(name=name, cls=cls)(call)
         return function
 
     return declare

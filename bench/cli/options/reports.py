@@ -88,11 +88,7 @@ class FigureOptions:
 
     kind: Annotated[
         str,
-        typer.Argument(
-            metavar="KIND",
-            help="attention, similarity, map, montage, frequencies, reliability, clusters, curves, "
-            "precision_recall, feature_maps, critical_difference; or all.",
-        ),
+        typer.Argument(metavar="FIGURE", help="One of those below, a Python file that holds one; or all."),
     ]
     suite: SuiteRef
     dataset: Annotated[str | None, typer.Option(help="Unless given, the first of the suite.")] = None
@@ -100,13 +96,11 @@ class FigureOptions:
     seed: Annotated[int | None, typer.Option(help="Unless given, the first with scores.")] = None
     against: Annotated[
         str | None,
-        typer.Option(
-            help="Another method to stand beside: attention, reliability, curves, precision_recall."
-        ),
+        typer.Option(help="Another method to put beside it, in figures that compare."),
     ] = None
     by: Annotated[
         str | None,
-        typer.Option(help="Column to colour or count by: map, frequencies; or metric: critical_difference."),
+        typer.Option(help="Column to colour or count by; metric, for a figure of the whole suite."),
     ] = None
     out: Annotated[
         Path | None, typer.Option(help="Folder for the files.  [default: figures/ in the suite's results]")

@@ -1,1 +1,1 @@
-"""Records and artefacts to figures: one module per kind, each with `unfit` and `draw`."""
+"""The figures. One file is one figure: the name of the file is its name, its first line what it shows."""

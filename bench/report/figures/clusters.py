@@ -1,4 +1,4 @@
-"""Images grouped by cluster, right and wrong decisions marked (as in Presberger et al., GCPR 2024)."""
+"""Images grouped by cluster, wrong joins and wrong cuts marked (as in Presberger et al., GCPR 2024)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from bench.records.record import CellRecord
-from bench.report.figures import columns
-from bench.report.figures.style import NEUTRAL, RIGHT, WRONG, Drawing, Options, headed, new, percent, short
+from bench.report.drawing import columns
+from bench.report.drawing.figure import Figure
+from bench.report.drawing.style import NEUTRAL, RIGHT, WRONG, Drawing, Options, headed, new, percent, short
 from bench.stages.cell import Cell, majority, share_evenly
 from bench.util.text import plural
 
@@ -25,40 +25,38 @@ _HEAD = 0.72
 _MARGIN, _BETWEEN = 0.16, 0.42
 
 
-def unfit(_: CellRecord) -> str | None:
-    """Every scored cell has clusters."""
-    return None
+class Clusters(Figure):
+    """A box for each cluster, a frame for each image."""
 
+    def draw(self, cell: Cell, _: Options) -> Drawing:
+        """Draw a box per cluster, a frame per image: right if it is of its cluster's most frequent class.
 
-def draw(cell: Cell, _: Options) -> Drawing:
-    """Draw a box per cluster, a frame per image: right if the image is of its cluster's most frequent class.
-
-    Lines connect nearest images: a solid one, another class that was joined to a cluster's most frequent
-    one; a dashed one, the part of a class that was cut off its largest part.
-    """
-    found = columns.clusters(cell)
-    alone = found.codes.copy()
-    alone[alone < 0] = len(found.groups)  # noise, shown in one box; decisions count each of it alone
-    shown = share_evenly(_by_class_within(alone, cell.truth), MOST_IMAGES)
-    boxes = _boxes([f"{found.name} {short(g, 22)}" for g in found.groups], alone, shown, cell)
-    width = _placed(boxes)
-    height = max(b.y + b.height for b in boxes)
-    unit = min(0.62, 13 / width)
-    figure = new(max(7.0, unit * width + 0.5), max(2.6, unit * height + 1.5))
-    ax = figure.subplots()
-    ax.set_axis_off()
-    ax.set_xlim(-0.2, width + 0.2)
-    ax.set_ylim(height + 0.2, -0.2)
-    ax.set_aspect("equal")
-    for box in boxes:
-        _draw_box(ax, cell, box)
-    known = bool((cell.truth >= 0).any())
-    if known:
-        _mark(ax, cell, boxes)
-        ax.legend(handles=_legend(), loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4)
-    notes = _notes(cell, found.codes, len(shown)) if known else ["No image has a class."]
-    headed(figure, "Clusters", cell, notes)
-    return Drawing(figure)
+        Lines connect nearest images: a solid one, another class that was joined to a cluster's most frequent
+        one; a dashed one, the part of a class that was cut off its largest part.
+        """
+        found = columns.clusters(cell)
+        alone = found.codes.copy()
+        alone[alone < 0] = len(found.groups)  # noise, shown in one box; decisions count each of it alone
+        shown = share_evenly(_by_class_within(alone, cell.truth), MOST_IMAGES)
+        boxes = _boxes([f"{found.name} {short(g, 22)}" for g in found.groups], alone, shown, cell)
+        width = _placed(boxes)
+        height = max(b.y + b.height for b in boxes)
+        unit = min(0.62, 13 / width)
+        figure = new(max(7.0, unit * width + 0.5), max(2.6, unit * height + 1.5))
+        ax = figure.subplots()
+        ax.set_axis_off()
+        ax.set_xlim(-0.2, width + 0.2)
+        ax.set_ylim(height + 0.2, -0.2)
+        ax.set_aspect("equal")
+        for box in boxes:
+            _draw_box(ax, cell, box)
+        known = bool((cell.truth >= 0).any())
+        if known:
+            _mark(ax, cell, boxes)
+            ax.legend(handles=_legend(), loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4)
+        notes = _notes(cell, found.codes, len(shown)) if known else ["No image has a class."]
+        headed(figure, "Clusters", cell, notes)
+        return Drawing(figure)
 
 
 def decisions(truth: NDArray[np.int64], clusters: NDArray[np.int64]) -> dict[str, int]:

@@ -8,11 +8,12 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.records.record import CellRecord
-from bench.report.figures import columns, plane
-from bench.report.figures.animation import animation
-from bench.report.figures.columns import Column
-from bench.report.figures.style import SCALE, Drawing, Options, headed, new, percent, short
+from bench.report.drawing import columns
+from bench.report.drawing.animation import animation
+from bench.report.drawing.columns import Column
+from bench.report.drawing.figure import Figure
+from bench.report.drawing.plane import without_features
+from bench.report.drawing.style import SCALE, Drawing, Options, headed, new, percent, short
 from bench.stages.cell import Cell
 from bench.util.text import plural
 
@@ -21,50 +22,50 @@ _MOST_WRITTEN = 150
 """Fields of a heat map that still have room for a number each."""
 
 
-def unfit(_: CellRecord) -> str | None:
-    """Every scored cell has clusters; whether the images have days or bags, only the table says."""
-    return None
+class Frequencies(Figure):
+    """A heat map for each column that groups the images; with days also an animation."""
 
+    by = "column to count by"
 
-def draw(cell: Cell, options: Options) -> Drawing:
-    """Draw a heat map per column (day and bag unless `by` names one); the animation if one is ordered.
+    def draw(self, cell: Cell, options: Options) -> Drawing:
+        """Draw a heat map per column (day and bag unless `by` names one); the animation if one is ordered.
 
-    Raises `DataError` if the images have no such column, or all of them are noise.
-    """
-    shown = [columns.column(cell, options.by)] if options.by else columns.grouping(cell)
-    if not shown:
-        listed = ", ".join(str(c) for c in cell.table.columns)
-        raise DataError(f"the images have no column day or bag; name one with --by: {listed}")
-    clusters = columns.clusters(cell)
-    if not clusters.groups:
-        raise DataError("all images were called noise: there are no clusters to count")
-    kept = np.arange(min(len(clusters.groups), _MOST_CLUSTERS))
-    share = shares(clusters, shown[0])[:, kept]
-    kept = kept[np.argsort(np.arange(len(share)) @ share, kind="stable")]
-    rows = [max(2, len(c.groups)) for c in shown]
-    figure = new(max(5.5, 1.6 + 0.5 * len(kept)), min(14, 2.0 + 0.42 * sum(rows)) + 0.5 * len(shown))
-    axes = figure.subplots(len(shown), 1, squeeze=False, height_ratios=rows)[:, 0]
-    top = max(shares(clusters, c)[:, kept].max() for c in shown)
-    for ax, by in zip(axes, shown, strict=True):
-        image = _heat(ax, shares(clusters, by)[:, kept], by, top)
-        totals = np.bincount(clusters.codes[clusters.codes >= 0])
-        heads = [f"{short(clusters.groups[k], 22)}\n{totals[k]:,}" for k in kept]
-        ax.set_xticks(np.arange(len(kept)), heads, rotation=90 if cell.predicted else 0)
-        ax.tick_params(axis="x", labelsize=7 if len(kept) > 12 else 8)
-    axes[-1].set_xlabel(f"{clusters.name}, and its number of images")
-    figure.colorbar(image, ax=list(axes), label="share of the cluster's images", shrink=0.8)
-    first = shown[0]
-    order = f"mean {first.name}" if first.ordered else f"mean place among the values of {first.name}"
-    notes = [f"Each column sums to 1 (numbers: percent); clusters are ordered by their {order}."]
-    if (clusters.codes < 0).any():
-        notes.append(f"Without {plural(int((clusters.codes < 0).sum()), 'image')} of noise.")
-    if len(kept) < len(clusters.groups):
-        notes.append(f"The {len(kept)} largest of {len(clusters.groups)} clusters.")
-    headed(figure, f"Clusters by {' and '.join(c.name for c in shown)}", cell, notes)
-    over = next((c for c in shown if options.by or (c.ordered and c.name == "day")), None)
-    if over is None or plane.unfit(cell.record):
-        return Drawing(figure)
-    return Drawing(figure, animation(cell, clusters, over))
+        Raises `DataError` if the images have no such column, or all of them are noise.
+        """
+        shown = [columns.column(cell, options.by)] if options.by else columns.grouping(cell)
+        if not shown:
+            listed = ", ".join(str(c) for c in cell.table.columns)
+            raise DataError(f"the images have no column day or bag; name one with --by: {listed}")
+        clusters = columns.clusters(cell)
+        if not clusters.groups:
+            raise DataError("all images were called noise: there are no clusters to count")
+        kept = np.arange(min(len(clusters.groups), _MOST_CLUSTERS))
+        share = shares(clusters, shown[0])[:, kept]
+        kept = kept[np.argsort(np.arange(len(share)) @ share, kind="stable")]
+        rows = [max(2, len(c.groups)) for c in shown]
+        figure = new(max(5.5, 1.6 + 0.5 * len(kept)), min(14, 2.0 + 0.42 * sum(rows)) + 0.5 * len(shown))
+        axes = figure.subplots(len(shown), 1, squeeze=False, height_ratios=rows)[:, 0]
+        top = max(shares(clusters, c)[:, kept].max() for c in shown)
+        for ax, by in zip(axes, shown, strict=True):
+            image = _heat(ax, shares(clusters, by)[:, kept], by, top)
+            totals = np.bincount(clusters.codes[clusters.codes >= 0])
+            heads = [f"{short(clusters.groups[k], 22)}\n{totals[k]:,}" for k in kept]
+            ax.set_xticks(np.arange(len(kept)), heads, rotation=90 if cell.predicted else 0)
+            ax.tick_params(axis="x", labelsize=7 if len(kept) > 12 else 8)
+        axes[-1].set_xlabel(f"{clusters.name}, and its number of images")
+        figure.colorbar(image, ax=list(axes), label="share of the cluster's images", shrink=0.8)
+        first = shown[0]
+        order = f"mean {first.name}" if first.ordered else f"mean place among the values of {first.name}"
+        notes = [f"Each column sums to 1 (numbers: percent); clusters are ordered by their {order}."]
+        if (clusters.codes < 0).any():
+            notes.append(f"Without {plural(int((clusters.codes < 0).sum()), 'image')} of noise.")
+        if len(kept) < len(clusters.groups):
+            notes.append(f"The {len(kept)} largest of {len(clusters.groups)} clusters.")
+        headed(figure, f"Clusters by {' and '.join(c.name for c in shown)}", cell, notes)
+        over = next((c for c in shown if options.by or (c.ordered and c.name == "day")), None)
+        if over is None or without_features(cell.record):
+            return Drawing(figure)
+        return Drawing(figure, animation(cell, clusters, over))
 
 
 def shares(clusters: Column, by: Column) -> NDArray[np.float64]:

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.imaging.contact import spread
-from bench.records.record import CellRecord
-from bench.report.figures import columns
-from bench.report.figures.style import Drawing, Options, headed, new, percent, short
+from bench.report.drawing import columns
+from bench.report.drawing.figure import Figure
+from bench.report.drawing.style import Drawing, Options, headed, new, percent, short
 from bench.stages.cell import Cell, majority
 from bench.util.text import plural
 
@@ -20,41 +20,39 @@ _SHORT = 14
 _GAP = 2
 
 
-def unfit(_: CellRecord) -> str | None:
-    """Every scored cell has clusters."""
-    return None
+class Montage(Figure):
+    """A block of images for each cluster."""
 
-
-def draw(cell: Cell, _: Options) -> Drawing:
-    """Draw up to 16 images of each cluster, evenly spread over it; the largest clusters first, noise last."""
-    found = columns.clusters(cell)
-    blocks = [
-        (f"{found.name} {short(name, 22)}", np.flatnonzero(found.codes == i))
-        for i, name in enumerate(found.groups)
-    ]
-    hidden = max(0, len(blocks) - _MOST_CLUSTERS)
-    blocks = blocks[:_MOST_CLUSTERS]
-    noise = np.flatnonzero(found.codes < 0)
-    if noise.size:
-        blocks.append(("noise", noise))
-    wide = min(6, max(3, int(np.ceil(np.sqrt(len(blocks) * 1.3)))))
-    high = -(-len(blocks) // wide)
-    figure = new(1.95 * wide, 2.35 * high + 0.9)
-    axes = np.atleast_1d(figure.subplots(high, wide)).ravel()
-    side = min(_SIDE, int(np.ceil(np.sqrt(max(len(rows) for _, rows in blocks)))))
-    for ax in axes:
-        ax.set_axis_off()
-    for ax, (name, rows) in zip(axes, blocks, strict=False):
-        ax.imshow(_block(cell, rows, side))
-        between = " · " if len(name) <= _SHORT else "\n"
-        head = f"{name}{between}{plural(len(rows), 'image')}"
-        ax.set_title(f"{head}\n{_class_of(cell, rows)}".rstrip(), fontsize=8, loc="left")
-    named = ", with its most frequent class" if (cell.truth >= 0).any() else ""
-    notes = [f"Up to {_SIDE**2} images of each cluster, evenly spread over it{named}."]
-    if hidden:
-        notes.append(f"The {_MOST_CLUSTERS} largest of {len(found.groups)} clusters.")
-    headed(figure, "Images of each cluster", cell, notes)
-    return Drawing(figure)
+    def draw(self, cell: Cell, _: Options) -> Drawing:
+        """Draw up to 16 images of each cluster, evenly spread over it; the largest first, noise last."""
+        found = columns.clusters(cell)
+        blocks = [
+            (f"{found.name} {short(name, 22)}", np.flatnonzero(found.codes == i))
+            for i, name in enumerate(found.groups)
+        ]
+        hidden = max(0, len(blocks) - _MOST_CLUSTERS)
+        blocks = blocks[:_MOST_CLUSTERS]
+        noise = np.flatnonzero(found.codes < 0)
+        if noise.size:
+            blocks.append(("noise", noise))
+        wide = min(6, max(3, int(np.ceil(np.sqrt(len(blocks) * 1.3)))))
+        high = -(-len(blocks) // wide)
+        figure = new(1.95 * wide, 2.35 * high + 0.9)
+        axes = np.atleast_1d(figure.subplots(high, wide)).ravel()
+        side = min(_SIDE, int(np.ceil(np.sqrt(max(len(rows) for _, rows in blocks)))))
+        for ax in axes:
+            ax.set_axis_off()
+        for ax, (name, rows) in zip(axes, blocks, strict=False):
+            ax.imshow(_block(cell, rows, side))
+            between = " · " if len(name) <= _SHORT else "\n"
+            head = f"{name}{between}{plural(len(rows), 'image')}"
+            ax.set_title(f"{head}\n{_class_of(cell, rows)}".rstrip(), fontsize=8, loc="left")
+        named = ", with its most frequent class" if (cell.truth >= 0).any() else ""
+        notes = [f"Up to {_SIDE**2} images of each cluster, evenly spread over it{named}."]
+        if hidden:
+            notes.append(f"The {_MOST_CLUSTERS} largest of {len(found.groups)} clusters.")
+        headed(figure, "Images of each cluster", cell, notes)
+        return Drawing(figure)
 
 
 def _class_of(cell: Cell, rows: NDArray[np.int64]) -> str:

@@ -1,4 +1,4 @@
-"""How far join probabilities can be taken at their word: predicted against found."""
+"""How well join probabilities are calibrated: predicted against observed."""
 
 from __future__ import annotations
 
@@ -12,38 +12,44 @@ from matplotlib.ticker import NullFormatter
 
 from bench.errors import DataError
 from bench.nn.reliability import reliability
-from bench.records.record import CellRecord
-from bench.report.figures.style import MARKERS, NEUTRAL, Drawing, Options, colour, headed, new, short
+from bench.report.drawing.figure import Figure
+from bench.report.drawing.style import MARKERS, NEUTRAL, Drawing, Options, colour, headed, new, short
 from bench.stages.cell import Cell
 
 
-def unfit(record: CellRecord) -> str | None:
-    """Say that the method has no pair model."""
-    return None if any(s.stage == "pair" for s in record.stages) else "has no pair model"
+class Reliability(Figure):
+    """Reliability diagrams of the scored and of held-out images."""
 
+    compares = True
 
-def draw(cell: Cell, options: Options) -> Drawing:
-    """Draw the share of joins among pairs against their predicted probability, and the number of pairs.
+    def unavailable_because(self, cell: Cell) -> str | None:
+        """Say that the method has no pair model."""
+        return None if any(s.stage == "pair" for s in cell.record.stages) else "has no pair model"
 
-    Raises `DataError` if no image has a class.
-    """
-    cells = [cell] if options.against is None else [cell, options.against]
-    found = {name: curve for c in cells for name, curve in _curves(c, several=len(cells) > 1).items()}
-    figure = new(5.4, 7.0)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=1, linestyle="--", label="perfect")
-    for place, (name, curve) in enumerate(found.items()):
-        kind = {"color": colour(place), "marker": MARKERS[place % len(MARKERS)], "markersize": 4.5}
-        label = f"{name}: error {curve['ece']:.3f}"
-        upper.plot(curve["predicted"], curve["joined"], label=label, linewidth=1.5, **kind)
-        lower.plot(curve["predicted"], curve["pairs"], linewidth=1.5, **kind)
-    upper.set_ylim(-0.03, 1.03)
-    upper.set_ylabel("share of pairs of one class")
-    upper.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
-    _tidy(lower, [n for curve in found.values() for n in curve["pairs"]])
-    note = "Pairs in ten bins of predicted probability; error: their mean distance from the diagonal."
-    headed(figure, "Reliability of join probabilities", cell, [note], options.against)
-    return Drawing(figure)
+    def draw(self, cell: Cell, options: Options) -> Drawing:
+        """Draw the share of joins among pairs against their predicted probability, and the number of pairs.
+
+        Raises `DataError` if no image has a class.
+        """
+        cells = [cell] if options.against is None else [cell, options.against]
+        for c in cells:
+            self.require(c)
+        found = {name: curve for c in cells for name, curve in _curves(c, several=len(cells) > 1).items()}
+        figure = new(5.4, 7.0)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        upper.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=1, linestyle="--", label="perfect")
+        for place, (name, curve) in enumerate(found.items()):
+            kind = {"color": colour(place), "marker": MARKERS[place % len(MARKERS)], "markersize": 4.5}
+            label = f"{name}: error {curve['ece']:.3f}"
+            upper.plot(curve["predicted"], curve["joined"], label=label, linewidth=1.5, **kind)
+            lower.plot(curve["predicted"], curve["pairs"], linewidth=1.5, **kind)
+        upper.set_ylim(-0.03, 1.03)
+        upper.set_ylabel("share of pairs of one class")
+        upper.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
+        _tidy(lower, [n for curve in found.values() for n in curve["pairs"]])
+        note = "Pairs in ten bins of predicted probability; error: their mean distance from the diagonal."
+        headed(figure, "Reliability of join probabilities", cell, [note], options.against)
+        return Drawing(figure)
 
 
 def _tidy(lower: Axes, pairs: Sequence[int]) -> None:
@@ -63,9 +69,6 @@ def _tidy(lower: Axes, pairs: Sequence[int]) -> None:
 
 def _curves(cell: Cell, *, several: bool) -> dict[str, Mapping[str, Any]]:
     """Return the curves that the record holds; the one of the scored images is computed if it does not."""
-    reason = unfit(cell.record)
-    if reason:
-        raise DataError(f"{cell.record.method}: {reason}")
     facts: dict[str, Any] = {}
     for stage in cell.record.stages:
         facts |= stage.facts

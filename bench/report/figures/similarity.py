@@ -9,48 +9,55 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from bench.report.figures import plane
-from bench.report.figures.style import SCALE, Drawing, Options, headed, new, short
+from bench.report.drawing.checkpoints import examples, snapshots
+from bench.report.drawing.figure import Figure
+from bench.report.drawing.plane import without_features
+from bench.report.drawing.style import SCALE, Drawing, Options, headed, new, short
 from bench.stages.cell import Cell, share_evenly
 
 _MOST_IMAGES = 400
 _MOST_NAMES = 20
 _JOINS = "join probabilities"
 
-unfit = plane.unfit
 
+class Similarity(Figure):
+    """Matrices of cosines at each snapshot of the training and at its end, and of join probabilities."""
 
-def draw(cell: Cell, _: Options) -> Drawing:
-    """Draw the cosine of features at each snapshot of the training and at its end, and join probabilities."""
-    by_class = bool((cell.truth >= 0).any())
-    groups = cell.truth if by_class else cell.clusters
-    rows = share_evenly(groups, _MOST_IMAGES)
-    panels = _panels(cell, rows)
-    figure = new(3.1 * len(panels) + 2.6, 4.4)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    cosines = [m for name, m in panels if name != _JOINS]
-    low = min((float(np.percentile(m, 1)) for m in cosines), default=0.0)
-    shown: dict[str, tuple[list[Axes], AxesImage]] = {}
-    for ax, (name, m) in zip(axes, panels, strict=True):
-        what, least = (_JOINS, 0.0) if name == _JOINS else ("cosine", low)
-        image = ax.imshow(m, cmap=SCALE, vmin=least, vmax=1, interpolation="nearest")
-        shown.setdefault(what, ([], image))[0].append(ax)
-        within, between = contrast(m, groups[rows])
-        ax.set_title(name, loc="left")
-        ax.set_xlabel(f"within {within:.4f}, between {between:.4f}", fontsize=8)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        _borders(ax, groups[rows])
-    _names(axes[0], cell, groups[rows], by_class=by_class)
-    for what, (own, image) in shown.items():
-        figure.colorbar(image, ax=own, shrink=0.75, label=what)
-    one, many = ("class", "classes") if by_class else ("cluster", "clusters")
-    notes = [f"Images are ordered by {one}; below each, the mean of pairs within and between {many}."]
-    notes.append("The colours of all cosines begin at their first percentile.")
-    if len(rows) < len(groups):
-        notes.append(f"{len(rows)} of {len(groups):,} images.")
-    headed(figure, "Similarity of images", cell, notes)
-    return Drawing(figure)
+    def unavailable_because(self, cell: Cell) -> str | None:
+        """Say that the method has neither features nor join probabilities."""
+        return without_features(cell.record)
+
+    def draw(self, cell: Cell, _: Options) -> Drawing:
+        """Draw the cosine of features at each snapshot of the training and at its end; join probabilities."""
+        by_class = bool((cell.truth >= 0).any())
+        groups = cell.truth if by_class else cell.clusters
+        rows = share_evenly(groups, _MOST_IMAGES)
+        panels = _panels(cell, rows)
+        figure = new(3.1 * len(panels) + 2.6, 4.4)
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        cosines = [m for name, m in panels if name != _JOINS]
+        low = min((float(np.percentile(m, 1)) for m in cosines), default=0.0)
+        shown: dict[str, tuple[list[Axes], AxesImage]] = {}
+        for ax, (name, m) in zip(axes, panels, strict=True):
+            what, least = (_JOINS, 0.0) if name == _JOINS else ("cosine", low)
+            image = ax.imshow(m, cmap=SCALE, vmin=least, vmax=1, interpolation="nearest")
+            shown.setdefault(what, ([], image))[0].append(ax)
+            within, between = contrast(m, groups[rows])
+            ax.set_title(name, loc="left")
+            ax.set_xlabel(f"within {within:.4f}, between {between:.4f}", fontsize=8)
+            ax.set_xticks([])
+            ax.set_yticks([])
+            _borders(ax, groups[rows])
+        _names(axes[0], cell, groups[rows], by_class=by_class)
+        for what, (own, image) in shown.items():
+            figure.colorbar(image, ax=own, shrink=0.75, label=what)
+        one, many = ("class", "classes") if by_class else ("cluster", "clusters")
+        notes = [f"Images are ordered by {one}; below each, the mean of pairs within and between {many}."]
+        notes.append("The colours of all cosines begin at their first percentile.")
+        if len(rows) < len(groups):
+            notes.append(f"{len(rows)} of {len(groups):,} images.")
+        headed(figure, "Similarity of images", cell, notes)
+        return Drawing(figure)
 
 
 def cosine(features: NDArray[Any]) -> NDArray[np.float64]:
@@ -75,26 +82,14 @@ def contrast(similarity: NDArray[Any], groups: NDArray[np.int64]) -> tuple[float
 
 
 def _panels(cell: Cell, rows: NDArray[np.int64]) -> list[tuple[str, NDArray[np.float64]]]:
-    panels = []
-    for stand in _snapshots(cell):
-        from bench.report.figures.transformer import features
-
-        pixels = cell.images.pixels[cell.images.rows[rows]]
-        panels.append((stand.when, cosine(features(stand.backbone, pixels).numpy())))
+    some = examples(cell.images, rows)
+    panels = [(snapshot.when, cosine(snapshot.features(some))) for snapshot in snapshots(cell)]
     if cell.features is not None and (not panels or not panels[-1][0].startswith("100 %")):
         panels.append(("features", cosine(cell.features[rows])))
     if cell.join_probabilities is not None:
         p = np.asarray(cell.join_probabilities[np.ix_(rows, rows)], np.float64)
         panels.append((_JOINS, p))
     return panels
-
-
-def _snapshots(cell: Cell) -> list[Any]:
-    if not any(s.adapter.partition("@")[0] == "dino" for s in cell.stages("fit")):
-        return []
-    from bench.report.figures.transformer import snapshots
-
-    return snapshots(cell)
 
 
 def _borders(ax: Axes, groups: NDArray[np.int64]) -> None:

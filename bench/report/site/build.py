@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.records.store import Store
-from bench.report.site.embedding import Projection
 from bench.report.site.folder import Folder
 from bench.report.site.index import index_page
 from bench.report.site.method import MethodPage
@@ -32,7 +31,7 @@ def build_site(
     suites: Sequence[ShownSuite],
     store: Store,
     out: Path,
-    projection: Projection,
+    projection: str,
     max_points: int,
     progress: Progress,
 ) -> Built:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import base64
-import logging
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.adapters import registry
-from bench.interfaces import Json, Reducer, Run
-from bench.report.figures.columns import Column
+from bench.interfaces import Json
+from bench.report.drawing.columns import Column
+from bench.report.drawing.plane import reduced, reducer_for_maps
 from bench.stages.cell import Cell
 
 if TYPE_CHECKING:
     from bench.interfaces import Features
 
-Projection: TypeAlias = Literal["pca", "umap"]
-
+_PRINCIPAL = "pca"
+"""The projection that the page has itself."""
 COLOURS, SHAPES, STEPS = 7, 3, 8
 """Of groups, of groups beyond the seventh, and of the scale of ordered columns; as in the styles."""
 _MOST_GROUPS = COLOURS * SHAPES - 1
@@ -41,13 +38,20 @@ class Source:
     said: str
 
 
-def source(cell: Cell, projection: Projection) -> Source | None:
+def projections() -> list[str]:
+    """Return the names of the ways to make a plane of features: the page's own, and the reducer for maps."""
+    return [_PRINCIPAL, reducer_for_maps().use]
+
+
+def source(cell: Cell, projection: str) -> Source | None:
     """Say what a map of this cell would show, from its record alone; None without features and pairs."""
     reduced, encoded, paired = (cell.stages(k) for k in ("reduce", "encode", "pair"))
     if reduced and _dims(cell) == 2:
         name = reduced[-1].adapter.partition("@")[0]
         return Source(reduced[-1].key, "own", f"the method's own reduction to two dimensions ({name})")
-    how = {"pca": "first two principal components", "umap": "UMAP with seed 0"}[projection]
+    how = "first two principal components"
+    if projection != _PRINCIPAL:
+        how = f"{type(reducer_for_maps()).__name__} with seed 0"
     if encoded:
         return Source(encoded[-1].key, "features", f"{how} of the features")
     if paired:
@@ -55,10 +59,10 @@ def source(cell: Cell, projection: Projection) -> Source | None:
     return None
 
 
-def points(cell: Cell, of: Source, rows: NDArray[np.int64], projection: Projection) -> NDArray[np.uint16]:
+def points(cell: Cell, of: Source, rows: NDArray[np.int64], projection: str) -> NDArray[np.uint16]:
     """Return places in the plane, shape (len(rows), 2), each axis spread over 0 to 65,535.
 
-    Raises `DataError` where UMAP cannot place the images.
+    Raises `DataError` where a reducer cannot place the images.
     """
     if of.what == "own":
         found = cell.reduced
@@ -66,7 +70,7 @@ def points(cell: Cell, of: Source, rows: NDArray[np.int64], projection: Projecti
         found = cell.features if of.what == "features" else cell.join_probabilities
     assert found is not None
     some = np.ascontiguousarray(found[rows], np.float32)
-    plane = some if of.what == "own" else _umap(some) if projection == "umap" else principal(some)
+    plane = some if of.what == "own" else _projected(some, projection)
     low, high = plane.min(axis=0), plane.max(axis=0)
     spread = np.rint((plane - low) / np.where(high > low, high - low, 1) * _SPAN)
     return np.asarray(spread, np.uint16)
@@ -140,15 +144,10 @@ def _dims(cell: Cell) -> object:
     return reducer.get("params", {}).get("dims")
 
 
+def _projected(features: Features, projection: str) -> Features:
+    return principal(features) if projection == _PRINCIPAL else reduced(reducer_for_maps(), features)
+
+
 def _range(groups: list[str], places: NDArray[np.int64]) -> str:
     first, last = groups[places[0]], groups[places[-1]]
     return first if first == last else f"{first} to {last}"
-
-
-def _umap(features: Features) -> Features:
-    reducer = registry.load("reducer", "umap")()
-    assert isinstance(reducer, Reducer)
-    run = Run(0, 1, "cpu", "float32", logging.getLogger("bench"), Path(), lambda *_: None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a graph in several pieces: to be seen in the map anyway
-        return reducer.reduce(features, run)

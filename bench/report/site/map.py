@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.interfaces import Json
-from bench.report.figures import columns
+from bench.report.drawing import columns
 from bench.report.site import embedding
 from bench.report.site.embedding import Source
 from bench.report.site.html import data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.report.figures.style import short
+from bench.report.drawing.style import short
 from bench.report.site.pictures import Similarity
 from bench.util.html import Html, tag
 

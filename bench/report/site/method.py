@@ -10,8 +10,8 @@ from bench.metrics.names import METRICS
 from bench.records.record import CellRecord
 from bench.records.results import PlannedCell
 from bench.records.store import Store
-from bench.report.figures import columns
-from bench.report.figures.style import percent
+from bench.report.drawing import columns
+from bench.report.drawing.style import percent
 from bench.report.site import confusion, embedding, marks, pictures, provenance
 from bench.report.site.curves import curves
 from bench.report.site.embedding import Source

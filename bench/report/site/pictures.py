@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.imaging.contact import spread
-from bench.report.figures.columns import Column
+from bench.report.drawing.columns import Column
 from bench.report.figures.similarity import contrast, cosine
 from bench.stages.cell import Cell, majority, share_evenly
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bench.adapters.keys import digest
 from bench.interfaces import Json
 from bench.report.site import embedding, pictures
-from bench.report.site.embedding import Projection, Source
+from bench.report.site.embedding import Source
 from bench.report.site.folder import Folder
 from bench.report.site.pictures import Similarity
 from bench.stages.cell import Cell
@@ -21,7 +21,7 @@ class Shared:
     """Writes pictures below `images/`, each once."""
 
     folder: Folder
-    projection: Projection
+    projection: str
     max_points: int
     _sheets: dict[str, Json] = field(default_factory=dict)
     _points: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
+from typer.testing import CliRunner
 
 from bench.cli.app import app
-from bench.report.figures.kinds import KINDS, OF_SUITES
+from bench.cli.commands.describe import describe_one, list_all
+from bench.cli.options.files import DescribeOptions, ListOptions
+from bench.report.drawing.figure import FIGURES
 from tests.conftest import Finished
 from tests.execute.runs import Bench, json_of
 from tests.report.figures.runs import finished as finished_run
@@ -26,12 +28,12 @@ def test_all_that_can_be_drawn_is_and_the_rest_is_named(drawn: Bench, tmp_path: 
     done = drawn.run("figure", "all", "drawn", "--method", "dino", "--out", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr
     said = json_of(done)
-    kinds = ["attention", "similarity", "map", "montage", "frequencies", "clusters", "curves"]
+    kinds = ["attention", "clusters", "curves", "frequencies", "map", "montage", "similarity"]
     assert [f["kind"] for f in said["figures"]] == kinds
     assert said["left_out"] == {
         "reliability": "dino has no pair model",
         "precision_recall": "dino has no probabilities of two classes",
-        "feature_maps": "dino has no classifier",
+        "feature_maps": "dino has the encoder dino, which shows no feature maps",
         "critical_difference": "ranks over datasets need 3 datasets or more, not 1",
     }
     files = sorted(Path(f) for figure in said["figures"] for f in figure["files"])
@@ -42,10 +44,24 @@ def test_all_that_can_be_drawn_is_and_the_rest_is_named(drawn: Bench, tmp_path: 
     assert all(f["synthetic"] for f in said["figures"])
 
 
-def test_the_help_names_every_kind() -> None:
-    command: Any = typer.main.get_command(app)
-    said = next(p.help for p in command.commands["figure"].params if p.name == "kind")
-    assert set(re.findall(r"\w+", said)) == {*KINDS, *OF_SUITES, "or", "all"}
+def test_the_help_says_of_every_figure_what_it_says_of_itself() -> None:
+    done = CliRunner().invoke(app, ["figure", "--help"], env={"COLUMNS": "200"})
+    listed = done.stdout.partition("Figures:")[2]
+    for entry in FIGURES.entries():
+        assert re.search(rf"^  {entry.name} +\w", listed, re.MULTILINE)
+        assert " ".join(entry.summary.split()) in " ".join(listed.split())
+    assert len(FIGURES.names()) == 11
+
+
+def test_a_figure_describes_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    describe_one(DescribeOptions(kind="figure", name="map", json=True))
+    about = json.loads(capsys.readouterr().out)
+    assert about["summary"].startswith("Features in the plane")
+    assert about["options"] == {"--by": "column to colour by"}
+    describe_one(DescribeOptions(kind="figure", name="attention"))
+    assert "--against: " in capsys.readouterr().out
+    list_all(ListOptions(kind="figures"))
+    assert "critical_difference  Mean ranks" in capsys.readouterr().out
 
 
 def test_what_is_not_said_is_chosen_and_named(drawn: Bench) -> None:
@@ -65,7 +81,7 @@ def test_what_is_not_said_is_chosen_and_named(drawn: Bench) -> None:
         (["map", "tiny", "--dataset", "Tiny"], "no dataset named 'Tiny'"),
         (["map", "tiny", "--method", "pixels + ward!"], "did you mean 'pixels . ward'"),
         (["map", "tiny", "--seed", "7"], r"--seed: 7 is not among the seeds of .*\[0, 1\]"),
-        (["attention", "tiny"], "no method on Tiny plankton allows it: .*no vision transformer"),
+        (["attention", "tiny"], "no method on Tiny plankton allows it: .*shows no attention"),
         (
             ["attention", "tiny", "--method", "pixels + ward"],
             "bench: pixels . ward has the encoder pixels",

@@ -51,7 +51,7 @@ def test_an_images_probabilities_are_the_means_over_its_cells(tmp_path: Path) ->
     pixels, labels = fields(16)
     cnn, _ = fitted(tmp_path, "seg_cnn", {**SMALL, "epochs": 1, "most": 5}, images(pixels, labels))
     data = prepared(pixels, classes=CLASSES)
-    network, view, classes = cnn.network(data, tmp_path / "w", make_run())
+    network, view, classes = cnn.loaded(data, tmp_path / "w", make_run())
     assert tuple(classes) == CLASSES
     cells = cnn.shown(data, make_run())
     assert np.bincount(cells.image).max() <= 5
@@ -86,3 +86,18 @@ def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:
     if importlib.util.find_spec("cellpose") is None:
         with pytest.raises(DataError, match=r"pip install cutjoin\[cellpose\]"):
             fitted(tmp_path / "b", "seg_cnn", {**SMALL, "segmentation": "cellpose"}, images(pixels, labels))
+
+
+def test_feature_maps_are_of_the_largest_cell_of_each_image(tmp_path: Path) -> None:
+    pixels, labels = fields(8)
+    cnn, _ = fitted(tmp_path, "seg_cnn", {**SMALL, "epochs": 1}, images(pixels, labels))
+    data = prepared(pixels[:3], classes=CLASSES)
+    found = cnn.feature_maps(data, tmp_path / "w", make_run())
+    side = cnn.cell_size
+    assert found.inputs.shape == (3, side, side)
+    assert [m.shape for m in found.layers] == [
+        (3, cnn.width, side, side),
+        (3, 2 * cnn.width, side // 2, side // 2),
+    ]
+    assert found.note == "The largest cell of each image."
+    assert all((m >= 0).all() for m in found.layers)

@@ -122,3 +122,16 @@ def test_when_killed_it_goes_on_to_the_very_same_weights(tmp_path: Path, phase: 
     settings = {**TINY, "steps": 40, "refine_steps": 100, "tolerance": 0.0}
     whole, killed = whole_and_killed(tmp_path, "dec", settings, "dec.safetensors", phase)
     assert whole == killed
+
+
+def test_its_network_is_the_refined_one(tmp_path: Path) -> None:
+    import torch
+
+    from bench.nn.inputs import tensor
+
+    images = pixels()
+    features, _ = fitted(tmp_path, images)
+    network = adapter("encoders", "dec", **TINY).network((1, 16, 16), tmp_path / "w", make_run()).eval()
+    with torch.inference_mode():
+        found = network.encode(tensor(images, "cpu")).numpy()
+    np.testing.assert_allclose(found, features, atol=1e-5)

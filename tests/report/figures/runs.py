@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.records.store import Store
+from bench.report.drawing.figure import Figure, find
 from bench.stages.cell import Cell
 from tests.conftest import once
 from tests.execute.runs import Bench
@@ -42,6 +43,13 @@ methods:
     clusterer: {{use: ward, k: 4}}
 limits: {{memory_gib: 3, wall_s: 300}}
 """
+
+
+def figure_of(name: str) -> Figure:
+    """Return a figure of one cell by its name."""
+    found = find(name)
+    assert isinstance(found, Figure)
+    return found
 
 
 def cells(place: Bench) -> dict[str, Cell]:

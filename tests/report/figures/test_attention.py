@@ -9,15 +9,22 @@ import pytest
 import torch
 
 from bench.errors import DataError
+from bench.images import Prepared
+from bench.interfaces import Run
+from bench.nn.attention import class_attention
 from bench.nn.backbone import Architecture, build
 from bench.nn.inputs import tensor
+from bench.report.drawing.checkpoints import Checkpoint, before_and_after, examples, snapshots
+from bench.report.drawing.style import Options, applied
 from bench.report.figures.attention import overlaid
-from bench.report.figures.kinds import kind
-from bench.report.figures.style import Options, applied
-from bench.report.figures.transformer import class_attention, snapshots, stands
 from bench.stages.cell import Cell
+from tests.report.figures.runs import figure_of as kind
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 1, 32, 48), np.uint8)
+
+
+def prepared(pixels: np.ndarray) -> Prepared:
+    return Prepared(pixels, np.arange(len(pixels)), [str(i) for i in range(len(pixels))])
 
 
 def by_hand(backbone: Any, pixels: Any) -> np.ndarray:
@@ -49,10 +56,10 @@ def test_attention_is_that_of_the_last_block(arch: str, registers: int) -> None:
     backbone.eval()
     square = PIXELS[..., :32]
     fused = backbone.model.blocks[-1].attn.fused_attn  # type: ignore[union-attr,index]  # of any ViT
-    found = class_attention(backbone, square)
+    found = class_attention(backbone, prepared(square), Run.detached())
     wanted = by_hand(backbone, square)
     assert found.shape == (3, 3, 4, 4)
-    np.testing.assert_allclose(found.flatten(2), wanted[:, :, 1 + registers :], atol=1e-6)
+    np.testing.assert_allclose(found.reshape(3, 3, -1), wanted[:, :, 1 + registers :], atol=1e-6)
     assert backbone.model.blocks[-1].attn.fused_attn == fused  # type: ignore[union-attr,index]
     assert not backbone.model.blocks[-1].attn.attn_drop._forward_hooks  # type: ignore[union-attr,index]
 
@@ -60,16 +67,16 @@ def test_attention_is_that_of_the_last_block(arch: str, registers: int) -> None:
 def test_a_model_without_class_token_is_refused() -> None:
     backbone = build(Architecture("resnet10t"), (1, 32, 32), 1)
     with pytest.raises(DataError, match="no class token"):
-        class_attention(backbone, PIXELS[..., :32])
+        class_attention(backbone, prepared(PIXELS[..., :32]), Run.detached())
 
 
 def test_before_and_after_are_the_weights_of_the_run(by_method: dict[str, Cell]) -> None:
-    pixels = by_method["dino"].images.batch(0, 5)
+    some = examples(by_method["dino"].images, np.arange(5))
 
-    def maps(found: list[Any]) -> dict[str, np.ndarray]:
-        return {s.when: class_attention(s.backbone, pixels).numpy() for s in found}
+    def maps(found: list[Checkpoint]) -> dict[str, np.ndarray]:
+        return {c.when: c.attention(some) for c in found}
 
-    dino, notes = stands(by_method["dino"])
+    dino, notes = before_and_after(by_method["dino"])
     of = maps(dino)
     assert list(of) == ["before training", "after training"]
     assert not notes
@@ -77,19 +84,17 @@ def test_before_and_after_are_the_weights_of_the_run(by_method: dict[str, Cell])
     assert list(kept) == ["0 % of the training", "50 % of the training"]
     np.testing.assert_array_equal(kept["0 % of the training"], of["before training"])
     assert not np.allclose(of["before training"], of["after training"], atol=1e-5)
-    twin = maps(stands(by_method["twin"])[0])
+    twin = maps(before_and_after(by_method["twin"])[0])
     np.testing.assert_array_equal(twin["dino encoder"], of["after training"])  # its encoder is the same fit
     assert not np.array_equal(twin["dino encoder"], twin["after training on pairs"])
-    assert list(maps(stands(by_method["untrained"])[0])) == ["not trained"]
+    assert list(maps(before_and_after(by_method["untrained"])[0])) == ["not trained"]
 
 
 def test_the_features_of_the_network_found_are_those_of_the_run(by_method: dict[str, Cell]) -> None:
-    from bench.report.figures.transformer import features
-
     for method in ("dino", "untrained"):
         cell = by_method[method]
-        after = stands(cell)[0][-1].backbone
-        found = features(after, cell.images.batch(0, len(cell.images))).numpy()
+        after = before_and_after(cell)[0][-1]
+        found = after.features(cell.images)
         assert cell.features is not None
         np.testing.assert_allclose(found, cell.features, atol=1e-4)
 

@@ -9,11 +9,12 @@ import pytest
 from matplotlib.text import Text
 
 from bench.errors import DataError
-from bench.report.figures.critical_difference import draw
-from bench.report.figures.style import RIGHT, applied, write
+from bench.report.drawing.style import RIGHT, applied, write
+from bench.report.figures.critical_difference import CriticalDifference
 from bench.report.tables.ranks import Ranking, rank_over_datasets
 from tests.report.tables.test_comparison import DEMSAR, over_datasets
 
+draw = CriticalDifference().draw
 CLEAR = [[0.9, 0.5, 0.1 + i / 100, 0.05] for i in range(12)]
 
 

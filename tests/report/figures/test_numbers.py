@@ -14,16 +14,16 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from bench.errors import DataError
-from bench.report.figures import columns
-from bench.report.figures.animation import so_far
+from bench.report.drawing import columns
+from bench.report.drawing.animation import so_far
+from bench.report.drawing.columns import Column
+from bench.report.drawing.plane import plane
+from bench.report.drawing.style import Options, applied, percent, write
 from bench.report.figures.clusters import decisions
-from bench.report.figures.columns import Column
 from bench.report.figures.frequencies import shares
-from bench.report.figures.kinds import kind
-from bench.report.figures.plane import plane
 from bench.report.figures.similarity import contrast, cosine
-from bench.report.figures.style import Options, applied, percent, write
 from bench.stages.cell import Cell, majority, share_evenly
+from tests.report.figures.runs import figure_of as kind
 
 CODES = hnp.arrays(np.int64, 30, elements=st.integers(-1, 4))
 

@@ -9,11 +9,11 @@ import pytest
 
 from bench.errors import DataError
 from bench.records.store import Store
-from bench.report.figures.kinds import kind
-from bench.report.figures.style import Options, applied, write
+from bench.report.drawing.style import Options, applied, write
 from bench.stages.cell import Cell
 from tests.execute.runs import Bench
-from tests.report.figures.test_kinds import texts
+from tests.report.figures.runs import figure_of as kind
+from tests.report.figures.test_figures import texts
 
 SUITE = """
 title: Two classes

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from bench.interfaces import Json
 from bench.metrics.score import score
-from bench.report.figures.columns import Column
+from bench.report.drawing.columns import Column
 from bench.report.site import embedding
 from bench.report.site.confusion import confusion, markup
 from bench.report.site.curves import curves, ticks

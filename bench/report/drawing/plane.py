@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import logging
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,9 @@ from bench.adapters import registry
 from bench.interfaces import Reducer, Run
 from bench.records.record import CellRecord
 from bench.stages.cell import Cell
+
+if TYPE_CHECKING:
+    from bench.interfaces import Features
 
 _MOST = 20_000
 
@@ -32,8 +34,8 @@ class Plane:
     """How the points were found."""
 
 
-def unfit(record: CellRecord) -> str | None:
-    """Say why a cell's images cannot be points."""
+def without_features(record: CellRecord) -> str | None:
+    """Say why a cell's images cannot be points; None if they can."""
     if any(s.stage in ("encode", "pair") for s in record.stages):
         return None
     return "has neither features nor join probabilities"
@@ -41,7 +43,7 @@ def unfit(record: CellRecord) -> str | None:
 
 @functools.lru_cache(maxsize=4)
 def plane(cell: Cell) -> Plane:
-    """Return the method's own two features if its reducer makes two, else those of UMAP with seed 0.
+    """Return the method's own two features if its reducer makes two, else those of the reducer for maps.
 
     Of a pair model the rows of the matrix of join probabilities are the features. At most 20,000 images
     are shown, drawn by chance with a fixed seed. Raises `DataError` for fewer than 4 images.
@@ -60,11 +62,20 @@ def plane(cell: Cell) -> Plane:
         what = "rows of join probabilities"
         data = cell.join_probabilities
     assert data is not None
-    reducer = registry.load("reducer", "umap")()
-    assert isinstance(reducer, Reducer)
-    run = Run(0, 1, "cpu", "float32", logging.getLogger("bench"), Path(), lambda *_: None)
+    reducer = reducer_for_maps()
+    points = reduced(reducer, np.ascontiguousarray(data[rows], np.float32))
+    params = ", ".join(f"{name} {value}" for name, value in reducer.model_dump().items())
+    name = type(reducer).__name__
+    return Plane(points, rows, name, f"Plane: {name} of the {what} ({params}, seed 0).{some}")
+
+
+def reducer_for_maps() -> Reducer:
+    """Return the reducer that says it is for maps, with its defaults."""
+    return next(cls() for cls in registry.built_in("reducer") if issubclass(cls, Reducer) and cls.for_maps)
+
+
+def reduced(reducer: Reducer, features: Features) -> Features:
+    """Apply a reducer with seed 0. Raises `DataError` where it cannot place the images."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a graph in several pieces: to be seen in the figure anyway
-        points = reducer.reduce(np.ascontiguousarray(data[rows], np.float32), run)
-    said = f"Plane: UMAP of the {what} ({run.facts['n_neighbors']} neighbours, seed 0).{some}"
-    return Plane(points, rows, "UMAP", said)
+        warnings.simplefilter("ignore")  # of a graph in several pieces: visible in the map anyway
+        return reducer.reduce(features, Run.detached())

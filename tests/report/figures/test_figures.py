@@ -11,20 +11,22 @@ import pytest
 from PIL import Image
 
 from bench.errors import DataError
-from bench.report.figures.kinds import KINDS, kind
-from bench.report.figures.style import Options, applied, write
+from bench.report.drawing.figure import FIGURES
+from bench.report.drawing.style import Options, applied, write
 from bench.stages.cell import Cell
+from tests.report.figures.runs import figure_of as kind
 
 DRAWN_OF = {"attention": "dino", "similarity": "dino", "map": "dino", "frequencies": "dino", "curves": "dino"}
 DRAWN_OF |= {"montage": "pixels", "reliability": "twin", "clusters": "twin", "feature_maps": "cnn"}
 
 
 OF_TWO_CLASSES = {"precision_recall"}
-"""Drawn in its own tests."""
+OF_SUITES = {"critical_difference"}
+"""Drawn in their own tests."""
 
 
 def test_no_kind_is_forgotten() -> None:
-    assert DRAWN_OF.keys() | OF_TWO_CLASSES == KINDS.keys()
+    assert DRAWN_OF.keys() | OF_TWO_CLASSES | OF_SUITES == set(FIGURES.names())
 
 
 @pytest.mark.slow
@@ -33,7 +35,7 @@ def test_each_kind_is_drawn_and_drawn_the_same_again(
     by_method: dict[str, Cell], name: str, tmp_path: Path
 ) -> None:
     cell = by_method[DRAWN_OF[name]]
-    assert kind(name).unfit(cell.record) is None
+    assert kind(name).unavailable_because(cell) is None
     contents = []
     for folder in ("once", "again"):
         with applied():
@@ -69,10 +71,10 @@ def test_captions_say_what_is_shown_and_that_it_was_generated(by_method: dict[st
 
 
 def test_a_method_that_lacks_what_a_figure_needs_says_so(by_method: dict[str, Cell]) -> None:
-    record = by_method["pixels"].record
-    assert "has no pair model" in str(kind("reliability").unfit(record))
-    assert "encoder pixels" in str(kind("attention").unfit(record))
-    assert "trained nothing" in str(kind("curves").unfit(record))
+    cell = by_method["pixels"]
+    assert "has no pair model" in str(kind("reliability").unavailable_because(cell))
+    assert "encoder pixels" in str(kind("attention").unavailable_because(cell))
+    assert "trained nothing" in str(kind("curves").unavailable_because(cell))
     with pytest.raises(DataError, match="pixels: has no pair model"), applied():
         kind("reliability").draw(by_method["twin"], Options(against=by_method["pixels"]))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.figures.columns import Column
-from bench.report.figures.map import MOST_GROUPS, scatter
-from bench.report.figures.plane import plane
-from bench.report.figures.style import NEUTRAL, colour, frame, headed, new, short
+from bench.report.drawing.columns import Column
+from bench.report.drawing.plane import plane
+from bench.report.drawing.scatter import MOST_GROUPS, scatter
+from bench.report.drawing.style import NEUTRAL, colour, frame, headed, new, short
 from bench.stages.cell import Cell
 from bench.util.text import plural
 

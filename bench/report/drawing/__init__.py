@@ -1,0 +1,1 @@
+"""What figures share: the base classes, the style, and what they show of a cell."""
