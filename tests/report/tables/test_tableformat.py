@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench.cli.leaderboard import write_leaderboard
 from typer.testing import CliRunner
 
 from bench.adapters import sockets
@@ -17,6 +16,7 @@ from bench.metrics.names import METRICS
 from bench.records.results import Results
 from bench.report.tables import tableformat
 from bench.report.tables.tableformat import TableContent, TableFormat
+from bench.report.tables.written import write_leaderboard
 from bench.util.durable import seal
 from tests.records.test_record import record
 
