@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bench.api.suites import load_suite
     from bench.api.tables import LeaderboardView, leaderboard
     from bench.errors import AdapterError, CutjoinError, DataError, UsageError
-    from bench.execute.executor import Ended, Executor, InProgress, Setup, Work
+    from bench.execute.executor import Ended, Executor, InProgress, Setup, Work, run_stage
     from bench.images import BadImage, ImageSet, Prepared
     from bench.interfaces import (
         Adapter,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from bench.multicut.certificate import Certificate, verify
     from bench.multicut.instance import DenseCosts, SparseCosts
     from bench.multicut.result import Solution
+    from bench.report.drawing.figure import Figure, SuiteFigure
     from bench.report.tables.tableformat import TableContent, TableFormat
     from bench.suite.schema import Suite
     from cutjoin.running import run
@@ -77,6 +78,7 @@ __all__ = [
     "Encoder",
     "Ended",
     "Executor",
+    "Figure",
     "FileSet",
     "FinishedRun",
     "Generator",
@@ -96,6 +98,7 @@ __all__ = [
     "Solution",
     "SparseCosts",
     "Suite",
+    "SuiteFigure",
     "TableContent",
     "TableFormat",
     "ToCluster",
@@ -108,6 +111,7 @@ __all__ = [
     "multicut",
     "records",
     "run",
+    "run_stage",
     "score",
     "verify",
 ]
@@ -120,7 +124,7 @@ _HOMES = {
     "bench.api.suites": ("load_suite",),
     "bench.api.tables": ("LeaderboardView", "leaderboard"),
     "bench.errors": ("AdapterError", "CutjoinError", "DataError", "UsageError"),
-    "bench.execute.executor": ("Ended", "Executor", "InProgress", "Setup", "Work"),
+    "bench.execute.executor": ("Ended", "Executor", "InProgress", "Setup", "Work", "run_stage"),
     "bench.images": ("BadImage", "ImageSet", "Prepared"),
     "bench.interfaces": (
         "Adapter",
@@ -145,6 +149,7 @@ _HOMES = {
     "bench.multicut.certificate": ("Certificate", "verify"),
     "bench.multicut.instance": ("DenseCosts", "SparseCosts"),
     "bench.multicut.result": ("Solution",),
+    "bench.report.drawing.figure": ("Figure", "SuiteFigure"),
     "bench.report.tables.tableformat": ("TableContent", "TableFormat"),
     "bench.suite.schema": ("Suite",),
     "cutjoin.running": ("run",),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.adapters.sockets import Socket, subclasses_of
-from bench.stages.job import Job, Outcome
+from bench.stages.job import Allocation, Job, Outcome
 from bench.suite.schema import Limits
 
 
@@ -106,6 +106,24 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """End everything at once, and free what was held. Called once, also after errors."""
+
+
+def run_stage(work: Work, setup: Setup) -> Outcome:
+    """Run a stage in this process, on the CPU unless `setup` names a device; return how it ended.
+
+    For executors that have their own way to another process or machine: limits of time and memory, the log,
+    and what a crash takes along are then theirs to look after.
+    """
+    from bench.stages.run import execute
+    from bench.util import environment
+
+    allocation = Allocation(
+        store=str(setup.store),
+        session=setup.session,
+        device="cpu" if setup.device == "auto" else setup.device,
+        environment=environment.describe(),
+    )
+    return execute(work.job, allocation, lambda *_: None)
 
 
 EXECUTORS: Socket[type[Executor]] = Socket(

@@ -339,7 +339,8 @@ def _has_fit(step: wiring.Step, method: Method) -> bool:
     nested = adapter is not holder
     if nested and not isinstance(adapter, Encoder):
         return False
-    return _learns(holder) and (not nested or (adapter is not None and _learns(adapter)))
+    assert adapter is not None
+    return holder.learns() and (not nested or adapter.learns())
 
 
 def _files(entry: DatasetEntry, root: Path) -> Sequence[Path]:
@@ -349,12 +350,6 @@ def _files(entry: DatasetEntry, root: Path) -> Sequence[Path]:
         raise
     except Exception as e:  # one dataset's adapter, perhaps a user's own, must not end the plan of the others
         raise DataError(f"dataset {entry.name!r}: listing its files failed: {type(e).__name__}: {e}") from e
-
-
-def _learns(model: Adapter) -> bool:
-    """Say whether the adapter has a fit of its own."""
-    base = next(c for c in type(model).__mro__ if "fit" in vars(c))
-    return not base.__module__.startswith("bench.interfaces")
 
 
 def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:

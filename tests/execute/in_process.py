@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bench.execute.executor import Ended, Executor, InProgress, Setup, Work
-from bench.stages.job import Allocation, Job, Outcome
-from bench.stages.run import execute
-from bench.util import environment
+from bench.execute.executor import Ended, Executor, InProgress, Setup, Work, run_stage
+from bench.stages.job import Job, Outcome
 
 
 class InProcess(Executor):
@@ -25,15 +24,12 @@ class InProcess(Executor):
     def start(self, work: Work) -> None:
         """Run the stage."""
         job, began = Job.model_validate_json(work.job.model_dump_json()), time.monotonic()
-        given = Allocation(
-            store=str(self.setup.store), session=self.setup.session, environment=environment.describe()
-        )
-        outcome = self.run(job, given)
+        outcome = self.run(replace(work, job=job))
         self._ended.append(Ended(job.key, outcome, time.monotonic() - began, log=b"ran here\n"))
 
-    def run(self, job: Job, given: Allocation) -> Outcome:
+    def run(self, work: Work) -> Outcome:
         """Run the stage; other executors of the tests lose it."""
-        return execute(job, given, lambda *_: None)
+        return run_stage(work, self.setup)
 
     def wait(self, seconds: float) -> list[Ended]:
         """Return the stage that was run."""

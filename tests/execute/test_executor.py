@@ -15,7 +15,7 @@ from bench.planning.plan import Cell, make_plan
 from bench.records.record import CellRecord, Status
 from bench.records.results import Results
 from bench.records.store import Store
-from bench.stages.job import Allocation, Job, Outcome
+from bench.stages.job import Outcome
 from bench.suite import suitefile
 from tests.conftest import TINY
 from tests.execute import in_process
@@ -54,12 +54,12 @@ class Loses(InProcess):
 
     times = 2
 
-    def run(self, job: Job, given: Allocation) -> Outcome:
+    def run(self, work: Work) -> Outcome:
         """Lose the stage, or run it."""
         if type(self).times:
             type(self).times -= 1
             return Outcome(error="the node was lost")
-        return super().run(job, given)
+        return super().run(work)
 
 
 def test_what_was_lost_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from pathlib import Path
@@ -9,23 +10,28 @@ from typing import Any
 
 from bench.adapters import registry
 from bench.adapters.registry import KINDS
+from bench.adapters.sockets import Socket
 from bench.cli.adapters import about_adapter, print_adapter
 from bench.cli.options.files import DescribeOptions, ListOptions
 from bench.errors import AdapterError, UsageError
+from bench.execute.executor import EXECUTORS
 from bench.metrics import names
 from bench.metrics.metric import Metric
 from bench.metrics.names import SHIPPED
 from bench.report.drawing.figure import FIGURES
 from bench.report.drawing.figure import find as find_figure
-from bench.report.tables import tableformat
+from bench.report.tables.tableformat import TABLE_FORMATS
 from bench.suite.names import shipped
 from bench.util.text import suggest
+
+_SOCKETS: dict[str, Socket[Any]] = {s.kind: s for s in (FIGURES, TABLE_FORMATS, EXECUTORS)}
+"""What plugs in besides adapters and metrics."""
 
 
 def list_all(options: ListOptions) -> None:
     """Print suites, metrics, adapters, figures and table formats, all or one kind; imports none of them."""
     kind = options.kind.replace("-", "_") if options.kind else None
-    known = ["suite", "metric", *KINDS, FIGURES.kind, tableformat.SOCKET.kind]
+    known = ["suite", "metric", *KINDS, *_SOCKETS]
     if kind is not None and kind.removesuffix("s") in known:
         kind = kind.removesuffix("s")
     if kind is not None and kind not in known:
@@ -50,8 +56,11 @@ def describe_one(options: DescribeOptions) -> None:
     if kind == FIGURES.kind:
         _describe_figure(name, as_json=options.json)
         return
+    if kind in _SOCKETS:
+        _describe_class(kind, name, as_json=options.json)
+        return
     if kind not in KINDS:
-        raise UsageError(f"no kind named {kind!r}; {suggest(kind, [*KINDS, 'metric', FIGURES.kind])}")
+        raise UsageError(f"no kind named {kind!r}; {suggest(kind, [*KINDS, 'metric', *_SOCKETS])}")
     about = about_adapter(kind, registry.load(kind, name))
     if options.json:
         print(json.dumps(about))
@@ -82,8 +91,7 @@ def _entries(kind: str) -> list[tuple[str, str]]:
         return [(m.column, m.definition) for m in SHIPPED.values()] + foreign
     if kind == "suite":
         return [(name, _title(file)) for name, file in shipped().items()]
-    sockets = {s.kind: s for s in (FIGURES, tableformat.SOCKET)}
-    entries = sockets[kind].entries() if kind in sockets else registry.entries(kind)
+    entries = _SOCKETS[kind].entries() if kind in _SOCKETS else registry.entries(kind)
     return [(e.name, e.summary if e.origin == "built in" else f"{e.summary} ({e.origin})") for e in entries]
 
 
@@ -135,6 +143,18 @@ def _describe_figure(name: str, *, as_json: bool) -> None:
         print(f"  {line}")
     for option, use in about.options.items():
         print(f"  {option + ':':<11}{use}")
+
+
+def _describe_class(kind: str, name: str, *, as_json: bool) -> None:
+    """Print what a table format or executor says of itself."""
+    found = _SOCKETS[kind].load(name, Path.cwd())
+    about = {"kind": kind, "name": name, "summary": inspect.getdoc(found.value) or "", "source": found.origin}
+    if as_json:
+        print(json.dumps(about))
+        return
+    print(f"{kind} {name}")
+    for line in [*about["summary"].splitlines(), f"source: {about['source']}"]:
+        print(f"  {line}".rstrip())
 
 
 def _schema_of_kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:

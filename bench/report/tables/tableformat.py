@@ -124,7 +124,7 @@ class NamedFormat:
         return AdapterError(f"table format {self.use!r} failed: {type(error).__name__}: {error}")
 
 
-SOCKET: Socket[type[TableFormat]] = Socket(
+TABLE_FORMATS: Socket[type[TableFormat]] = Socket(
     "table_format", "bench.report.tables.formats", "TableFormat", subclasses_of(TableFormat)
 )
 
@@ -137,7 +137,7 @@ def load(use: str, folder: Path | None = None) -> NamedFormat:
     AdapterError : unknown name (with the nearest one), a file that cannot be imported or does not hold
         exactly one format, or a format without a proper suffix.
     """
-    found = SOCKET.load(use, folder)
+    found = TABLE_FORMATS.load(use, folder)
     try:
         suffix, format = getattr(found.value, "suffix", None), found.value()
     except Exception as e:
@@ -149,5 +149,5 @@ def load(use: str, folder: Path | None = None) -> NamedFormat:
 
 def for_files() -> list[NamedFormat]:
     """Return every format in which files are written, by name."""
-    found = [load(name) for name in SOCKET.names()]
+    found = [load(name) for name in TABLE_FORMATS.names()]
     return [f for f in found if not f.format.on_screen]

@@ -35,7 +35,7 @@ def write_leaderboard(results: Results, records: dict[str, CellRecord | None]) -
     written = Written(build(results.read_plan(), records.get))
     content = TableContent(written.board)
     formats = []
-    for use in tableformat.SOCKET.names():
+    for use in tableformat.TABLE_FORMATS.names():
         try:
             formats.append(tableformat.load(use))
         except AdapterError as e:

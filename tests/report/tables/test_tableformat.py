@@ -101,7 +101,7 @@ def bench(*words: object) -> str:
 
 
 def test_what_ships() -> None:
-    assert tuple(tableformat.SOCKET.names()) == OURS
+    assert tuple(tableformat.TABLE_FORMATS.names()) == OURS
     assert [f.suffix for f in tableformat.for_files()] == ["csv", "html", "json", "tex", "md"]
     listed = bench("list", "table_format")
     assert all(f"  {name} " in listed for name in OURS)

@@ -1,0 +1,9 @@
+"""What authors of figures may use: see `cutjoin.Figure` and `cutjoin.SuiteFigure`.
+
+`new(width, height)` is an empty matplotlib figure, `headed` writes title, dataset, method and seed on it, and
+`Drawing` is what `draw` returns. `percent` and `short` write numbers and names that fit.
+"""
+
+from bench.report.drawing.style import Drawing, Options, headed, new, percent, short
+
+__all__ = ["Drawing", "Options", "headed", "new", "percent", "short"]
