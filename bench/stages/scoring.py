@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,10 @@ from bench.errors import AdapterError, DataError
 from bench.metrics.metric import Metric
 from bench.metrics.names import SHIPPED, load, taking
 from bench.stages.context import Context, labels_of
+
+if TYPE_CHECKING:
+    from bench.images import Prepared
+    from bench.interfaces import Labels
 
 
 def score_labels(c: Context) -> dict[str, Any]:
@@ -57,8 +61,8 @@ def _extra(c: Context) -> list[Metric]:
 
 def _as_classes(
     c: Context,
-    images: Any,
-    pred: Any,
+    images: Prepared,
+    pred: Labels,
     about: dict[str, Any],
     extra: Sequence[Metric],
     rng: np.random.Generator,
@@ -81,7 +85,7 @@ def _as_classes(
 
 
 def _parts(
-    c: Context, images: Any, pred: Any, extra: Sequence[Metric], rng: np.random.Generator
+    c: Context, images: Prepared, pred: Labels, extra: Sequence[Metric], rng: np.random.Generator
 ) -> dict[str, Any]:
     """Score parts of the pairs, what a pair model decided before clustering, and what needs no labels."""
     from bench.metrics.label_free import association, score_features
@@ -89,16 +93,16 @@ def _parts(
 
     p = c.job.params
     subsets = _subsets(c, images, p["subsets"]) if "subsets" in p else None
-    known = bool((images.labels >= 0).any())
+    known = bool((labels_of(images) >= 0).any())
     parts: dict[str, dict[str, float]] = {}
     of_tables = tuple(taking(extra, "tables", "pairs").values())
     of_features = tuple(taking(extra, "features").values())
     if subsets is not None and known:
-        parts |= score_subsets(images.labels, pred, subsets, noise=p["noise"], extra=of_tables)
+        parts |= score_subsets(labels_of(images), pred, subsets, noise=p["noise"], extra=of_tables)
     if "join_probabilities" in c.job.inputs and known:
         probabilities = c.array("join_probabilities", "join_probabilities.npy")
         of_pairs = PAIR_METRICS | taking(extra, "pairs")
-        decided = score_pairs(images.labels, probabilities, subsets, of_pairs)
+        decided = score_pairs(labels_of(images), probabilities, subsets, of_pairs)
         parts |= {f"pairs {name}".removesuffix(" all"): values for name, values in decided.items()}
     if p.get("label_free") or not known:  # a record needs at least one number
         of_labels = taking(SHIPPED.values(), "labels")
@@ -110,17 +114,17 @@ def _parts(
                 found = score_features(features, pred, rng, of_features)
                 parts.setdefault(f"clusters{where}", {}).update(found)
                 if known:
-                    parts[f"classes{where}"] = score_features(features, images.labels, rng, of_features)
+                    parts[f"classes{where}"] = score_features(features, labels_of(images), rng, of_features)
     for name in p.get("groups", ()):
         parts[name] = association(pred, c.column(images, name), rng)
     return {name: values for name, values in parts.items() if values}
 
 
-def _clusters(pred: Any) -> int:
+def _clusters(pred: Labels) -> int:
     return int(np.unique(pred[pred >= 0]).size)
 
 
-def _subsets(c: Context, images: Any, chosen: str | dict[str, list[str]]) -> list[str | None]:
+def _subsets(c: Context, images: Prepared, chosen: str | dict[str, list[str]]) -> list[str | None]:
     """Return the name of each image's subset: by a column, or by classes; those in none are left out."""
     from bench.imaging.selection import match_names
 
@@ -131,10 +135,10 @@ def _subsets(c: Context, images: Any, chosen: str | dict[str, list[str]]) -> lis
         for name in match_names(names, images.classes):
             if found.setdefault(name, subset) != subset:
                 raise DataError(f"subsets: class {name!r} is in {found[name]!r} and in {subset!r}")
-    return [found.get(images.classes[i]) if i >= 0 else None for i in images.labels]
+    return [found.get(images.classes[i]) if i >= 0 else None for i in labels_of(images)]
 
 
-def _degenerate(truth: Any, pred: Any) -> str | None:
+def _degenerate(truth: Labels, pred: Labels) -> str | None:
     """Say in what way a partition of the scored images carries no information, if it does not."""
     pred = pred[truth >= 0]
     n, noise = pred.size, int((pred == -1).sum())
