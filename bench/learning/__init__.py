@@ -1,1 +1,1 @@
-"""What learners that need no network share."""
+"""Shared code of learners that need no neural network."""

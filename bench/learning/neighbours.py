@@ -57,11 +57,11 @@ def neighbour_graph(features: Features, neighbours: int, *, seed: int, threads: 
 
 
 def join_components(graph: csr_matrix, features: Features) -> tuple[csr_matrix, int]:
-    """Make a symmetric graph connected; return it and the number of components it had.
+    """Make a symmetric graph connected; return it and its original number of components.
 
     Components are linked along the minimum spanning tree of their centres, each link a single
     edge of weight 0.5 between the members nearest to the other's centre. A connected graph
-    has eigenvectors that do not depend on the solver's whim, and links of single edges are
+    has eigenvectors that do not depend on the solver, and links of single edges are
     cheap to cut again.
     """
     from scipy.sparse import csr_matrix

@@ -1,4 +1,4 @@
-"""What the probes share: an encoder whose features are classified, fitted in a stage of its own.
+"""Base of probes: classifiers of the features of an encoder that is fitted in a stage of its own.
 
 Adapters import this file, so it imports nothing heavy.
 """
@@ -27,10 +27,10 @@ class Probe(Classifier):
 
     encoder: Encoder
     """What turns images into features, e.g. `{use: dino, ...}`. If it learns, it is fitted in a stage of its
-    own, without labels unless it declares to see them, and shared with other methods of the suite."""
+    own, without labels unless it declares that it uses them, and shared with other methods of the suite."""
 
     def depends_on_seed(self) -> bool:
-        """Say whether the features do: the rest follows from them."""
+        """Return whether the features do: the rest follows from them."""
         return self.encoder.depends_on_seed()
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
@@ -44,11 +44,11 @@ class Probe(Classifier):
         from bench.util.durable import seal, write_whole
 
         known = labelled(images, self._name())
-        shown = known.images
+        visible = known.images
         if type(self.encoder).uses_labels:
             own = np.array([images.classes.index(name) for name in known.classes])
-            shown = replace(shown, labels=own[known.targets])
-        features = self._encoded(shown, run)
+            visible = replace(visible, labels=own[known.targets])
+        features = self._encoded(visible, run)
         run.facts["images"] = len(features)
         run.facts["feature_dimension"] = features.shape[1]
         self.learn(features, known.targets, len(known.classes), weights, run)
@@ -81,11 +81,13 @@ class Probe(Classifier):
 
         own = replace(run, facts={})
         features = self.encoder.encode(images, run.encoder_weights, own)
-        if run.encoder_weights is None and own.facts:  # else its fit stage says where the weights are from
+        if (
+            run.encoder_weights is None and own.facts
+        ):  # else its fit stage records where the weights come from
             run.facts["encoder"] = own.facts
         if features.ndim != 2 or len(features) != len(images) or not np.isfinite(features).all():
             raise DataError(
                 f"{self._name()}: encoder {self.encoder.use} returned shape {features.shape} for "
-                f"{len(images)} images, or values that are not finite; (n, d) finite features are wanted"
+                f"{len(images)} images, or values that are not finite; it must return finite (n, d)"
             )
         return features

@@ -1,4 +1,4 @@
-"""What classifiers share: images with labels, probabilities by class name, and how they are judged."""
+"""Shared code of classifiers: images with labels, probabilities by class name, and their scores."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from bench.multicut.relaxation import Relaxation
 from bench.multicut.wheels import charged
 
 EXACT = 1e-9
-"""Share of the costs that counts as rounding error where decisions are forced."""
+"""Relative tolerance for rounding errors where decisions are forced."""
 
 
 class Bound(NamedTuple):
-    """A lower bound on the disagreement: `offset` is due, and `cycles` prove the others of the costs left."""
+    """A lower bound on the disagreement: `offset`, plus what `cycles` prove for the remaining costs."""
 
     rest: CutProblem
     offset: float

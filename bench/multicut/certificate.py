@@ -1,9 +1,9 @@
-"""Proof of an upper bound on the objective, and a checker that trusts nobody.
+"""Proof of an upper bound on the objective, and an independent checker.
 
 The proof is a list of conflicted cycles, each a negative pair and a path of positive pairs between
-its ends, with a weight. Every partition goes against at least one pair of each cycle. So if the weights
-over any one pair sum to no more than its |cost|, every partition goes against at least the sum of all
-weights, and no objective exceeds the sum of the positive costs less the sum of all weights.
+its ends, with a weight. Every partition violates at least one pair of each cycle. So if the weights
+over any one pair sum to no more than its |cost|, the disagreement of every partition is at least the sum of
+all weights, and no objective exceeds the sum of the positive costs less the sum of all weights.
 
 Weights are whole multiples of a power of two, so all of this is checked in exact integer arithmetic.
 """
@@ -53,7 +53,7 @@ class Certificate:
     """(k,) > 0, in units of 2^exponent."""
     exponent: int
     upper_bound: float
-    """What the certificate claims: no partition has a larger objective. `verify` computes it anew."""
+    """What the certificate claims: no partition has a larger objective. `verify` recomputes it."""
 
     def save(self, path: Path) -> None:
         """Write an .npz file."""
@@ -96,7 +96,7 @@ def certify(problem: CutProblem, cycles: Cycles) -> Certificate:
 def verify(certificate: Certificate, costs: Instance | ArrayLike) -> float:
     """Check a certificate against an instance, or a symmetric (n, n) matrix of finite costs.
 
-    Returns the upper bound that it proves, computed anew. Raises `DataError` saying what is wrong with it.
+    Returns the upper bound that it proves, recomputed. Raises `DataError` saying what is wrong with it.
     """
     instance = as_instance(costs)
     a, b = _pairs(certificate, instance.n)
@@ -104,7 +104,7 @@ def verify(certificate: Certificate, costs: Instance | ArrayLike) -> float:
 
 
 def _pairs(certificate: Certificate, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """List the pairs that the cycles visit in turn; refuse what is no list of cycles over n nodes."""
+    """List the pairs that the cycles visit in turn; refuse anything else than cycles over n nodes."""
     start, node, weight = certificate.start, certificate.node, certificate.weight
     for name, array in (("start", start), ("node", node), ("weight", weight)):
         if array.ndim != 1 or array.dtype.kind != "i":

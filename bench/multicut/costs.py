@@ -1,6 +1,6 @@
 """Join probabilities to costs; what costs must be; and the objective.
 
-A cost is the log-odds of a join: positive wants join, negative wants cut. The objective of a
+A cost is the log-odds of a join: positive favours a join, negative a cut. The objective of a
 clustering is the sum of the costs over all pairs in one cluster, to be maximised.
 """
 

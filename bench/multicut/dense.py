@@ -16,7 +16,7 @@ def greedy_dense(costs: ArrayLike, *, refine: bool = True, symmetrise: bool = Fa
     Parameters
     ----------
     costs : float32 or float64, shape (n, n), symmetric
-        Log-odds of a join; positive wants join. The diagonal is ignored.
+        Log-odds of a join; positive favours a join. The diagonal is ignored.
     refine : also run Kernighan-Lin with joins.
     symmetrise : take the mean of both directions instead of refusing an asymmetric matrix.
 

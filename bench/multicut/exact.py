@@ -1,8 +1,8 @@
-"""Exact multicut: a proven optimum, or the best partition and its gap when the time is over.
+"""Exact multicut: a proven optimum, or the best partition and its gap when time runs out.
 
 Bounds come from conflicted cycles (`packing`, then `relaxation`), partitions from the greedy solvers
 and from the relaxation. What the gap between both forces is contracted (`fixing`), the independent
-parts that remain are solved in the same way, and an integer program decides where nothing is forced.
+parts that remain are solved in the same way, and branching or an integer program decides the rest.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ Progress = Callable[[float, float], None]
 ACCURACIES = (1e-3, 1e-5, 0.0)
 """Relative accuracies of the relaxations of LARGE problems, from one to the next when one yields no more."""
 CASES = 4.0
-"""Cases are distinguished while the gap is at most so many times the cost in doubt at one edge."""
+"""Branch while gap <= CASES * largest fractional edge cost ..."""
 FEW = 1000
-"""... and there are at most so many positive edges: each case starts its relaxation afresh."""
+"""... and up to this many positive edges: each branch starts its relaxation afresh."""
 LARGE = 1000
-"""Positive edges from which on relaxations are solved roughly, until that yields no more."""
+"""Positive edges above which relaxations are solved roughly, until that yields no more."""
 SMALL = 40
-"""Nodes up to which distinguishing cases beats an integer program on any instance seen."""
+"""Nodes up to which branching beats an integer program on any instance seen."""
 WORTH = 0.8
-"""Parts with so small a share of the edges are solved afresh; else the integer program takes over."""
+"""Parts with less than this share of the edges are solved recursively; else an integer program decides."""
 SLOW = 0.02
-"""A round that closes less of the gap than this share asks for other inequalities than cycles."""
+"""After a round that closes less than this share of the gap, wheels are separated too."""
 POLISH = 0.03
-"""A certificate is improved while a round closes so large a share of its gap."""
+"""A certificate is improved while each round closes at least this share of its gap."""
 THRESHOLDS = (0.3, 0.5, 0.7)
 
 
 @dataclass
-class _Run:
+class _Search:
     """Budget and bookkeeping of one call."""
 
     solver: Literal["gurobi", "highs"]
@@ -149,7 +149,7 @@ def solve(
     root = _Node(problem, instance.greedy())
     cost = root.cutoff
     deadline = started + (np.inf if time_limit is None else time_limit)
-    run = _Run(choose(solver), seed, deadline, started, progress, 0.1 * TOLERANCE * max(1.0, cost))
+    run = _Search(choose(solver), seed, deadline, started, progress, 0.1 * TOLERANCE * max(1.0, cost))
     run.seconds["greedy"] = time.perf_counter() - started
     lower, cycles = _solve(run, root)
     cost = problem.disagreement(root.labels)
@@ -172,7 +172,7 @@ def solve(
     )
 
 
-def _polished(run: _Run, root: _Node, cycles: Cycles) -> Cycles:
+def _polished(run: _Search, root: _Node, cycles: Cycles) -> Cycles:
     """Raise the bound of the cycles alone towards the disagreement of the final partition."""
     relaxation, problem = run.root, root.problem
     cost = problem.disagreement(root.labels)
@@ -191,7 +191,7 @@ def _polished(run: _Run, root: _Node, cycles: Cycles) -> Cycles:
     return cycles
 
 
-def _solve(run: _Run, node: _Node) -> tuple[float, Cycles]:
+def _solve(run: _Search, node: _Node) -> tuple[float, Cycles]:
     """Solve a node: improve its partition, return a lower bound and the cycles it starts from."""
     problem = node.problem
     if node.depth and run.left() > 0:
@@ -214,7 +214,7 @@ def _solve(run: _Run, node: _Node) -> tuple[float, Cycles]:
     return max(lower, raised), cycles
 
 
-def _tighten(run: _Run, node: _Node) -> tuple[Cycles, Bound]:
+def _tighten(run: _Search, node: _Node) -> tuple[Cycles, Bound]:
     """Raise the lower bound, and improve the partition on the way.
 
     Returns the cycles of the best bound from cycles only, and the best bound.
@@ -281,11 +281,11 @@ def _violated(node: _Node, relaxation: Relaxation, *, rough: bool, slow: bool) -
 
 
 def _solve_parts(
-    run: _Run, node: _Node, parts: list[Part], joined: NDArray[np.bool_], known: tuple[Cycles, Wheels]
+    run: _Search, node: _Node, parts: list[Part], joined: NDArray[np.bool_], known: tuple[Cycles, Wheels]
 ) -> float:
     """Solve the parts one by one, and return a lower bound.
 
-    What is between the parts costs the same in every partition that is left.
+    Pairs between the parts cost the same in every partition that remains.
     """
     problem, cutoff = node.problem, node.cutoff
     group = components(problem.n, problem.u, problem.v, joined)
@@ -318,8 +318,8 @@ def _combined(group: Labels, parts: list[Part], inner: list[Labels]) -> Labels:
     return renumber(result)
 
 
-def _decide(run: _Run, node: _Node, lower: float) -> float:
-    """Decide what nothing forces: by branching where that raises the bound fast, else by integer programs.
+def _decide(run: _Search, node: _Node, lower: float) -> float:
+    """Decide the rest: by branching where that raises the bound fast, else by integer programs.
 
     Returns a lower bound.
     """
@@ -333,7 +333,7 @@ def _decide(run: _Run, node: _Node, lower: float) -> float:
     return _integer(run, node, node.relaxation)
 
 
-def _branch(run: _Run, node: _Node, edge: int) -> float:
+def _branch(run: _Search, node: _Node, edge: int) -> float:
     """Solve with one edge joined and with it cut, first as it is in the best partition; return a bound."""
     problem, labels = node.problem, node.labels
     one, none = np.zeros(len(problem.u), np.bool_), np.zeros(len(problem.u), np.bool_)
@@ -346,7 +346,7 @@ def _branch(run: _Run, node: _Node, edge: int) -> float:
     return min(bounds)
 
 
-def _integer(run: _Run, node: _Node, relaxation: Relaxation) -> float:
+def _integer(run: _Search, node: _Node, relaxation: Relaxation) -> float:
     """Solve integer programs, with more cycles each time, until one gives a partition; return a bound."""
     lower = 0.0
     with run.phase("integer"):
@@ -364,7 +364,7 @@ def _integer(run: _Run, node: _Node, relaxation: Relaxation) -> float:
     return lower
 
 
-def _round(run: _Run, node: _Node, relaxation: Relaxation) -> None:
+def _round(run: _Search, node: _Node, relaxation: Relaxation) -> None:
     """Turn the relaxation's solution into partitions, and keep the best if it is better."""
     problem = node.problem
     with run.phase("rounding"):

@@ -20,9 +20,9 @@ from bench.multicut.backends import Relaxed
 MOST = 2000
 """Iterations at most."""
 BLOCK = 200
-"""Iterations between looks at the clock; each block starts anew from where the last ended."""
+"""Iterations between checks of the clock; each block restarts from where the last one ended."""
 EVERY = 20
-"""Iterations between looks at the accuracy."""
+"""Iterations between checks of the accuracy."""
 
 
 class FirstOrder:

@@ -63,7 +63,7 @@ def probe(
 
 
 def split(problem: CutProblem, join: NDArray[np.bool_], cut: NDArray[np.bool_], penalty: float) -> list[Part]:
-    """Contract the edges to `join`, remove those to `cut`, and separate what no longer hangs together.
+    """Contract the edges to `join`, remove those to `cut`, and split what is no longer connected.
 
     The cut edges become pairs that cost `penalty` > 0 when joined. Parts of one node are left out.
     """
@@ -92,7 +92,7 @@ def split(problem: CutProblem, join: NDArray[np.bool_], cut: NDArray[np.bool_], 
 
 
 def carry(problem: CutProblem, cycles: Cycles, part: Part) -> Cycles:
-    """Find what becomes of cycles in a part: those whose nodes are all in it, and still conflicted."""
+    """Map cycles to a part: those whose nodes are all in it, and that are still conflicted."""
     place = np.full(problem.n, -1, np.int64)
     place[part.nodes] = part.place
     longest = int(np.diff(cycles.start).max(initial=0))

@@ -2,9 +2,9 @@
 
 Every node owns a contiguous list of half-edges; a cluster owns the lists of its nodes, as a chain.
 A merge scans both chains once, resolves ends that have merged since, sums parallel half-edges and
-writes the result back in place. Nothing is told to the neighbours: of two clusters the one that was
-scanned last knows the cost between them, and one entry in a heap holds its best pair; whoever comes
-to the top with a pair that has changed since is scanned again.
+writes the result back in place. Neighbours are not updated: of two clusters the one that was
+scanned last holds the cost between them, and one entry in a heap holds its best pair; a cluster that
+reaches the top with a pair that has changed since is scanned again.
 
 That is quadratic in the list of a cluster that grows node by node. So a cluster whose list gets
 long becomes a hub: it absorbs others without being scanned, keeps no best pair of its own, and the
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 Node: TypeAlias = Any  # an int64: one type for all node numbers, so that each kernel compiles once
 Records: TypeAlias = Any  # a structured array; its fields are known to the compiler only
 HUB = 512
-"""Half-edges from which a cluster is a hub. Changes the time only, not the result."""
+"""Half-edges at which a cluster becomes a hub. Affects the time only, not the result."""
 
 NODE = np.dtype(
     [
@@ -265,26 +265,26 @@ def _find_best(g: Contraction, a: Node) -> None:
 def _make_hub(g: Contraction, a: Node) -> Contraction:
     g.hub[a] = g.counts[HUBS]
     g.counts[HUBS] += 1
-    return _tell_neighbours(g, a, a)
+    return _update_neighbours(g, a, a)
 
 
 @njit(cache=True)
 def _absorb(g: Contraction, hub: Node, x: Node) -> Contraction:
     """Merge x, a cluster or a hub with a shorter chain, into a hub."""
-    _scan(g, x)  # so that each neighbour is told once
+    _scan(g, x)  # so that each neighbour is updated once
     formed = g.nodes[hub].formed
     a, b = min(hub, x), max(hub, x)
     _unite(g, a, b)
     if a == hub:
-        g.nodes[a].formed = formed  # all but x's neighbours keep their cost to the hub, and those are told
+        g.nodes[a].formed = formed  # all but x's neighbours keep their cost to the hub, and those are updated
     g.hub[a] = g.hub[hub]
-    g = _tell_neighbours(g, a, x)
+    g = _update_neighbours(g, a, x)
     _chain(g, a, b)
     return g
 
 
 @njit(cache=True)
-def _tell_neighbours(g: Contraction, hub: Node, x: Node) -> Contraction:
+def _update_neighbours(g: Contraction, hub: Node, x: Node) -> Contraction:
     """After cluster x became (part of) a hub: update the costs between the hub and x's neighbours."""
     g.nodes[hub].partner = -1
     chained: Node = x

@@ -1,6 +1,6 @@
 """Features to multicut costs: all pairs of few images, selected pairs among many.
 
-Nearest neighbours alone would not do: nearly all of them are joins, absent pairs cost nothing, and so
+Nearest neighbours alone would not suffice: nearly all of them are joins, absent pairs cost nothing, and so
 one false neighbour would join two classes. As many random pairs, nearly all cuts, hold them apart.
 """
 
@@ -22,7 +22,7 @@ DENSE_LIMIT = 4000
 EXACT_LIMIT = 20_000
 """Images up to which nearest neighbours are searched exactly."""
 SAMPLE = 200_000
-"""Random pairs that a calibration without labels looks at."""
+"""Random pairs that a calibration without labels uses."""
 
 
 class LabelledPairs(NamedTuple):

@@ -20,7 +20,7 @@ ROUGH_SHARE = 0.25
 MANY = 12
 """Cycles through one edge and in one round where rows cost little: where they are solved roughly."""
 CLEAR = 0.01
-"""Violation that is no artefact of a rough solution."""
+"""Least violation that is not an artefact of a rough solution."""
 
 
 class Relaxation:
@@ -35,7 +35,9 @@ class Relaxation:
     def __init__(self, problem: CutProblem, solver: Literal["gurobi", "highs"], seed: int) -> None:
         self.problem = problem
         self._model, self._rough = make_model(solver, seed), FirstOrder()
-        self._added: list[Any] = []  # columns and rows, in turn; the two solvers read on when they are needed
+        self._added: list[
+            Any
+        ] = []  # columns and rows, in turn; each of the two solvers catches up when it is used
         self._read = {True: 0, False: 0}
         self._columns = 0
         self.cycles = no_cycles()

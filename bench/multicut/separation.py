@@ -56,10 +56,10 @@ def separate(
 
 
 class Separation:
-    """`separate` again and again, looking only where a new cycle can have become violated.
+    """`separate` again and again, searching only where a cycle can have become violated.
 
-    A value that rises violates nothing. So what was searched in vain is searched again only when a
-    pair there, or an edge within reach, has got a smaller value.
+    A value that rises violates nothing. So where nothing was found, the search is repeated only when a
+    pair there, or an edge within reach, has a smaller value than before.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ def _mark_near(graph: Graph, length: Any, chosen: Any, near: Any) -> None:
 def _search(
     graph: Graph, point: Point, length: Any, labels: Any, share: float, least: float, look: Any
 ) -> tuple[Any, Any, Any, Any, Any]:
-    """Search from the nodes to `look` at, and clear that mark where nothing is found."""
+    """Search from the nodes marked in `look`, and clear the mark where nothing is found."""
     n = graph.n
     dense = graph.dense
     negative, joined = np.zeros(n, np.bool_), np.zeros(n)

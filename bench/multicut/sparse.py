@@ -20,7 +20,7 @@ def greedy_sparse(
     n : number of nodes
     i, j : int, shape (m,), ends of the edges, from 0 to n - 1; one direction of each edge
     cost : float32 or float64, shape (m,)
-        Log-odds of a join; positive wants join. Costs of parallel edges add up, self loops count for
+        Log-odds of a join; positive favours a join. Costs of parallel edges add up, self loops count for
         nothing, and pairs without an edge have cost 0 and are never joined for their own sake.
     refine : also run Kernighan-Lin with joins.
 
@@ -30,7 +30,7 @@ def greedy_sparse(
 
     Raises
     ------
-    DataError : lengths differ, an end is no node, or a cost is NaN or infinite.
+    DataError : lengths differ, an end is not a node, or a cost is NaN or infinite.
 
     Notes
     -----

@@ -20,9 +20,9 @@ from bench.multicut.problem import CutProblem, DenseProblem
 from bench.multicut.separation import Point
 
 LEAST = 0.02
-"""Violation from which on an inequality is worth a row."""
+"""Least violation at which an inequality is worth a row."""
 SPOKES = 60
-"""At most so many nodes around a centre are looked at, those joined to it most."""
+"""Nodes around a centre that are searched, those joined to it most."""
 
 
 class Wheels(NamedTuple):
@@ -77,7 +77,7 @@ def covering(problem: CutProblem, wheels: Wheels) -> tuple[NDArray[np.float64], 
 
 
 def charged(problem: DenseProblem, wheels: Wheels) -> tuple[DenseProblem, float]:
-    """Pay for the inequalities out of the costs of a complete graph.
+    """Subtract weighted inequalities from the costs of a complete graph.
 
     Returns a problem with other |cost| and a number. A partition's disagreement in `problem` is at least
     the number plus its disagreement in the problem returned.
@@ -92,14 +92,14 @@ def charged(problem: DenseProblem, wheels: Wheels) -> tuple[DenseProblem, float]
     left = problem.cost - np.bincount(edge, load[is_edge], m)
     a, b = pair // n, pair % n
     left_pair = -problem.pair_costs(a, b) - np.bincount(place, load[~is_edge], len(pair))
-    # Weights a little too large would leave less than nothing, and z up to 1 costs less than nothing.
+    # Slightly too large weights would leave negative costs, for which z = 1 would be a gain.
     owed = np.minimum(left, 0.0).sum() + np.minimum(left_pair, 0.0).sum()
     left, left_pair = np.maximum(left, 0.0), np.maximum(left_pair, 0.0)
     return problem.repriced(left, a, b, -left_pair), float(wheels.weight @ lower + owed)
 
 
 def carry_wheels(wheels: Wheels, place: NDArray[np.int64], n: int) -> Wheels:
-    """Find what becomes of inequalities when nodes move to `place`, one of n or -1, apart from all of those.
+    """Map inequalities to contracted nodes: `place` is one of n, or -1 for a node outside of these.
 
     Only those without a pair elsewhere are kept.
     """

@@ -18,14 +18,14 @@ from bench.nn.inputs import resized
 
 @dataclass(frozen=True)
 class Geometry:
-    """Which part of an image is seen, and how it lies."""
+    """Which part of an image is shown, and in which orientation."""
 
     area: tuple[float, float] = (1.0, 1.0)
     """Share of the image's area that a crop covers: random resized crops."""
     aspect: tuple[float, float] = (1.0, 1.0)
     """Width over height of a crop, drawn on a log scale."""
     degrees: float = 0.0
-    """Rotation by up to so many degrees, either way; 180: any."""
+    """Largest angle of rotation, either way; 180: any."""
     quarters: bool = False
     """Rotation by a random multiple of 90 degrees."""
     flip: bool = False
@@ -47,11 +47,11 @@ class Intensity:
     gamma: float = 0.0
     """Exponent between 1 / (1 + g) and 1 + g."""
     per_channel: bool = False
-    """Draw the three for every channel on its own."""
+    """Draw the three independently for each channel."""
     blur: tuple[float, float] = (0.0, 0.0)
-    """Deviation of a Gaussian, in px; (0, 0): none."""
+    """Range of the standard deviation (sigma) of a Gaussian, in px; (0, 0): none."""
     noise: float = 0.0
-    """Largest deviation of Gaussian noise."""
+    """Largest standard deviation of Gaussian noise."""
     probability: float = 1.0
     """Share of the images whose brightness, contrast and gamma change."""
     blur_probability: float = 0.5
@@ -60,9 +60,9 @@ class Intensity:
 def geometry(x: Tensor, g: Geometry, generator: torch.Generator, size: int | None = None) -> Tensor:
     """Crop, rotate, mirror and shift; return images of side `size`, by default the side they have.
 
-    All of it is one bilinear sampling, so that nothing is blurred twice. Pixels from beyond the border
-    are those of the border: a background stays a background. Images of which even the smallest crop has
-    more pixels than are wanted are shrunk first, with antialiasing, as they are when they are encoded.
+    All of it is one bilinear sampling, so that nothing is blurred twice. Pixels beyond the border
+    repeat those of the border, so that a background stays uniform. Images of which even the smallest crop
+    has more pixels than needed are shrunk first, with antialiasing, as for encoding.
     """
     b = len(x)
     size = size or x.shape[-1]
@@ -124,14 +124,14 @@ def intensity(x: Tensor, i: Intensity, generator: torch.Generator) -> Tensor:
 
 
 def blur(x: Tensor, sigma: tuple[float, float], probability: float, generator: torch.Generator) -> Tensor:
-    """Blur a share of the images by Gaussians of deviations drawn from `sigma`, in px."""
+    """Blur a share of the images by Gaussians with standard deviations drawn from `sigma`, in px."""
     b, c, h, w = x.shape
     draw = _Draw(b, x, generator)
     chosen = draw.uniform(0, 1) < probability
-    deviation = draw.uniform(*sigma).clamp_min(1e-3)
+    std = draw.uniform(*sigma).clamp_min(1e-3)
     radius = max(1, min(math.ceil(3 * sigma[1]), min(h, w) - 1))
     offsets = torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-0.5 * (offsets / deviation[:, None]) ** 2)
+    kernel = torch.exp(-0.5 * (offsets / std[:, None]) ** 2)
     kernel = torch.where(chosen[:, None], kernel, (offsets == 0).to(x.dtype))
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None]  # (b c, 1, k)
     flat = F.pad(x.reshape(1, b * c, h, w), (radius,) * 4, mode="replicate")

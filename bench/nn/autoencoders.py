@@ -124,7 +124,7 @@ def rotation_encoder(
     """Return an encoder whose code, 8 * width long, is that of the image turned by 90 degrees.
 
     Five P4 convolutions of 1, 2, 4, 8, 8 times `width` fields, 2 x 2 pooling between them, pooling over
-    orientations, mean over the place.
+    orientations, mean over the position.
     """
     fields = [channels, *(width * s for s in _STAGES)]
     stages: list[nn.Module] = []

@@ -30,9 +30,9 @@ class Architecture:
     """Which model, how it sees images, and where its weights come from. Errors use these names."""
 
     model: str
-    """Name in timm, with the tag of pretrained weights after a point if there are several."""
+    """Name in timm, with the tag of pretrained weights after a dot if there are several."""
     channels: Literal["rgb", "native"] = "rgb"
-    """Three channels (grey is repeated), or a first layer for as many as the images have."""
+    """Three channels (grey is repeated), or a first layer for the channels that the images have."""
     normalise: Literal["model", "imagenet", "none"] = "model"
     pool: Literal["model", "token", "avg"] = "model"
     size: int | None = None
@@ -47,7 +47,7 @@ class Backbone(nn.Module):
     """A timm model without its head: images in [0, 1], shape (b, c, h, w) -> features (b, d)."""
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(self, model: nn.Module, architecture: Architecture, channels: int, size: int) -> None:
         super().__init__()
@@ -56,9 +56,9 @@ class Backbone(nn.Module):
         self._pool = architecture.pool
         self._channels = 3 if architecture.channels == "rgb" else channels
         self._at_rest: list[nn.Module] = []
-        mean, deviation = _statistics(model, architecture, self._channels)
+        mean, std = _statistics(model, architecture, self._channels)
         self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("deviation", deviation, persistent=False)
+        self.register_buffer("std", std, persistent=False)
 
     @property
     def width(self) -> int:
@@ -79,7 +79,7 @@ class Backbone(nn.Module):
         """Return features of images of any size that the model takes; see `fitted` for others."""
         x = with_channels(x, self._channels)
         dtype = next(self.model.parameters()).dtype
-        return self._pooled(((x - self.mean.to(x)) / self.deviation.to(x)).to(dtype))
+        return self._pooled(((x - self.mean.to(x)) / self.std.to(x)).to(dtype))
 
     def fitted(self, x: Tensor) -> Tensor:
         """Return images with the side that the model was built for."""
@@ -137,7 +137,7 @@ def build(a: Architecture, shape: tuple[int, int, int], seed: int, **options: An
 
     Raises
     ------
-    DataError : an unknown model, weights that cannot be had or do not fit, images whose channels or
+    DataError : an unknown model, unavailable or incompatible weights, images whose channels or
         size the model cannot take.
     """
     base = a.model.partition(".")[0]
@@ -178,8 +178,8 @@ def origin(model: Any) -> str | None:
 def _of_file(file: Path, model: nn.Module) -> dict[str, Tensor]:
     """Return the tensors of a weights file under their names in timm, fit for the size of the images.
 
-    A training of DINO or of pairs kept the backbone beside its heads, and what a fit here wrote has the
-    model one level down. Position embeddings are resampled, as those of pretrained weights are.
+    Checkpoints of DINO or of pair models hold the backbone beside its heads, and weights written by a fit
+    here hold the model one level down. Position embeddings are resampled, as those of pretrained weights are.
     """
     state = dict(read_tensors(file, "weights_file"))
     for level in ("backbone.", "model."):
@@ -203,14 +203,14 @@ def _resampled(theirs: Tensor, own: Tensor, model: Any) -> Tensor:
 
 
 def _statistics(model: Any, a: Architecture, channels: int) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation per channel, shape (channels, 1, 1), for pixels in [0, 1]."""
-    mean, deviation = IMAGENET
+    """Return mean and standard deviation per channel, shape (channels, 1, 1), for pixels in [0, 1]."""
+    mean, std = IMAGENET
     if a.normalise == "none":
-        mean, deviation = (0.0,) * 3, (1.0,) * 3
+        mean, std = (0.0,) * 3, (1.0,) * 3
     elif a.normalise == "model":
         config = model.pretrained_cfg
-        mean, deviation = config.get("mean", mean), config.get("std", deviation)
-    pair = torch.tensor([mean, deviation], dtype=torch.float32)
+        mean, std = config.get("mean", mean), config.get("std", std)
+    pair = torch.tensor([mean, std], dtype=torch.float32)
     if channels != pair.shape[1]:
         pair = pair.mean(dim=1, keepdim=True).repeat(1, channels)
     return pair[0, :, None, None], pair[1, :, None, None]

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: written whole, checked when read, the last two kept."""
+"""Checkpoints of a training: written whole, verified when read; the last two are kept."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Checkpoints:
             path.unlink(missing_ok=True)
 
     def load(self) -> tuple[int, dict[str, Any]] | None:
-        """Return the last sound checkpoint and its step; None if there is none."""
+        """Return the last intact checkpoint and its step; None if there is none."""
         for step, path, checksum in self._found():
             try:
                 data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What the classifiers with a small convolutional network share: parameters, training, prediction.
+"""Base of classifiers with a small convolutional network: parameters, training, prediction.
 
 Adapters import this file, so it imports nothing heavy.
 """
@@ -36,7 +36,7 @@ class CnnClassifier(Classifier):
 
     faithful: bool = False
     """The published pipeline, faults included: values above 255 become white, which leaves nothing of most
-    16-bit images (the dataset wants `normalise: none`); cross-entropy of probabilities that may be exactly 0
+    16-bit images (the dataset needs `normalise: none`); cross-entropy of probabilities that may be exactly 0
     or 1, where it has no gradient; no class weights. Of two classes only."""
     width: Annotated[int, Field(ge=1, le=1024)] = 64
     """Maps of the first convolution; the second has twice as many."""
@@ -45,16 +45,16 @@ class CnnClassifier(Classifier):
     channels: Literal["grey", "native"] = "grey"
     """One channel, the median over those of the image, as published; or all of them."""
     epochs: Count = 20
-    """Times that every image is seen."""
+    """Passes over the images."""
     batch: Annotated[Count, Unit("images")] = 32
     """Images (or cells) per step; the last batch of an epoch, and all of a smaller set, may be fewer."""
     rate: Annotated[float, Field(gt=0)] | None = None
-    """Learning rate of Adam, at its peak; unless given, 0.001 if faithful, as published, else 0.0001."""
+    """Peak learning rate (lr) of Adam; unless given, 0.001 if faithful, as published, else 0.0001."""
     class_weights: Literal["balanced", "none"] | None = None
     """Weight of an image in the loss. balanced: so that all classes count the same; the default unless
     faithful."""
     augment: bool | None = None
-    """Mirror training images and turn them by multiples of 90 degrees; the default unless faithful."""
+    """Mirror training images and rotate them by multiples of 90 degrees; the default unless faithful."""
 
     @model_validator(mode="after")
     def _as_published(self) -> Self:
@@ -83,7 +83,9 @@ class CnnClassifier(Classifier):
         known = labelled(images, self._name())
         k = len(known.classes)
         if self.faithful and k > 2:
-            raise DataError(f"{self._name()}: faithful: the published network tells 2 classes, these are {k}")
+            raise DataError(
+                f"{self._name()}: faithful: the published network has 2 classes, these images {k}"
+            )
         network, view = self._built(images, k, run)
         shown = self.shown(known.images, run)
         targets = known.targets[shown.image]

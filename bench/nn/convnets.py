@@ -50,7 +50,7 @@ class ConvNet(nn.Module):
         return x
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Return the means of the maps; there is no classifier behind them."""
+        """Return the means of the maps; no classifier follows."""
         return F.dropout(x.mean(dim=(2, 3)), self._dropout, self.training)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def _features(backbone: Backbone, name: str, channels: int) -> int:
         with torch.no_grad():
             width = int(backbone.eval()(example).shape[1])
     except (RuntimeError, AssertionError) as error:
-        said = f"{name} of timm {timm.__version__} does not take {backbone.size} px: {str(error)[:200]}"
-        raise DataError(f"image_size: {said}") from error
+        message = f"{name} of timm {timm.__version__} does not take {backbone.size} px: {str(error)[:200]}"
+        raise DataError(f"image_size: {message}") from error
     backbone.train(training)
     return width

@@ -1,4 +1,4 @@
-"""Deep embedded clustering: an embedding and cluster centres that sharpen each other.
+"""Deep embedded clustering: an embedding and cluster centres that refine each other.
 
 Xie, Girshick & Farhadi, ICML 2016, arXiv 1511.06335 (DEC); with the reconstruction kept in the loss, Guo et
 al., IJCAI 2017 (IDEC).
@@ -79,9 +79,9 @@ class RefinementSettings:
     kl_weight: float
     reconstruction_weight: float
     update: int
-    """Steps between two looks at all inputs, which renew the target."""
+    """Steps between updates of the target, each from all inputs."""
     tolerance: float
-    """Stop when fewer than this share of the inputs changed their cluster between two looks."""
+    """Stop when fewer than this share of the inputs changed their cluster between two updates."""
     n_init: int
     """Starts of the k-means that the centres come from."""
     optimizer: Literal["adam", "sgd"]
@@ -184,7 +184,7 @@ class Refinement(Task):
                 p.grad = None
 
     def watch(self) -> dict[str, float]:
-        """Return the share of inputs that changed cluster at the last look, and the clusters in use."""
+        """Return the share of inputs that changed cluster at the last update, and the clusters in use."""
         used = int(self.labels.bincount().count_nonzero())
         return {"changed": round(float(self.changed), 6), "clusters_used": used}
 
@@ -203,7 +203,7 @@ def soft_assignments(codes: Tensor, centres: Tensor, alpha: float) -> Tensor:
 
 
 def target_distribution(q: Tensor) -> Tensor:
-    """Return what assignments (n, k) of all inputs should become, shape (n, k): equation 3 of DEC.
+    """Return the target distribution for assignments (n, k) of all inputs, shape (n, k): equation 3 of DEC.
 
     Squares sharpen; dividing by the clusters' sizes keeps large ones from taking over.
     """
@@ -228,7 +228,7 @@ def linear_autoencoder(features: NDArray[np.float32], dims: int, seed: int) -> A
     found = PCA(dims, random_state=seed).fit(features)
     axes = torch.from_numpy(np.array(found.components_, np.float32))
     scale = float(np.sqrt(np.mean(found.singular_values_**2) / len(features)))
-    if scale <= 1e-6 * float(np.abs(features).max()):  # all alike: rounding errors are no clusters
+    if scale <= 1e-6 * float(np.abs(features).max()):  # all alike: rounding errors make no clusters
         scale = 1.0
     d = features.shape[1]
     encoder, decoder = nn.Linear(d, dims), nn.Linear(dims, d)

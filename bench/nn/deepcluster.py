@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bench.images import Prepared
 
 _FEW = 100_000
-"""Up to so many images k-means sees them all at each iteration, beyond that batches of them."""
+"""Images up to which k-means uses all of them at each iteration; beyond, mini-batches."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def assign(x: NDArray[np.float32], k: int, iterations: int, seed: int) -> tuple[
 
     Returns
     -------
-    Labels 0 .. k-1, shape (n,), and how many clusters had been empty.
+    Labels 0 .. k-1, shape (n,), and how many clusters were empty before.
     """
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -181,12 +181,12 @@ class DeepClusterTraining(Task):
         return torch.optim.SGD(self.parameters(), lr=s.rate, momentum=s.momentum, weight_decay=s.weight_decay)
 
     def before_step(self, step: int, optimizer: torch.optim.Optimizer) -> None:
-        """At an epoch's first step cluster all images anew and begin with a new classifier.
+        """At an epoch's first step recluster all images and reset the classifier.
 
-        What follows from the state before the step alone, so that a restart here repeats it.
+        Depends only on the state before the step, so that a restart here repeats it.
         """
-        epoch, place = divmod(step, self._epochs.per_epoch)
-        if place == 0 and int(self.assigned) < epoch:
+        epoch, index = divmod(step, self._epochs.per_epoch)
+        if index == 0 and int(self.assigned) < epoch:
             self._assign(epoch)
             self._new_head(epoch, optimizer)
             self.assigned.fill_(epoch)
@@ -269,10 +269,12 @@ def _principal(x: NDArray[np.float32], dims: int, whiten: bool) -> NDArray[np.fl
             part = x[start : start + 4096] - mean
             covariance += part.T @ part
         variance, axes = eigh(covariance / n, subset_by_index=[d - dims, d - 1])
-    kept = variance > 1e-10 * float(np.square(x, dtype=np.float64).sum(axis=1).mean())  # more than rounding
-    if not kept.any():
+    positive = variance > 1e-10 * float(
+        np.square(x, dtype=np.float64).sum(axis=1).mean()
+    )  # more than rounding
+    if not positive.any():
         return np.zeros((n, 1), np.float32)
-    axes, variance = axes[:, kept], variance[kept]
+    axes, variance = axes[:, positive], variance[positive]
     if whiten:
         axes = axes / np.sqrt(variance)
     components: NDArray[np.float32] = (x - mean.astype(np.float32)) @ axes.astype(np.float32)

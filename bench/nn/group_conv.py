@@ -47,7 +47,7 @@ class GroupConv(nn.Module):
 
 
 class FieldNorm(nn.BatchNorm2d):
-    """Batch normalisation with one mean, deviation, scale and offset per field.
+    """Batch normalisation with one mean, standard deviation, scale and offset per field.
 
     Per channel they would differ between the orientations of a field, which breaks equivariance.
     """

@@ -1,5 +1,5 @@
-"""Guessing where a patch lies beside another: Doersch, Gupta & Efros, Unsupervised Visual Representation
-Learning by Context Prediction, ICCV 2015, arXiv 1505.05192, in the small form for images of cells.
+"""Predicting the position of a patch relative to another: Doersch, Gupta & Efros, Unsupervised Visual
+Representation Learning by Context Prediction, ICCV 2015, arXiv 1505.05192, in a small form for cells.
 
 An image is cut into 3 x 3 cells. A siamese network sees the middle one and one of its four neighbours.
 """
@@ -96,7 +96,7 @@ def pairs(x: Tensor, positions: Tensor, patch: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     x : (b, c, h, w)
-    positions : int64, shape (b,), places in `POSITIONS`.
+    positions : int64, shape (b,), indices into `POSITIONS`.
 
     Returns
     -------
@@ -110,8 +110,8 @@ def pairs(x: Tensor, positions: Tensor, patch: int) -> tuple[Tensor, Tensor]:
 class Siamese(nn.Module):
     """The network of the published table: 14,036 numbers, as Keras counts, for patches of 133 px.
 
-    With `merge="add"` it cannot tell its two inputs apart, f(a, b) = f(b, a): up and down, left and
-    right differ only by what shows the place in the whole image, e.g. uneven light.
+    With `merge="add"` it is symmetric in its two inputs, f(a, b) = f(b, a): up and down, left and
+    right differ only by cues to the position in the whole image, e.g. uneven illumination.
     """
 
     def __init__(self, shape: Form, *, width: int = 64, merge: Merge = "add", dropout: float = 0.25) -> None:
@@ -199,18 +199,18 @@ class Positions(Task):
         return torch.optim.SGD(self.parameters(), lr=self._rate, momentum=self._momentum, nesterov=True)
 
     def watch(self) -> dict[str, float]:
-        """Return the share of right answers since the last look, with dropout on."""
+        """Return the accuracy since the last call, with dropout on."""
         right, seen = self.counts.tolist()
         self.counts.zero_()
         return {"accuracy": right / max(1, seen)}
 
 
 def settle(network: Siamese, images: Prepared, rows: NDArray[np.int64], seed: int, batch: int = 64) -> None:
-    """Take the statistics of all normalisations anew, without dropout, from at most 4,096 pairs.
+    """Recompute the statistics of all normalisations, without dropout, from at most 4,096 pairs.
 
     Those that a training leaves are of values with dropout, whose variances are larger and whose maxima, in
-    the pooling, are higher (Li et al., CVPR 2019, arXiv 1801.05134): a network that tells positions while
-    it is trained may tell none with them. No weight changes.
+    the pooling, are higher (Li et al., CVPR 2019, arXiv 1801.05134): a network that predicts positions while
+    it is trained may fail to with them. No weight changes.
     """
     chosen = np.random.default_rng(seed).permutation(len(rows) * len(POSITIONS))[:_SETTLING]
     network.eval()
@@ -254,9 +254,9 @@ def _numbered(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return some of the pairs of the images `rows`, four of each, and where their neighbours lie."""
     device = next(network.parameters()).device
-    image, place = np.divmod(numbers, len(POSITIONS))
+    image, position = np.divmod(numbers, len(POSITIONS))
     x = network.fitted(tensor(take(images, rows[image]), device))
-    target = torch.from_numpy(place).to(device)
+    target = torch.from_numpy(position).to(device)
     return *pairs(x, target, network.shape.patch), target
 
 

@@ -1,7 +1,7 @@
 """One training in several processes of this machine: started, watched, and ended as one.
 
-They are forks of the stage's process, which holds what they meet at (a TCP store) and trains nothing
-itself. torch and Lightning Fabric see the environment that torchrun would give them.
+They are forks of the stage's process, which hosts their rendezvous (a TCP store) and trains nothing
+itself. torch and Lightning Fabric see the environment variables that torchrun would set.
 """
 
 from __future__ import annotations
@@ -36,35 +36,38 @@ _ERRORS: dict[str, type[Exception]] = {
 
 
 def in_parallel(processes: int, weights: Path, run: Run, fit: Callable[[Path, Run], None]) -> int | None:
-    """Call `fit(weights, run)` in several processes that train together; what the first one writes counts.
+    """Call `fit(weights, run)` in several processes that train together; only the first one's files are used.
 
     The facts and warnings of the first one become those of this process.
 
     Returns
     -------
-    Bytes of GPU memory of the process that took most; None without a GPU.
+    Peak GPU memory in bytes of the process that used most; None without a GPU.
 
     Raises
     ------
-    DataError, MemoryError, torch.cuda.OutOfMemoryError, RuntimeError : as the first process that failed
-        said; the others are ended. If one dies without a word, this process dies of the same.
+    DataError, MemoryError, torch.cuda.OutOfMemoryError, RuntimeError : as raised by the first
+        process that failed; the others are killed. If one dies without reporting, this process exits in the
+        same way.
     """
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
     ranks = [_start(rank, processes, weights, run, fit, parent) for rank in range(processes)]
-    store = TCPStore(_HERE, 0, is_master=True, wait_for_workers=False)  # only now: it brings threads
+    store = TCPStore(
+        _HERE, 0, is_master=True, wait_for_workers=False
+    )  # only now, after the forks: it starts threads
     for rank in ranks:
         rank.begin(store.port)
-    said = _ended(ranks)
-    run.facts.update(said[0]["facts"])
-    for category, message in said[0]["warnings"]:
+    results = _results(ranks)
+    run.facts.update(results[0]["facts"])
+    for category, message in results[0]["warnings"]:
         warnings.warn(message, type(category, (Warning,), {}), stacklevel=2)
-    return max((s["gpu_peak_bytes"] for s in said if s["gpu_peak_bytes"] is not None), default=None)
+    return max((r["gpu_peak_bytes"] for r in results if r["gpu_peak_bytes"] is not None), default=None)
 
 
 class _Rank:
-    """One of the processes, as the one that started it sees it."""
+    """The parent's handle of one process."""
 
     def __init__(self, rank: int, pid: int, port: int, answer: int) -> None:
         self.rank, self.pid, self._port, self.answer = rank, pid, port, answer
@@ -72,13 +75,13 @@ class _Rank:
         self.status: int | None = None
 
     def begin(self, port: int) -> None:
-        """Tell it where to meet the others."""
+        """Send it the port of the rendezvous."""
         with suppress(BrokenPipeError):
             os.write(self._port, f"{port}\n".encode())
         os.close(self._port)
 
     def read(self) -> bool:
-        """Take in what it says; return whether it has ended."""
+        """Read from its pipe; return whether it has ended."""
         data = os.read(self.answer, 1 << 16)
         self.text += data
         if not data:
@@ -86,14 +89,14 @@ class _Rank:
         return not data
 
     def end(self) -> None:
-        """End it."""
+        """Kill it, if it still runs."""
         if self.status is None:
             os.kill(self.pid, signal.SIGKILL)
             self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     @property
-    def said(self) -> dict[str, Any] | None:
-        """Its last word; None if it died without one."""
+    def result(self) -> dict[str, Any] | None:
+        """What it reported at its end; None if it died without reporting."""
         return json.loads(self.text) if self.text.endswith(b"\n") else None
 
 
@@ -116,10 +119,10 @@ def _start(
         answer = _train(rank, weights, run, fit)
         os.write(answer_start, json.dumps(answer, default=str).encode() + b"\n")
         code = 0
-    except BaseException:  # noqa: BLE001  # said in the log; the exit code says the rest
+    except BaseException:  # noqa: BLE001  # printed to the log; the exit code tells the parent
         traceback.print_exc()
     finally:
-        os._exit(code)  # whatever happens, this process must not go on as a copy of its parent
+        os._exit(code)  # whatever happens, the fork must not continue as a copy of its parent
 
 
 def _environment(rank: int, world: int, port: str) -> dict[str, str]:
@@ -131,11 +134,11 @@ def _environment(rank: int, world: int, port: str) -> dict[str, str]:
 
 
 def _train(rank: int, weights: Path, run: Run, fit: Callable[[Path, Run], None]) -> dict[str, Any]:
-    """Run `fit` and say how it went."""
+    """Run `fit` and return its result or error."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
-            if rank:  # what it writes is never read; it goes with the checkpoints
+            if rank:  # what it writes is never read, and is deleted with the checkpoints
                 weights = run.checkpoints / f"rank-{rank}"
                 weights.mkdir(exist_ok=True)
                 run = replace(run, facts={}, report=lambda *_: None)
@@ -148,14 +151,14 @@ def _train(rank: int, weights: Path, run: Run, fit: Callable[[Path, Run], None])
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch gives it no types
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # untyped in torch
     peak = torch.cuda.max_memory_allocated() if used else None
-    said = [(w.category.__name__, str(w.message)) for w in caught]
-    return {"at": time.monotonic(), "facts": run.facts, "warnings": said, "gpu_peak_bytes": peak}
+    messages = [(w.category.__name__, str(w.message)) for w in caught]
+    return {"at": time.monotonic(), "facts": run.facts, "warnings": messages, "gpu_peak_bytes": peak}
 
 
-def _ended(ranks: list[_Rank]) -> list[dict[str, Any]]:
-    """Wait for all, or for one to fail, which ends the others; return what they said."""
+def _results(ranks: list[_Rank]) -> list[dict[str, Any]]:
+    """Wait for all, or for one to fail, then kill the others; return what they reported."""
     try:
         with selectors.DefaultSelector() as selector:
             for rank in ranks:
@@ -169,18 +172,18 @@ def _ended(ranks: list[_Rank]) -> list[dict[str, Any]]:
     finally:
         for rank in ranks:
             rank.end()
-    return [said for rank in ranks if (said := rank.said) is not None]
+    return [result for rank in ranks if (result := rank.result) is not None]
 
 
 def _raise_the_first(ranks: list[_Rank]) -> None:
-    """Raise the error that came first: the others fail because that process is gone."""
-    dead = [r for r in ranks if r.status is not None and r.said is None]
-    failed = [(r, said) for r in ranks if (said := r.said) is not None and "error" in said]
+    """Raise the earliest error: the other processes fail because that one is gone."""
+    dead = [r for r in ranks if r.status is not None and r.result is None]
+    failed = [(r, result) for r in ranks if (result := r.result) is not None and "error" in result]
     if failed:
-        rank, said = min(failed, key=lambda f: float(f[1]["at"]))
-        text = f"process {rank.rank} of {len(ranks)}: {said['error']}"
-        known = _ERRORS.get(said["type"])
-        raise known(text) if known else RuntimeError(f"{text} ({said['type']})")
+        rank, result = min(failed, key=lambda f: float(f[1]["at"]))
+        text = f"process {rank.rank} of {len(ranks)}: {result['error']}"
+        known = _ERRORS.get(result["type"])
+        raise known(text) if known else RuntimeError(f"{text} ({result['type']})")
     if dead:
         _die_like(dead[0], ranks)
 

@@ -25,7 +25,7 @@ _FILE = "autoencoder.safetensors"
 
 
 class Reconstructing(Encoder):
-    """An encoder whose codes a decoder must turn back into the images; subclasses bring the encoder."""
+    """An encoder whose codes a decoder must reconstruct the images from; subclasses bring the encoder."""
 
     libraries: ClassVar[tuple[str, ...]] = ("torch", "safetensors", "lightning_fabric")
     seeded: ClassVar[bool] = True
@@ -42,24 +42,24 @@ class Reconstructing(Encoder):
     pixels in [0, 1], as the paper's text."""
     loss: Literal["mse", "min_over_rotations"] = "mse"
     """Mean squared error, as published, or its minimum over the four rotations of an image by 90 degrees,
-    for codes that do not know how it lay."""
+    for codes that do not depend on its orientation."""
     slope: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Of leaky ReLU below 0. Unsaid in the source; Keras, which it used, takes 0.3, torch 0.01."""
+    """Of leaky ReLU below 0. Not stated in the source; the default of Keras, which it used, is 0.3."""
     upsampling: Literal["stride", "nearest"] = "stride"
-    """How the decoder's transposed convolutions make images larger, which the source does not say: by
-    stride 2, or of images whose pixels were repeated."""
+    """How the decoder's transposed convolutions make images larger, which the source does not state: by
+    stride 2, or after repeating pixels."""
     epochs: Annotated[int, Field(ge=0)] = 100
-    """Times that every image is seen; 0 leaves the weights random."""
+    """Passes over the images; 0 leaves the weights random."""
     steps: Count | None = None
     """Steps to train, instead of epochs."""
     batch: Annotated[Count, Unit("images")] = 32
     """Images per step."""
     rate: Annotated[float, Field(gt=0)] = 0.001
-    """Learning rate of Adam."""
+    """Learning rate (lr) of Adam."""
     zoom: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Training images are magnified by up to this share of their side."""
     degrees: Annotated[float, Field(ge=0, le=180), Unit("degrees")] = 90.0
-    """Training images are rotated by up to so much, either way."""
+    """Training images are rotated by up to this angle, either way."""
     shift: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Training images are moved by up to this share of their side, in both directions."""
     flip: bool = True

@@ -25,9 +25,9 @@ class Refining(Adapter):
     reconstruction_weight: Annotated[float, Field(ge=0)] = 1.0
     """Of the reconstruction error while codes are refined; 0 is DEC, above is IDEC."""
     update: Annotated[Count, Unit("steps")] = 140
-    """Steps between two looks at all images, which renew the target."""
+    """Steps between updates of the target, each from all images (update_interval)."""
     tolerance: Annotated[float, Field(ge=0, le=1)] = 1e-5
-    """Refinement ends when fewer than this share of the images change cluster between two looks."""
+    """Refinement ends when fewer than this share of the images change cluster between two updates (tol)."""
     n_init: Count = 20
     """Starts of the k-means that the centres come from."""
     optimizer: Literal["adam", "sgd"] = "adam"

@@ -51,7 +51,7 @@ def reliability(truth: ArrayLike, probabilities: NDArray[np.float32], bins: int 
 def fit_platt(log_odds: NDArray[np.float64], joined: NDArray[np.bool_]) -> tuple[float, float]:
     """Return slope a > 0 and offset b that make sigmoid(a * log_odds + b) fit best.
 
-    Maximum likelihood with the smoothed targets of Platt (1999), so that pairs told apart without an
+    Maximum likelihood with the smoothed targets of Platt (1999), so that pairs separated without an
     error still give finite numbers. Without pairs of both kinds: (1, 0).
     """
     from scipy.optimize import minimize

@@ -1,4 +1,4 @@
-"""What the encoders share whose backbone learns from images without labels: parameters, training, encoding.
+"""Base of encoders whose backbone learns from images without labels: parameters, training, encoding.
 
 Adapters import this file, so it imports nothing heavy.
 """
@@ -35,7 +35,7 @@ class SelfTrained(Encoder):
     channels: Literal["rgb", "native"] = "rgb"
     """Three channels (grey is repeated), or a first layer for as many as the images have."""
     epochs: Annotated[int, Field(ge=0)] = 100
-    """Times that every image is seen; with 0 the weights stay random."""
+    """Passes over the images; with 0 the weights stay random."""
     steps: Count | None = None
     """Steps to train, instead of epochs."""
     batch: Annotated[Count, Unit("images")]
@@ -84,7 +84,7 @@ class SelfTrained(Encoder):
         return backbone
 
     def _built(self, shape: tuple[int, int, int], run: Run) -> tuple[Backbone, int]:
-        """Return the backbone that training starts from, and note in the facts what it is."""
+        """Return the backbone that training starts from, and record in the facts what it is."""
         from bench.nn.weights import fingerprint
 
         backbone, features = self._build(shape, run)
@@ -103,9 +103,9 @@ class SelfTrained(Encoder):
         raise NotImplementedError
 
     def _parts(self) -> tuple[int, float | None]:
-        """Return the parts that a step passes the network in, and the largest norm of the gradients."""
+        """Return the micro-batches of a step, and the largest norm of the gradients."""
         return 1, None
 
     def _learned(self, task: Task, curve: Curve, weights: Path, run: Run) -> Backbone:
-        """Return the backbone of a finished training; note in the facts how it went."""
+        """Return the backbone of a finished training; record in the facts how it went."""
         raise NotImplementedError

@@ -1,8 +1,8 @@
 """The one training loop of all methods: steps, checkpoints, progress, on a CPU, one GPU or many.
 
 Everything random in a step is drawn from (seed, step, part, rank) alone. So a
-training that was killed and goes on from a checkpoint ends, on one machine,
-with the very bits of one that was not.
+training that was killed and resumed from a checkpoint ends, on one machine,
+bit-identical to one that was not.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
     from bench.interfaces import Run
 
-_LOOK = 10
-"""Steps between two looks at the losses: each look waits for the device. Checkpoints are written at looks."""
+_READ_EVERY = 10
+"""Steps between reading the losses, which waits for the device. Checkpoints are written only then."""
 _POINTS = 200
 """Points of a curve in a record."""
 
 
 class Draw(NamedTuple):
-    """Where a training is, and the only sources of randomness of that place."""
+    """The current position of a training, and the only sources of randomness there."""
 
     step: int
     part: int
-    """Which of the `accumulate` parts of the step."""
+    """Which of the `accumulate` micro-batches of the step."""
     rank: int
     world: int
-    """This process, and how many there are."""
+    """Number of processes; `rank` is this one's."""
     rng: np.random.Generator
     generator: torch.Generator
     """On the device of the training."""
@@ -58,7 +58,7 @@ class Task(nn.Module):
 
     @abstractmethod
     def batch(self, draw: Draw) -> Any:
-        """Return the input of one part of a step, on the device, augmented."""
+        """Return the input of one micro-batch of a step, on the device, augmented."""
 
     @abstractmethod
     def forward(self, batch: Any, draw: Draw) -> Tensor:
@@ -75,7 +75,7 @@ class Task(nn.Module):
         """Change gradients before they are used, e.g. drop those of frozen parts."""
 
     def after_step(self, step: int) -> None:
-        """Follow up a step: averaged copies, centres..."""
+        """Update what depends on the new weights: averaged copies, centres..."""
 
     def watch(self) -> dict[str, float]:
         """Return numbers for the curve beside the loss; called every few steps."""
@@ -84,13 +84,13 @@ class Task(nn.Module):
 
 @dataclass(frozen=True)
 class Steps:
-    """How long and in which parts a task is trained."""
+    """How long a task is trained, and in which micro-batches."""
 
     steps: int
     images: int
-    """Images per step, of all parts and processes: for the throughput."""
+    """Images per step, over all micro-batches and processes: for the throughput."""
     accumulate: int = 1
-    """Parts of a step whose gradients are added up."""
+    """Micro-batches of a step whose gradients are added up (gradient accumulation)."""
     clip: float | None = None
     """Largest norm of all gradients together."""
     checkpoint_s: float = 60.0
@@ -105,16 +105,16 @@ class Curve:
     watched: list[tuple[int, dict[str, float]]] = field(default_factory=list)
 
     def to_json(self, points: int = _POINTS) -> Json:
-        """Return at most `points` means of consecutive losses, each by its last step, and what was seen."""
+        """Return at most `points` means of consecutive losses, each at its last step, and watched values."""
         n = len(self.losses)
         ends = np.unique(np.linspace(0, n, min(points, n) + 1).round().astype(int))[1:] if n else np.array([])
         starts = [0, *ends[:-1]]
         means = [float(np.mean(self.losses[a:b])) for a, b in zip(starts, ends, strict=True)]
         every = max(1, -(-len(self.watched) // points))
-        kept = self.watched[::-1][::every][::-1]  # with the last one
+        thinned = self.watched[::-1][::every][::-1]  # including the last one
         watched: dict[str, Json] = {
-            name: [[step, round(values[name], 6)] for step, values in kept]
-            for name in (kept[-1][1] if kept else {})
+            name: [[step, round(values[name], 6)] for step, values in thinned]
+            for name in (thinned[-1][1] if thinned else {})
         }
         return {"loss": [[int(e), round(m, 6)] for e, m in zip(ends, means, strict=True)], **watched}
 
@@ -142,7 +142,7 @@ def train(task: Task, plan: Steps, run: Run) -> Curve:
         saved = Checkpoints(run.checkpoints, run.log)
         first = _restore(saved.load(), task, optimizer, curve)
         _Loop(fabric, task, wrapped, optimizer, plan, run, curve, saved).go(first)
-        fabric.barrier()  # what the first process wrote on the way is there for all
+        fabric.barrier()  # all processes see what the first one wrote
     run.facts["curve"] = curve.to_json()
     return curve
 
@@ -159,20 +159,20 @@ class Epochs:
 
     @property
     def per_epoch(self) -> int:
-        """Batches per epoch; images that do not fill one are left out, others each epoch."""
+        """Batches per epoch; images that do not fill one are left out, different ones in each epoch."""
         return self._n // self._batch
 
     def batch(self, i: int) -> NDArray[np.int64]:
         """Return the positions of the images of the i-th batch since the start, shape (batch,)."""
-        epoch, place = divmod(i, self.per_epoch)
+        epoch, index = divmod(i, self.per_epoch)
         if self._order[0] != epoch:
             self._order = (epoch, np.random.default_rng([self._seed, epoch]).permutation(self._n))
-        return self._order[1][place * self._batch : (place + 1) * self._batch]
+        return self._order[1][index * self._batch : (index + 1) * self._batch]
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Make what torch draws inside follow from the seed, and nothing outside depend on it."""
+    """Seed torch inside the block, and restore its random state afterwards."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
@@ -195,8 +195,8 @@ class _Loop:
         for step in range(first, self.plan.steps):
             pending.append(self._step(step))
             done = step + 1
-            if done % _LOOK == 0 or done == self.plan.steps:
-                self._look(pending, done)
+            if done % _READ_EVERY == 0 or done == self.plan.steps:
+                self._read_losses(pending, done)
                 pending = []
                 rate = (done - first) * self.plan.images / max(1e-9, time.monotonic() - started)
                 text = f"steps; loss {self.curve.losses[-1]:.4g}, {rate:.3g} images/s"
@@ -230,11 +230,11 @@ class _Loop:
     def _draw(self, step: int, part: int) -> Draw:
         rank, world = self.fabric.global_rank, self.fabric.world_size
         rng = np.random.default_rng([self.run.seed, step, part, rank])
-        torch.manual_seed(int(rng.integers(2**62)))  # of dropout and the like
+        torch.manual_seed(int(rng.integers(2**62)))  # for dropout and the like
         generator = torch.Generator(self.fabric.device).manual_seed(int(rng.integers(2**62)))
         return Draw(step, part, rank, world, rng, generator)
 
-    def _look(self, pending: list[Tensor], done: int) -> None:
+    def _read_losses(self, pending: list[Tensor], done: int) -> None:
         losses = self.fabric.all_reduce(torch.stack(pending), reduce_op="mean")
         values = [float(x) for x in torch.as_tensor(losses).cpu()]
         for i, loss in enumerate(values):
@@ -296,7 +296,7 @@ def _fabric(run: Run) -> Fabric:
 
 @contextmanager
 def _settings(run: Run) -> Iterator[None]:
-    """Threads, determinism and a random state of our own for the time of the training."""
+    """Set threads and determinism, and isolate the random state, for the duration of a training."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)

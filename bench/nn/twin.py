@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from bench.images import Prepared
 
 _PATIENCE, _EPOCH = 20, 100
-"""Epochs without improvement until the rate is halved, and steps of an epoch: the published schedule."""
+"""Epochs without improvement before the rate is halved, and steps of an epoch: the published schedule."""
 
 
 class TwinNetwork(nn.Module):
-    """Backbone, an embedding if wanted, and the head: all that is saved."""
+    """Backbone, optionally an embedding, and the head: all that is saved."""
 
     def __init__(self, backbone: Backbone, fusion: Fusion, embedding: int | None, hidden: int | None) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class TwinTraining(Task):
 
     def _judge(self) -> None:
         """Halve the rate once the mean loss of an epoch has not improved by .01 % for long enough."""
-        if dist.is_available() and dist.is_initialized():  # all processes must come to one rate
+        if dist.is_available() and dist.is_initialized():  # all processes must agree on the rate
             dist.all_reduce(self.plateau[3:])
         factor, best, bad, total, count = self.plateau.tolist()
         loss = total / count

@@ -34,11 +34,11 @@ class KnnProbe(Probe):
     k: Count = 20
     """Neighbours that vote; all labelled images if they are fewer."""
     metric: Literal["cosine", "euclidean"] = "cosine"
-    """What near means."""
+    """Distance between features."""
     votes: Literal["temperature", "uniform"] | None = None
     """How votes weigh; unless given, by temperature for cosine and uniform for euclidean."""
     temperature: Annotated[float, Field(gt=0)] = 0.07
-    """The lower, the more the nearest neighbours count."""
+    """Lower values give the nearest neighbours more weight."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

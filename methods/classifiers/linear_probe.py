@@ -18,7 +18,7 @@ _FILE = "linear.safetensors"
 
 
 class LinearProbe(Probe):
-    """How well a hyperplane tells the classes: features are standardised, their encoder stays as it is."""
+    """How well hyperplanes separate the classes: features are standardised, their encoder is not changed."""
 
     source: ClassVar[str] = "Alain and Bengio 2016, arXiv 1610.01644; scikit-learn LogisticRegression"
     libraries: ClassVar[tuple[str, ...]] = ("sklearn.linear_model", "safetensors")
@@ -28,7 +28,7 @@ class LinearProbe(Probe):
     class_weights: Literal["balanced", "none"] = "balanced"
     """Weight of an image in the loss. balanced: so that all classes count the same."""
     max_iter: Count = 1000
-    """Most iterations of L-BFGS; the facts say whether they sufficed."""
+    """Most iterations of L-BFGS; the record says whether they sufficed."""
 
     def learn(self, features: Features, targets: Labels, k: int, weights: Path, run: Run) -> None:
         """Fit, and write means, scales and coefficients."""
@@ -40,7 +40,7 @@ class LinearProbe(Probe):
 
         x = features.astype(np.float64)
         mean, scale = x.mean(axis=0), x.std(axis=0)
-        scale[scale <= 1e-12 * np.maximum(1, np.abs(mean))] = 1.0  # a constant feature says nothing
+        scale[scale <= 1e-12 * np.maximum(1, np.abs(mean))] = 1.0  # a constant feature carries no information
         engine = LogisticRegression(
             C=self.C,
             class_weight="balanced" if self.class_weights == "balanced" else None,

@@ -19,7 +19,7 @@ _FILE = "majority.json"
 class Majority(Classifier):
     """The majority class of the images fitted on; of equally frequent ones, the first by name.
 
-    The class is kept by name, so it may be predicted for images with other classes beside it.
+    The class is stored by name, so it may be predicted for images of further classes.
     """
 
     source: ClassVar[str] = "none: a trivial baseline"

@@ -20,9 +20,9 @@ class SegCnn(CnnClassifier):
 
     An image's probabilities are the means over its cells. An image in which no cell is found counts as one
     cell; the facts say how many there are. Cells are cut out when they are needed, so that memory does not
-    grow with their number. With `faithful: true` there is no minimum area, and the segmentation too sees
-    values above 255 as white: of most 16-bit images only the whole is left (the study found 1.3 cells an
-    image).
+    grow with their number. With `faithful: true` there is no minimum area, and the segmentation too takes
+    values above 255 as white: in most 16-bit images it finds one object, the whole image (the study found
+    1.3 cells per image).
     """
 
     source: ClassVar[str] = "Tang, Project 2 of Applied Data Science, 2024 (SegCNN); Otsu 1979"
@@ -38,7 +38,7 @@ class SegCnn(CnnClassifier):
     min_area: Annotated[float, Field(ge=0), Unit("px²")] = 50.0
     """Smallest cell, in px of the prepared image; faithful: 0, as published."""
     most: Count = 64
-    """Cells per image, the largest first: a noisy image falls into thousands of specks."""
+    """Cells per image, the largest first: noise segments into thousands of specks."""
     cell_size: Annotated[int, Field(ge=4, le=512, multiple_of=4), Unit("px")] = 64
     """Side that cells are resized to."""
 

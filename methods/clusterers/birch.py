@@ -24,7 +24,7 @@ class Birch(Clusterer):
     """A tree of subclusters of bounded radius, then Ward on the subclusters' centres.
 
     When the tree outgrows `max_subclusters`, the threshold is raised by half and the tree is
-    built anew, as the paper does when memory runs out; when it has fewer subclusters than k, the
+    rebuilt, as the paper does when memory runs out; when it has fewer subclusters than k, the
     threshold is lowered, by bisection. The order of the images matters.
     """
 

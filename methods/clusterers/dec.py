@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bench.interfaces import Labels, Run, ToCluster
 
 
-class DEC(Refining, Clusterer):
+class DecClusterer(Refining, Clusterer):
     """Labels by k-means on the principal components, refined together with the components (DEC, IDEC).
 
     The encoder that the features come from stays as it is; the encoder `dec` refines its own.
@@ -25,7 +25,7 @@ class DEC(Refining, Clusterer):
     seeded: ClassVar[bool] = True
 
     k: Clusters = "classes"
-    """Number of clusters; "classes": as many as the scored images have classes."""
+    """Number of clusters; "classes": the number of classes of the scored images."""
     dims: Count = 10
     """Principal components to start from; fewer where the features are fewer."""
     steps: Count = 20000
@@ -33,7 +33,7 @@ class DEC(Refining, Clusterer):
     batch: Annotated[Count, Unit("images")] = 32
     """Images per step; all of them where they are fewer."""
     rate: Annotated[float, Field(gt=0)] = 0.001
-    """Learning rate."""
+    """Learning rate (lr)."""
 
     def cluster(self, data: ToCluster, run: Run) -> Labels:
         """Return labels 0..k-1; some may be empty. Raises `DataError` for features that are not finite."""
@@ -46,7 +46,7 @@ class DEC(Refining, Clusterer):
         features = data.features
         assert features is not None
         if not np.isfinite(features).all():
-            raise DataError("features hold NaN or infinity; look at the encoder that made them")
+            raise DataError("features contain NaN or infinity; check the encoder that made them")
         k = data.k(self.k)
         if k == 1:
             return np.zeros(data.n, np.int64)

@@ -27,7 +27,7 @@ class GMM(Clusterer):
     seeded: ClassVar[bool] = True
 
     k: Clusters = "classes"
-    """Number of components; "classes": as many as the scored images have classes."""
+    """Number of components; "classes": the number of classes of the scored images."""
     covariance: Literal["full", "diag"] = "full"
     """Any ellipsoid per component, or ellipsoids along the axes."""
     pca: Annotated[Count, Unit("dimensions")] | None = 50
@@ -41,7 +41,7 @@ class GMM(Clusterer):
     """Added to every variance, as a share of the mean variance of the features."""
 
     def cluster(self, data: ToCluster, run: Run) -> Labels:
-        """Return labels below k; components that win no image leave a gap."""
+        """Return labels below k; components without an image leave a gap."""
         import numpy as np
         from sklearn.mixture import GaussianMixture
 

@@ -33,7 +33,7 @@ class HDBSCAN(Clusterer):
     """Fewest images of a cluster: a number, or a fraction of the images (at least 2)."""
     min_samples: Annotated[Count, Unit("images")] = 10
     """Neighbours that make an image's surroundings dense, the image itself NOT counted (scikit-learn
-    counts it, and is handed one more)."""
+    counts it, and is given one more)."""
     engine: Literal["fast_hdbscan", "hdbscan", "sklearn"] = "fast_hdbscan"
     """Library. For time and memory only, unless `approximate_tree`."""
     approximate_tree: bool = False
@@ -41,7 +41,7 @@ class HDBSCAN(Clusterer):
     selection: Literal["eom", "leaf"] = "eom"
     """Take the stablest clusters (excess of mass) or the finest (leaves of the hierarchy)."""
     allow_single_cluster: bool = False
-    """Whether one cluster of all dense images is an answer."""
+    """Whether a single cluster of all dense images is allowed (allow_single_cluster)."""
 
     @field_validator("approximate_tree")
     @classmethod

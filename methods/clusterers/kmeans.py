@@ -18,7 +18,7 @@ class KMeans(Clusterer):
     seeded: ClassVar[bool] = True
 
     k: Clusters = "classes"
-    """Number of clusters; "classes": as many as the scored images have classes."""
+    """Number of clusters; "classes": the number of classes of the scored images."""
     n_init: Count = 10
     """Number of starts."""
     max_iter: Count = 1000

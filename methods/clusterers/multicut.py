@@ -1,4 +1,4 @@
-"""Minimum cost multicut: as many clusters as the costs of joins and cuts ask for."""
+"""Minimum cost multicut: the number of clusters follows from the costs."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Multicut(Clusterer):
     """`greedy` (GAEC, then KLj); `exact`, with Gurobi where a licence for the size is found and HiGHS
     otherwise; one of these two by name; or `auto`: exact up to 300 images, greedy beyond."""
     time_limit: Annotated[float, Field(gt=0), Unit("s")] | None = AUTO_SECONDS
-    """Of the exact solver; null for none. When it is reached the best partition so far counts, the record
-    says `time_limit`, and the result depends on the speed of the machine."""
+    """Of the exact solver; null for none. When it is reached the best partition so far is returned, the
+    record's status is `time_limit`, and the result depends on the speed of the machine."""
     prior: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of joins among all pairs, for a pair model trained on as many joins as cuts: shifts all
     costs by log(prior / (1 - prior))."""
@@ -44,21 +44,21 @@ class Multicut(Clusterer):
     metric: Literal["cosine", "euclidean"] = "cosine"
     """Similarity of features."""
     neighbours: Count = 15
-    """Nearest neighbours, and as many random images, that an image has costs with beyond `all_pairs`."""
+    """Beyond `all_pairs`: an image has costs with this many nearest neighbours and as many random images."""
     all_pairs: Annotated[Count, Unit("images")] = 4000
     """Images up to which every pair has a cost, when features are clustered."""
 
     def cluster(self, data: ToCluster, run: Run) -> Labels:
         """Return labels 0..., numbered by first appearance.
 
-        Raises `DataError` for features that show no separation, and for a solver without a licence.
+        Raises `DataError` for features that show no separation, and for a solver without a suitable licence.
         """
         import numpy as np
 
         if data.n < 3 and data.join_probabilities is None:
             return np.zeros(data.n, np.int64)
         instance = self._instance(data)
-        if policy(instance.n, self.solver).greedy:  # whose bound nobody needs here
+        if policy(instance.n, self.solver).greedy:  # whose trivial bound is not worth computing
             run.facts["solver"], run.facts["status"] = "greedy", "greedy"
             return instance.greedy()
         solution = self._solve(instance, run)

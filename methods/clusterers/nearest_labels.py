@@ -1,4 +1,4 @@
-"""Few labels: every image gets the class of the nearest images whose class is given."""
+"""Few labels: every image gets the class of its nearest labelled images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class NearestLabels(Clusterer):
-    """Names images by their nearest neighbours among a few labelled ones of each class, drawn at random.
+    """Classifies images by their nearest neighbours among a few labelled ones of each class, drawn at random.
 
-    No image is named by its own label: a labelled one is named by the others. So every score is over images
-    whose class was not known. With `per_class: all` and one neighbour, the share named rightly is the
+    No image is classified by its own label: a labelled one is classified by the others. So every score is
+    over images whose class was not known. With `per_class: all` and one neighbour, the accuracy is the
     consensus of nearest neighbours. The record holds the accuracy on images without a given label, under
     `few_labels`; unlike ACC, it matches no clusters to classes.
     """
@@ -33,8 +33,7 @@ class NearestLabels(Clusterer):
     per_class: Count | Literal["all"] = 10
     """Labelled images per class, all of a class that has fewer; or all images."""
     neighbours: Count = 1
-    """Labelled images that vote, fewer where there are not so many; of equally frequent classes that of the
-    nearest wins."""
+    """Labelled images that vote, at most all; of equally frequent classes that of the nearest wins."""
 
     def depends_on_seed(self) -> bool:
         """Only the draw does."""
@@ -68,12 +67,12 @@ def _drawn(truth: Labels, per_class: int | Literal["all"], rng: np.random.Genera
     order = rng.permutation(truth.size)
     order = order[np.argsort(truth[order], kind="stable")]  # by class, at random within each
     classes, starts = np.unique(truth[order], return_index=True)
-    place = np.arange(order.size) - starts[np.searchsorted(classes, truth[order])]
-    return np.asarray(np.sort(order[(place < per_class) & (truth[order] >= 0)]), np.int64)
+    rank = np.arange(order.size) - starts[np.searchsorted(classes, truth[order])]
+    return np.asarray(np.sort(order[(rank < per_class) & (truth[order] >= 0)]), np.int64)
 
 
 def _nearest(features: NDArray[np.float32], given: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """Return, per image, places in `given` of its nearest others there, shape (n, k or fewer)."""
+    """Return, per image, the indices in `given` of its nearest others there, shape (n, k or fewer)."""
     import numpy as np
     from sklearn.neighbors import NearestNeighbors
 
@@ -86,7 +85,7 @@ def _nearest(features: NDArray[np.float32], given: NDArray[np.int64], k: int) ->
 
 
 def _accuracy(truth: Labels, labels: Labels, given: NDArray[np.int64]) -> dict[str, int | float | None]:
-    """Count right names among the images of known class whose label was not given."""
+    """Count correct classes among the images of known class whose label was not given."""
     import numpy as np
 
     asked = truth >= 0

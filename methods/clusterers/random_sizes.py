@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RandomSizes(Clusterer):
-    """The true labels, dealt out at random: what the class sizes alone are worth.
+    """The true labels, permuted at random: the score of knowing the class sizes alone.
 
     Images without a label first take the label of a random image that has one.
     """

@@ -30,7 +30,7 @@ class Spectral(Clusterer):
     seeded: ClassVar[bool] = True
 
     k: Clusters = "classes"
-    """Number of clusters; "classes": as many as the scored images have classes."""
+    """Number of clusters; "classes": the number of classes of the scored images."""
     neighbours: Count = 10
     """Nearest others each image is linked to, itself not counted."""
     solver: Literal["arpack", "amg"] = "arpack"

@@ -21,7 +21,7 @@ class Ward(Clusterer):
     libraries: ClassVar[tuple[str, ...]] = ("sklearn.cluster", "sklearn.neighbors")
 
     k: Clusters = "classes"
-    """Number of clusters; "classes": as many as the scored images have classes."""
+    """Number of clusters; "classes": the number of classes of the scored images."""
     full_up_to: Annotated[Count, Unit("images")] = 10_000
     """Images up to which any two clusters may merge (10,000 images: 400 MB)."""
     neighbours: Count = 20

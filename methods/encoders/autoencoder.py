@@ -1,4 +1,4 @@
-"""Convolutional autoencoder: the plain twin of the rotation-invariant one."""
+"""Convolutional autoencoder: the plain counterpart of the rotation-invariant one."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FILE = "dec.safetensors"
 
 
-class DEC(Refining, Reconstructing):
+class DecEncoder(Refining, Reconstructing):
     """Codes of an autoencoder with a linear bottleneck, trained to reconstruct, then to fall into `k` groups.
 
     The whole method is this encoder and the clusterer `kmeans` with the same k; with

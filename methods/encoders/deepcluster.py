@@ -1,4 +1,4 @@
-"""DeepCluster: a convolutional network trained to tell the clusters of its own features."""
+"""DeepCluster: a convolutional network trained to predict the clusters of its own features."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DeepCluster(SelfTrained):
     image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side images are resized to; the prepared size unless given. Published: 64."""
     normalise: Literal["none", "imagenet"] = "none"
-    """Leave pixels in [0, 1], or subtract ImageNet's mean and divide by its deviation."""
+    """Leave pixels in [0, 1], or subtract ImageNet's mean and divide by its standard deviation (std)."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of hidden features dropped in training; not published. The original: 0.5."""
     k: Annotated[int, Field(ge=2)] = 200

@@ -55,7 +55,7 @@ class Dino(SelfTrained):
     weights: Literal["random", "hub", "file"] = "random"
     """What training starts from."""
     weights_file: InputFile | None = None
-    """A safetensors file or a torch state dict of this very architecture, also a checkpoint of the public
+    """A safetensors file or a torch state dict of the same architecture, also a checkpoint of the public
     code of DINO, at any image size (position embeddings are resampled); with `weights: file`."""
     image_size: Annotated[int, Field(ge=8, le=1024), Unit("px")] | None = None
     """Side of the large crops, and of images when they are encoded; the prepared size unless given."""

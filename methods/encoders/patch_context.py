@@ -1,4 +1,4 @@
-"""Patch context: a siamese network trained to tell where a patch lies beside the middle one."""
+"""Patch context: a siamese network trained to predict the position of a patch relative to the middle one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PatchContext(Encoder):
     Defaults are the published network and training on images of 400 px. Its text differs from its table:
     patches lose their edges, so that lines crossing from one to the next do not give the answer away. For
     that reading give `patch_size: 100`. Rate, momentum and dropout are not stated there. After the training
-    the statistics of the normalisations are taken anew, without dropout. The record holds the accuracy on
+    the statistics of the normalisations are recomputed, without dropout. The record holds the accuracy on
     images left out of the training, beside chance, under `position`.
     """
 
@@ -42,7 +42,7 @@ class PatchContext(Encoder):
 
     merge: Literal["add", "concat", "sub"] = "add"
     """How the branches meet. After `add` the order of the two patches is lost: up and down, left and right
-    look alike, and accuracy beyond .5 tells of uneven light or other marks of the place in the image."""
+    look alike, and accuracy above .5 indicates uneven light or other cues to the position in the image."""
     patch_size: Annotated[int, Field(ge=1), Unit("px")] | None = None
     """Side of a patch, from the middle of its cell of the 3 x 3 grid; unless given, the whole cell."""
     image_size: Annotated[int, Field(ge=3, le=4096), Unit("px")] | None = None
@@ -158,7 +158,7 @@ def _split(order: NDArray[np.int64], share: float) -> tuple[NDArray[np.int64], N
 def _accuracies(
     network: Siamese, images: Prepared, rows: NDArray[np.int64], left_out: NDArray[np.int64]
 ) -> dict[str, Json]:
-    """Say how well positions are told on images left out and on as many trained on."""
+    """Return the accuracy on held-out images and on as many trained on."""
     from bench.nn.patch_context import CHANCE, POSITIONS, confusion
 
     trained = confusion(network, images, rows[: max(1, left_out.size)])

@@ -41,7 +41,7 @@ class PolarFFT(Encoder):
     angles: Annotated[int, Field(ge=4, le=4096, multiple_of=4)] = 64
     """Points on every circle; a multiple of 4, so that quarter turns map the points onto themselves."""
     frequencies: Count = 12
-    """Angular frequencies kept, from the mean (0) upwards; at most half of `angles`, plus 1."""
+    """Number of angular frequencies, from the mean (0) upwards; at most half of `angles`, plus 1."""
     scale: Literal["object", "image"] = "object"
     """Unit of `reach`: the object's root mean square radius, weighed by f^2 (features do not change
     with its size), or half the image's side."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.interfaces import Features, Run
 
 
-class Precomputed(Encoder):
+class PrecomputedFeatures(Encoder):
     """Features from a npy, csv, parquet or h5 file, matched to the images by id.
 
     csv and parquet: one row per image, a column of ids, all other columns (or `columns`) numbers.
@@ -73,7 +73,7 @@ class Precomputed(Encoder):
         bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
         if bad.size:
             raise DataError(
-                f"file: {self.file} has values that are no finite float32 for {bad.size} images, "
+                f"file: {self.file} has values that are not finite float32 for {bad.size} images, "
                 f"e.g. {images.ids[int(bad[0])]!r}; drop or fill them"
             )
         return features

@@ -1,4 +1,4 @@
-"""Rotation-invariant autoencoder: its codes do not change when an image is turned by 90 degrees."""
+"""Rotation-invariant autoencoder: its codes do not change when an image is rotated by 90 degrees."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class RotationAutoencoder(Reconstructing):
     """Codes of an autoencoder whose encoder convolves over shifts and rotations by 90 degrees.
 
     45,801,795 parameters as published, for 64 px and three channels. With `loss: mse`, as published, the
-    decoder can but learn the mean of an image's four rotations; `min_over_rotations` frees it of that.
+    decoder can only learn the mean of an image's four rotations; `min_over_rotations` avoids this.
     """
 
     source: ClassVar[str] = (
@@ -24,7 +24,7 @@ class RotationAutoencoder(Reconstructing):
     )
 
     pool: Literal["max", "mean"] = "max"
-    """Over the four orientations; the source does not say."""
+    """Over the four orientations; the source does not state which."""
 
     def _encoder(self, channels: int, side: int, run: Run) -> tuple[nn.Module, int]:
         from bench.nn.autoencoders import rotation_encoder

@@ -31,15 +31,15 @@ class Timm(Encoder):
     weights: Literal["hub", "random", "file"] = "hub"
     """Pretrained weights from the hub (downloaded once), random ones by the seed, or `weights_file`."""
     weights_file: InputFile | None = None
-    """A safetensors file or a torch state dict of this very architecture, also a checkpoint of the public
+    """A safetensors file or a torch state dict of the same architecture, also a checkpoint of the public
     code of DINO, at any image size (position embeddings are resampled); with `weights: file`."""
     image_size: Annotated[int, Field(ge=8, le=4096), Unit("px")] | None = None
     """Side images are resized to; the prepared size unless given."""
     channels: Literal["rgb", "native"] = "rgb"
-    """Three channels (grey is repeated), or a first layer for as many as the images have (timm sums
+    """Three channels (grey is repeated), or a first layer for the channels that the images have (timm sums
     or repeats the pretrained one)."""
     normalise: Literal["model", "imagenet", "none"] = "model"
-    """Subtract a mean and divide by a deviation: those the pretrained model was trained with,
+    """Subtract a mean and divide by a standard deviation (std): those the pretrained model was trained with,
     ImageNet's, or neither (pixels in [0, 1])."""
     pool: Literal["model", "token", "avg"] = "model"
     """What makes one feature vector of a transformer's tokens: the model's own way, the class token,

@@ -35,13 +35,13 @@ _TILE = 1024
 """Side of the tiles in which a matrix and its transpose are combined, in place."""
 
 
-class Precomputed(PairModel):
+class PrecomputedProbabilities(PairModel):
     """Join probabilities from a npy, h5 or csv file, matched to the images by id.
 
     npy and h5: a square matrix, and ids in `ids` (npy, h5) or `ids_dataset` (h5); without ids its
     rows and columns must be exactly the images, in their order. csv: either one row per pair, with
     the columns `id_a`, `id_b` and `probability`, each pair in one direction at least; or a square
-    table with ids as its header and first column. Other images are passed over, and so is the
+    table with ids as its header and first column. Other images are ignored, and so is the
     diagonal: it becomes 1.
     """
 
@@ -49,7 +49,7 @@ class Precomputed(PairModel):
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "pandas", "h5py")
 
     file: InputFile
-    """The probabilities; what the file is follows from its ending: .npy, .h5, .hdf5 or .csv."""
+    """The probabilities; the suffix says which format: .npy, .h5, .hdf5 or .csv."""
     ids: InputFile | None = None
     """Image ids in the order of a npy or h5 matrix: .txt (one a line), .csv (column `id`) or .npy."""
     dataset: str = "affinities"
@@ -63,7 +63,7 @@ class Precomputed(PairModel):
     probability: str = "probability"
     """Column of probabilities in a csv of pairs."""
     directions: Literal["mean", "min"] = "mean"
-    """What becomes of (a, b) and (b, a): their mean, or the lower of the two."""
+    """How (a, b) and (b, a) are combined: their mean, or the lower of the two."""
 
     def join_probabilities(self, images: Prepared, weights: Path | None, run: Run) -> JoinProbabilities:
         """Return the probabilities of the images, in their order.
@@ -75,7 +75,9 @@ class Precomputed(PairModel):
         ids = None if self.ids is None else read_ids(self.ids)
         if ending == ".csv":
             if ids is not None:
-                raise DataError(f"ids: {self.file} holds its own ids, as every csv file; leave `ids` out")
+                raise DataError(
+                    f"ids: {self.file} contains its own ids, as every csv file does; leave `ids` out"
+                )
             p = self._from_csv(images.ids)
         elif ending == ".npy":
             p = self._from_matrix(load_npy(self.file), ids, images.ids)
@@ -89,19 +91,19 @@ class Precomputed(PairModel):
         return p
 
     def _from_matrix(
-        self, matrix: Any, ids: Sequence[str] | None, wanted: Sequence[str]
+        self, matrix: Any, ids: Sequence[str] | None, requested: Sequence[str]
     ) -> NDArray[np.float32]:
         shape: tuple[int, ...] = matrix.shape or ()  # a null dataset has None
         if len(shape) != 2 or shape[0] != shape[1] or matrix.dtype.kind not in "fiub":
             raise DataError(f"file: {self.file} holds {matrix.dtype} of shape {shape}, not numbers (n, n)")
-        rows = match_rows(ids, wanted, shape[0], self.file, "join probabilities")
-        return _select(matrix, rows, rows, wanted, self.file)
+        rows = match_rows(ids, requested, shape[0], self.file, "join probabilities")
+        return _select(matrix, rows, rows, requested, self.file)
 
-    def _from_csv(self, wanted: Sequence[str]) -> NDArray[np.float32]:
+    def _from_csv(self, requested: Sequence[str]) -> NDArray[np.float32]:
         header = csv_header(self.file)
         names = (self.id_a, self.id_b, self.probability)
         if set(names) <= set(header):
-            return self._from_pairs(wanted)
+            return self._from_pairs(requested)
         table = read_csv(
             self.file, header=None, skiprows=1, dtype={0: str}, **gaps_but_in(range(len(header)), [0])
         )
@@ -113,37 +115,39 @@ class Precomputed(PairModel):
         matrix = table.iloc[:, 1:].to_numpy()
         if matrix.dtype.kind not in "fiub":
             raise DataError(f"file: {self.file} has text among its probabilities")
-        rows = match_rows(list(table[0]), wanted, len(matrix), self.file, "row")
-        columns = match_rows(header[1:], wanted, len(matrix), self.file, "column")
-        return _select(matrix, rows, columns, wanted, self.file)
+        rows = match_rows(list(table[0]), requested, len(matrix), self.file, "row")
+        columns = match_rows(header[1:], requested, len(matrix), self.file, "column")
+        return _select(matrix, rows, columns, requested, self.file)
 
-    def _from_pairs(self, wanted: Sequence[str]) -> NDArray[np.float32]:
+    def _from_pairs(self, requested: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np
         import pandas as pd
 
         table = read_table(self.file, (self.id_a, self.id_b), (self.probability,))
         codes, known = pd.factorize(pd.concat([table[self.id_a], table[self.id_b]]))
         position = np.full(len(known), -1)
-        position[match_rows(list(known), wanted, len(known), self.file, "pairs")] = np.arange(len(wanted))
+        position[match_rows(list(known), requested, len(known), self.file, "pairs")] = np.arange(
+            len(requested)
+        )
         a, b = position[codes].reshape(2, -1)
         use = (a >= 0) & (b >= 0) & (a != b)
         a, b, values = a[use], b[use], table[self.probability].to_numpy(float)[use]
         for i in np.flatnonzero(_improper(values))[:1]:
-            raise _improper_value(self.file, values[i], wanted[a[i]], wanted[b[i]])
+            raise _improper_value(self.file, values[i], requested[a[i]], requested[b[i]])
         values = values.astype(np.float32)
-        p = np.full((len(wanted), len(wanted)), np.nan, np.float32)
+        p = np.full((len(requested), len(requested)), np.nan, np.float32)
         p[a, b] = values
         for i in np.flatnonzero(p[a, b] != values)[:1]:
             raise DataError(
-                f"file: {self.file} has {values[i]} and {p[a[i], b[i]]} for {wanted[a[i]]!r} and "
-                f"{wanted[b[i]]!r}, in this direction; drop one of them"
+                f"file: {self.file} has {values[i]} and {p[a[i], b[i]]} for {requested[a[i]]!r} and "
+                f"{requested[b[i]]!r}, in this direction; drop one of them"
             )
         np.fill_diagonal(p, 1)
         p = np.where(np.isnan(p), p.T, p)
         gaps = np.argwhere(np.triu(np.isnan(p)))
         if gaps.size:
-            some = ", ".join(f"{wanted[i]!r} and {wanted[j]!r}" for i, j in gaps[:3])
-            pairs = len(wanted) * (len(wanted) - 1) // 2
+            some = ", ".join(f"{requested[i]!r} and {requested[j]!r}" for i, j in gaps[:3])
+            pairs = len(requested) * (len(requested) - 1) // 2
             raise DataError(
                 f"file: {self.file} has no probability for {len(gaps)} of {pairs} pairs, e.g. {some}"
             )

@@ -31,7 +31,7 @@ class Twin(PairModel):
     dino, ...}`, `embedding: null`, fusion optimal or simplified, batch 32, steps 30000, rate 0.002.
     """
 
-    version: ClassVar[int] = 2  # frozen blocks keep their statistics of batches
+    version: ClassVar[int] = 2  # frozen blocks keep their batch statistics
     source: ClassVar[str] = "Presberger et al., GCPR 2024, arXiv 2403.13376, and its public code"
     libraries: ClassVar[tuple[str, ...]] = (
         "torch",
@@ -65,9 +65,9 @@ class Twin(PairModel):
     batch: Annotated[Count, Unit("pairs")] = 64
     """Pairs per step, half of them of one class."""
     accumulate: Count = 1
-    """Parts in which a step's pairs pass the network, where memory is short."""
+    """Micro-batches that a step is split into where memory is short (gradient accumulation)."""
     rate: Annotated[float, Field(gt=0)] = 0.0001
-    """Learning rate, at its peak."""
+    """Peak learning rate (lr)."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """Of AdamW."""
     schedule: Literal["plateau", "cosine", "constant"] = "plateau"
@@ -75,7 +75,7 @@ class Twin(PairModel):
     augment: Share = 0.0
     """Probability of each of: mirroring in x, in y, and a rotation by any angle."""
     calibrate: Literal["none", "platt"] = "none"
-    """Put the log-odds right by a slope and an offset, on pairs of images that were held out."""
+    """Correct the log-odds by a slope and an offset (Platt scaling), fitted on pairs of held-out images."""
     held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     """Share of each class's images that are not trained on, for `calibrate` and the reliability curve."""
 
@@ -88,10 +88,10 @@ class Twin(PairModel):
         return self
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train, calibrate if wanted, and write network and calibration.
+        """Train, calibrate if asked to, and write network and calibration.
 
         Raises `DataError` for fewer than two classes, a class with fewer than two images, too few images
-        held out to calibrate with, an encoder that is no backbone, or a loss that is not finite.
+        held out to calibrate with, an encoder without a backbone, or a loss that is not finite.
         """
         import numpy as np
 
@@ -236,7 +236,7 @@ def _held_out(labels: NDArray[np.int64], share: float, rng: np.random.Generator)
 
 
 def _both_kinds(labels: NDArray[np.int64]) -> bool:
-    """Tell whether some pairs of images are of one class and some of two."""
+    """Return whether some pairs of images are of one class and some of two."""
     import numpy as np
 
     counts = np.unique(labels, return_counts=True)[1]

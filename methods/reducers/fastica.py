@@ -35,7 +35,7 @@ class FastICA(Reducer):
     dims: Annotated[Count, Unit("dimensions")] = 2
     """Number of components; fewer where the features vary in fewer directions."""
     fun: Literal["cube", "logcosh", "exp"] = "cube"
-    """What is made extreme in place of negentropy: kurtosis, or a function that outliers move less."""
+    """Approximation of negentropy that is maximised: kurtosis, or a function more robust to outliers."""
     max_iter: Count = 3000
     """Most iterations."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
@@ -83,11 +83,11 @@ def _whitened(x: NDArray[np.float64], dims: int) -> NDArray[np.float64]:
         return np.zeros((n, 1))
     engine = PCA(svd_solver="covariance_eigh" if n >= d else "full").fit(x)
     variance = engine.explained_variance_[:dims]
-    kept = variance > _NO_VARIANCE * engine.explained_variance_[0]
-    if not kept.any():
+    positive = variance > _NO_VARIANCE * engine.explained_variance_[0]
+    if not positive.any():
         return np.zeros((n, 1))
-    white: NDArray[np.float64] = (x - engine.mean_) @ engine.components_[:dims][kept].T
-    white /= np.sqrt(variance[kept])
+    white: NDArray[np.float64] = (x - engine.mean_) @ engine.components_[:dims][positive].T
+    white /= np.sqrt(variance[positive])
     return white
 
 

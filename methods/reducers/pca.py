@@ -29,7 +29,7 @@ class PCA(Reducer):
         | Annotated[float, Field(gt=0, lt=1), Unit("share of the variance")]
     ) = 50
     """Number of components (at most as many as images and features), or the share of the variance
-    that the fewest components kept must explain."""
+    that the components must explain, as few as possible."""
     whiten: bool = False
     """Scale every component to variance 1; components without variance are dropped."""
 

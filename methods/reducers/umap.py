@@ -64,7 +64,7 @@ class UMAP(Reducer):
         lost = int((~np.isfinite(reduced).all(axis=1)).sum())
         if lost:
             raise DataError(
-                f"umap: {lost} of {n} images got no place, as they are near no other by the {self.metric} "
+                f"umap: {lost} of {n} images were not embedded: they have no neighbours by the {self.metric} "
                 f"distance; are their features all zero? Try metric: euclidean"
             )
         return reduced

@@ -172,7 +172,7 @@ def test_stopping_at_any_moment_leaves_valid_bounds(monkeypatch, when):
     costs = planted(60, 0.95, 2)
     best = solve(costs).objective
     looks = iter(range(10**9))
-    monkeypatch.setattr(exact._Run, "left", lambda _: np.inf if next(looks) < when else 0.0)
+    monkeypatch.setattr(exact._Search, "left", lambda _: np.inf if next(looks) < when else 0.0)
     solution = solve(costs)
     assert solution.objective <= best + 1e-6
     assert solution.upper_bound >= best - 1e-6
@@ -183,7 +183,7 @@ def test_stopping_at_any_moment_leaves_valid_bounds(monkeypatch, when):
 def test_stopping_between_cases_leaves_valid_bounds(monkeypatch, when):
     costs = planted(60, 1.0, 3)  # needs about fifty cases
     looks = iter(range(10**9))
-    monkeypatch.setattr(exact._Run, "left", lambda _: np.inf if next(looks) < when else 0.0)
+    monkeypatch.setattr(exact._Search, "left", lambda _: np.inf if next(looks) < when else 0.0)
     solution = solve(costs)
     best = 148.7031612475659  # by integer programs alone
     assert solution.objective <= best + 1e-6 <= solution.upper_bound + 2e-6
@@ -194,7 +194,7 @@ def test_the_bound_of_two_cases_is_the_smaller(monkeypatch, bounds):
     problem, labels = DenseProblem.of(planted(12, 0.5, 0)), np.zeros(12, np.int64)
     told = iter(bounds)
     monkeypatch.setattr(exact, "_solve_parts", lambda *_: next(told))
-    run = exact._Run("highs", 0, np.inf, 0.0, None, 0.0)
+    run = exact._Search("highs", 0, np.inf, 0.0, None, 0.0)
     node = exact._Node(problem, labels, relaxation=Relaxation(problem, "highs", 0))
     assert exact._branch(run, node, 0) == 3.0
 

@@ -52,7 +52,7 @@ def test_the_policy_loads_nothing_heavy() -> None:
 
 def test_help_and_docstrings_agree_with_the_policy() -> None:
     root = Path(__file__).parents[2]
-    for file in ("bench/cli/files_app.py", "bench/multicut/solving.py", "methods/clusterers/multicut.py"):
+    for file in ("bench/cli/options/files.py", "bench/multicut/solving.py", "methods/clusterers/multicut.py"):
         assert f"up to {AUTO_NODES}" in (root / file).read_text()
-    assert f"{AUTO_SECONDS:g} s" in (root / "bench/cli/files_app.py").read_text()
+    assert f"{AUTO_SECONDS:g} s" in (root / "bench/cli/options/files.py").read_text()
     assert set(SOLVERS) >= {"auto", "greedy", "exact"}

@@ -62,7 +62,7 @@ def test_classes_of_several_kinds_by_name(tmp_path: Path) -> None:
     assert (np.array([0, 3, 2])[labels] == p.argmax(axis=1)).mean() > 0.95
     with pytest.raises(DataError, match="fitted class 'z' is not among the 3 classes"):
         cnn.predict(prepared(pixels, classes=("x", "y", "other")), tmp_path / "w", make_run())
-    with pytest.raises(DataError, match="faithful: the published network tells 2 classes, these are 3"):
+    with pytest.raises(DataError, match="faithful: the published network has 2 classes, these images 3"):
         fitted(tmp_path / "f", "simple_cnn", {**SMALL, "faithful": True}, named)
 
 

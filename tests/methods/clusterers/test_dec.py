@@ -73,7 +73,7 @@ def test_what_cannot_work_is_said_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="k: classes needs labelled images"):
         labels(tmp_path, x)
     x[2, 1] = np.nan
-    with pytest.raises(DataError, match="features hold NaN or infinity"):
+    with pytest.raises(DataError, match="features contain NaN or infinity"):
         labels(tmp_path, x, k=2)
 
 

@@ -171,7 +171,7 @@ def test_snapshots_change_nothing_of_the_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"snapshots": [0.123]}, "0.123 is no whole percent"),
+        ({"snapshots": [0.123]}, "0.123 is not a whole percent"),
         ({"snapshots": [1.2]}, "less than or equal to 1"),
         ({"snapshots": [0], "steps": None, "epochs": 0}, "trains nothing"),
     ],
