@@ -50,8 +50,12 @@ if TYPE_CHECKING:
         Unit,
     )
     from bench.layouts.fileset import FileSet
+    from bench.metrics.label_free import LabelledFeatures
     from bench.metrics.metric import Metric
+    from bench.metrics.pairs import PairCounts
+    from bench.metrics.predictions import Predictions
     from bench.metrics.score import Scores
+    from bench.metrics.tables import Tables
     from bench.multicut.certificate import Certificate, verify
     from bench.multicut.instance import DenseCosts, SparseCosts
     from bench.multicut.result import Solution
@@ -85,11 +89,14 @@ __all__ = [
     "ImageSet",
     "InProgress",
     "InputFile",
+    "LabelledFeatures",
     "LeaderboardView",
     "Metric",
     "Origin",
+    "PairCounts",
     "PairModel",
     "Percent",
+    "Predictions",
     "Prepared",
     "Reducer",
     "Run",
@@ -101,6 +108,7 @@ __all__ = [
     "SuiteFigure",
     "TableContent",
     "TableFormat",
+    "Tables",
     "ToCluster",
     "Unit",
     "UsageError",
@@ -144,8 +152,12 @@ _HOMES = {
         "Unit",
     ),
     "bench.layouts.fileset": ("FileSet",),
+    "bench.metrics.label_free": ("LabelledFeatures",),
     "bench.metrics.metric": ("Metric",),
+    "bench.metrics.pairs": ("PairCounts",),
+    "bench.metrics.predictions": ("Predictions",),
     "bench.metrics.score": ("Scores",),
+    "bench.metrics.tables": ("Tables",),
     "bench.multicut.certificate": ("Certificate", "verify"),
     "bench.multicut.instance": ("DenseCosts", "SparseCosts"),
     "bench.multicut.result": ("Solution",),

@@ -57,7 +57,7 @@ MOVED = {
     "bench.report.figures.style": "bench.report.drawing.style",
     "bench.report.figures.transformer": "bench.report.drawing.checkpoints",
     "bench.report.html": "bench.report.tables.html",
-    "bench.report.kept": "bench.report.tables.kept",
+    "bench.report.kept": "bench.report.tables.cache",
     "bench.report.layout": "bench.report.tables.layout",
     "bench.report.leaderboard": "bench.report.tables.leaderboard",
     "bench.report.ranks": "bench.report.tables.ranks",

@@ -10,7 +10,7 @@ from bench.records import reference
 from bench.records.record import CellRecord
 from bench.records.results import PlanOnDisk
 from bench.records.summary import Scored
-from bench.report.tables.against import Comparison, compare
+from bench.report.tables.against import PublishedComparison, compare
 from bench.util.text import suggest
 
 PAPER = "paper"
@@ -23,7 +23,7 @@ def compared(
     record_of: Callable[[str], CellRecord | None],
     table: str | None = None,
     against: str = PAPER,
-) -> list[Comparison]:
+) -> list[PublishedComparison]:
     """Compare a plan with the published tables that its tables name, or with the one named `against`.
 
     Raises `UsageError` for unknown names, and where no table names a published one.

@@ -14,10 +14,10 @@ from bench.metrics.bootstrap import interval
 from bench.metrics.contingency import FloatArray, IntArray
 from bench.metrics.metric import Metric
 from bench.metrics.names import CLASSIFICATION
-from bench.metrics.predictions import Curve, Outcomes, Predictions
+from bench.metrics.predictions import Outcomes, PrecisionRecallCurve, Predictions
 
 _MOST_DRAWS = 15_000_000
-"""Images drawn per score; larger sets get fewer replicates, but 100 at least, if asked for."""
+"""Images drawn per score; larger sets get fewer replicates, but at least 100 if requested."""
 _FEWEST_REPLICATES = 100
 _CHUNK = 1 << 21
 """Images drawn at once."""
@@ -127,14 +127,14 @@ def precision_recall(positive: NDArray[np.bool_], scores: NDArray[np.floating]) 
     Parameters
     ----------
     positive : shape (n,), at least one of them true.
-    scores : shape (n,), higher means rather positive.
+    scores : shape (n,), higher means more likely positive.
 
     Returns
     -------
     `recall`, `precision` and `threshold`, one entry each per point: of the images with a score of at least
-    the threshold. Points are spread evenly over the recall; the first and the last one are always kept.
+    the threshold. Points are spread evenly over the recall; the first and the last one are always included.
     """
-    curve = Curve(positive, scores)
+    curve = PrecisionRecallCurve(positive, scores)
     hits, taken = (c[0] for c in curve.counts(np.ones((1, positive.size))))
     recall, precision = hits / hits[-1], hits / taken
     spread = np.linspace(0, 1, _POINTS - 2)

@@ -1,4 +1,4 @@
-"""The contingency table of truth and prediction: all that any metric needs to know of the labels."""
+"""The contingency table of truth and prediction: all that a metric needs to know about the labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores that need no true classes: how tight clusters are, and how they go with day, bag or plate."""
+"""Scores that need no true classes: how tight clusters are, and their association with day, bag or plate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.metrics.names import METRICS, SHIPPED, taking
 from bench.metrics.tables import Tables, value
 
 SAMPLE = 10_000
-"""Images looked at where all pairs count, drawn at random; all of them in smaller sets."""
+"""Size of the random sample where all pairs count; smaller sets are used whole."""
 _PERMUTATIONS = 999
 _FEWEST = 2
 
@@ -162,7 +162,7 @@ def association(
     rng: np.random.Generator,
     permutations: int = _PERMUTATIONS,
 ) -> dict[str, float]:
-    """Say how clusters go with a property of the images, e.g. the day they were taken.
+    """Measure the association of clusters with a property of the images, e.g. the day they were taken.
 
     Images called noise and those without the property are left out.
 

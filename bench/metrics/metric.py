@@ -1,4 +1,4 @@
-"""What a metric is: one object that says what it is called, where it lies, what it means, and computes it."""
+"""What a metric is: one object with its name, range and meaning, and the function that computes it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Metric:
         return None
 
     def described(self) -> dict[str, Any]:
-        """Return what tables need of it, as JSON; an end of the range that is infinite is None."""
+        """Return its description for tables, as JSON; an infinite end of the range is None."""
         about = {
             k: getattr(self, k) for k in ("name", "title", "definition", "takes", "unit", "higher_is_better")
         }
@@ -120,7 +120,7 @@ class Metric:
 
 
 def from_description(about: Mapping[str, Any]) -> Metric:
-    """Return the metric that `Metric.described` told of, without its function."""
+    """Return the metric that `Metric.described` describes, without its function."""
     low, high = about.get("low"), about.get("high")
     return Metric(
         name=str(about["name"]),
@@ -134,5 +134,5 @@ def from_description(about: Mapping[str, Any]) -> Metric:
 
 
 def unknown(name: str) -> Metric:
-    """Return what stands for a metric of which there is the name alone: any number, more is better."""
+    """Return a placeholder for a metric of which only the name is known: any number, higher is better."""
     return Metric(name, name, "Not installed here.", low=-math.inf, high=math.inf)

@@ -1,4 +1,4 @@
-"""The metrics by name: what tables, suites and docs need to know of them. Imports nothing heavy."""
+"""The metrics by name: what tables, suites and docs need to know. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSION = 1
 """Version of the definitions: raised whenever a metric would give another number for the same labels."""
 
 COUNTS = ("n", "coverage", "classes", "clusters", "noise", "intervals")
-"""What stands beside the metrics in the JSON of scores, so no metric has such a name."""
+"""Other names in the JSON of scores, so no metric may have them."""
 
 _BUILTIN = "bench.metrics.builtin"
 _SOCKET: Socket[Metric] = Socket("metric", "", "Metric", objects_of(Metric))

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from bench.metrics.contingency import FloatArray, IntArray
 
 
-class Curve:
+class PrecisionRecallCurve:
     """Images by falling score; equal scores are one step of the curve.
 
     Parameters
     ----------
     positive : shape (n,).
-    scores : shape (n,), higher means rather positive.
+    scores : shape (n,), higher means more likely positive.
     """
 
     def __init__(self, positive: NDArray[np.bool_], scores: NDArray[np.floating]) -> None:
@@ -60,12 +60,12 @@ class Outcomes:
         self.of_pred = np.where(self.classes[index] == pred, index, self.classes.size)
 
     @cached_property
-    def curves(self) -> list[Curve]:
+    def curves(self) -> list[PrecisionRecallCurve]:
         """The curve of the second of two classes, or of each of more against the rest; else none."""
         if self.probabilities is None or self.classes.size < 2:
             return []
         positive = self.classes[1:] if self.classes.size == 2 else self.classes
-        return [Curve(self.truth == c, self.probabilities[:, c]) for c in positive]
+        return [PrecisionRecallCurve(self.truth == c, self.probabilities[:, c]) for c in positive]
 
     @cached_property
     def right(self) -> NDArray[np.bool_]:
@@ -129,7 +129,7 @@ class Predictions:
 
     @cached_property
     def recalls(self) -> FloatArray:
-        """Share of each class that is predicted right, shape (rows, classes); 0 for a class that lacks."""
+        """Share of each class that is predicted right, shape (rows, classes); 0 without images."""
         return self.hits / np.maximum(self.sizes, 1)
 
     @cached_property

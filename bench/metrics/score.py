@@ -21,7 +21,7 @@ from bench.metrics.tables import Tables, value
 NoisePolicy = Literal["own_cluster", "drop"]
 
 _MOST_CELLS = 15_000_000
-"""Cells resampled per score; larger tables get fewer replicates, but 100 at least, if asked for."""
+"""Cells resampled per score; larger tables get fewer replicates, but at least 100 if requested."""
 _FEWEST_REPLICATES = 100
 _MOST_ENTRIES = 20_000_000
 """Matrix entries (replicates x classes x clusters) up to which every replicate is matched anew."""

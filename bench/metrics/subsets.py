@@ -18,7 +18,7 @@ PAIR_METRICS: dict[str, Metric] = taking(METRICS.values(), "pairs")
 """The metrics that need no partition, only decisions on pairs."""
 
 _BLOCK = 1 << 24
-"""Pairs looked at in one step."""
+"""Pairs compared in one step."""
 
 
 def pair_metrics(c: PairCounts, metrics: Mapping[str, Metric] = PAIR_METRICS) -> dict[str, float]:

@@ -6,7 +6,7 @@ results/<suite>/superseded/       records that a retry replaced
 results/<suite>/quarantine/       records in which a bit flipped; their cells run again
 results/<suite>/logs/<key>.log    what a stage printed
 results/<suite>/leaderboard.*
-results/<suite>/kept/             printed tables of many records, to be printed again; may be deleted
+results/<suite>/kept/             cache of printed tables of many records; may be deleted
 """
 
 from __future__ import annotations

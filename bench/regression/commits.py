@@ -6,7 +6,7 @@ import subprocess
 
 
 def commit_of(ref: str) -> str | None:
-    """Return the commit that a tag, a branch or any other name stands for.
+    """Return the commit that a tag, a branch or any other name refers to.
 
     None if the current folder is no checkout, or the checkout does not know the name.
     """

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from bench.errors import DataError
 from bench.regression.finding import Finding, Report, Verdict, ordered
-from bench.regression.reading import Label, Run, least, one_label_per_stage
+from bench.regression.reading import Label, RunResults, least, one_label_per_stage
 from bench.regression.scores import compare_scores, what_differs
 
 Apart = dict[tuple[tuple[str, ...], tuple[str, ...]], int]
 """Machine before, machine after -> number of stages that are not compared for it."""
 
 LEAST = {"time": 0.1, "memory": 50 * 2**20, "GPU memory": 50 * 2**20}
-"""Changes of less, in seconds or bytes, are not told from noise, whatever their ratio."""
+"""Changes of less, in seconds or bytes, are taken for noise, whatever their ratio."""
 
 
-def compare(before: Run, after: Run, ratios: dict[str, float]) -> Report:
+def compare(before: RunResults, after: RunResults, ratios: dict[str, float]) -> Report:
     """Compare two runs.
 
     Parameters
@@ -39,7 +39,7 @@ def compare(before: Run, after: Run, ratios: dict[str, float]) -> Report:
     return Report(after.suite, before.side, after.side, ordered([*findings, *costs]), counts, notes)
 
 
-def differences(before: Run, after: Run) -> list[str]:
+def differences(before: RunResults, after: RunResults) -> list[str]:
     """Say which versions of libraries differ."""
     old, new = before.versions, after.versions
     changed = [f"{k} {old[k]} → {new[k]}" for k in sorted(old.keys() & new.keys()) if old[k] != new[k]]
@@ -91,12 +91,12 @@ def amount(what: str, value: float) -> str:
 
 
 def _named(machine: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """Name what tells a machine from the other."""
+    """Name what distinguishes a machine from another."""
     return ", ".join(m or "no PyTorch" for m, o in zip(machine, other, strict=True) if m != o)
 
 
 def _costs(
-    before: Run, after: Run, ratios: dict[str, float]
+    before: RunResults, after: RunResults, ratios: dict[str, float]
 ) -> tuple[list[Finding], dict[str, int], Apart, bool]:
     """Return findings, how many costs were compared, those on other machines, and whether any were cached."""
     then, now = least(before.costs), least(after.costs)
@@ -123,6 +123,6 @@ def _costs(
     return findings, dict(sorted(compared.items())), apart, bool(cached)
 
 
-def _what_differs(before: Run, after: Run, label: Label) -> str:
+def _what_differs(before: RunResults, after: RunResults, label: Label) -> str:
     old, new = before.groups[label[:2]], after.groups[label[:2]]
     return next((what_differs(old[s], new[s]) for s in new if s in old), "")

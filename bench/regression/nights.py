@@ -26,7 +26,7 @@ from bench.regression.reading import (
     Cost,
     Group,
     Label,
-    Run,
+    RunResults,
     joined,
     least,
     one_label_per_stage,
@@ -39,8 +39,8 @@ QUICK_S = 0.05
 """The time of stages that take less is not judged."""
 _ALL: Label = ("", "", "all stages together", "")
 _SUSPECT = math.log(1.1)
-_KEPT = 2 * MEMORY
-"""So many nights are judged at most."""
+_MOST_NIGHTS = 2 * MEMORY
+"""At most this many nights are judged."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class _Series:
     """Shape (nights,), NaN where it was not measured, or not on tonight's machine."""
 
 
-def read_nights(base: Path, suite: str) -> list[Run]:
+def read_nights(base: Path, suite: str) -> list[RunResults]:
     """Read all nights of a suite, oldest first. Raises `DataError` if there are none."""
     nights = []
     for folder in sorted(p for p in base.iterdir() if p.is_dir()) if base.is_dir() else []:
@@ -68,7 +68,7 @@ def read_nights(base: Path, suite: str) -> list[Run]:
     return sorted(nights, key=lambda n: (n.finished, n.side.name))
 
 
-def since(nights: Sequence[Run], start: str) -> list[Run]:
+def since(nights: Sequence[RunResults], start: str) -> list[RunResults]:
     """Return the nights from a date (YYYY-MM-DD) or a commit on.
 
     A commit is named by its first characters if a night ran at it; else by a tag, a branch or any other name
@@ -79,15 +79,15 @@ def since(nights: Sequence[Run], start: str) -> list[Run]:
         day = date.fromisoformat(start)
     except ValueError:
         return list(nights[_first_at(nights, start) :])
-    kept = [n for n in nights if n.finished[:10] >= day.isoformat()]
-    if not kept:
-        raise DataError(f"--since {start}: the newest night is of {nights[-1].finished[:10]}")
-    return kept
+    recent = [n for n in nights if n.finished[:10] >= day.isoformat()]
+    if not recent:
+        raise DataError(f"--since {start}: the newest night is from {nights[-1].finished[:10]}")
+    return recent
 
 
-def regress(nights: Sequence[Run]) -> Report:
+def regress(nights: Sequence[RunResults]) -> Report:
     """Judge the newest night by those before it."""
-    nights = nights[-_KEPT:]
+    nights = nights[-_MOST_NIGHTS:]
     tonight = nights[-1]
     good, findings, scores = _scores(nights)
     series, apart, cached = _series(nights)
@@ -114,8 +114,8 @@ def regress(nights: Sequence[Run]) -> Report:
     )
 
 
-def _first_at(nights: Sequence[Run], ref: str) -> int:
-    """Return the place of the first night that ran at a commit, or after it."""
+def _first_at(nights: Sequence[RunResults], ref: str) -> int:
+    """Return the index of the first night that ran at a commit, or after it."""
     commits = [n.side.commit or "" for n in nights]
     known = list(dict.fromkeys(c for c in commits if c))
     exact = [c for c in known if len(ref) >= 4 and c.startswith(ref.lower())]
@@ -134,10 +134,10 @@ def _first_at(nights: Sequence[Run], ref: str) -> int:
     return commits.index(later)
 
 
-def _scores(nights: Sequence[Run]) -> tuple[Run | None, list[Finding], int]:
+def _scores(nights: Sequence[RunResults]) -> tuple[RunResults | None, list[Finding], int]:
     """Walk through the nights; return the last good one before tonight, and what tonight's scores say."""
     reference: dict[Group, Mapping[int, CellFacts]] = {}
-    good: Run | None = None
+    good: RunResults | None = None
     findings: list[Finding] = []
     count = 0
     for i, night in enumerate(nights):
@@ -151,7 +151,7 @@ def _scores(nights: Sequence[Run]) -> tuple[Run | None, list[Finding], int]:
     return good, findings, count
 
 
-def _series(nights: Sequence[Run]) -> tuple[list[_Series], Apart, int]:
+def _series(nights: Sequence[RunResults]) -> tuple[list[_Series], Apart, int]:
     """Line up the costs of tonight's stages with those of earlier nights, oldest first."""
     seen: set[tuple[str, str]] = set()
     fresh: list[list[Cost]] = []
@@ -177,7 +177,7 @@ def _series(nights: Sequence[Run]) -> tuple[list[_Series], Apart, int]:
 
 
 def _steadied(series: list[_Series]) -> list[_Series]:
-    """Take from all times what the night did to all of them, and make that a series of its own."""
+    """Subtract from all times what all of a night share, and make that a series of its own."""
     times = [s for s in series if s.what == "time"]
     if not times:
         return series
@@ -216,7 +216,7 @@ def _costs(series: list[_Series], nights: int) -> tuple[list[Finding], list[str]
 
 
 def _at_the_end(logs: FloatArray) -> FloatArray:
-    """Put the nights on which something was measured last, in order; NaN before them."""
+    """Move the nights with a measurement to the end, in order, with NaN before them."""
     known = logs[~np.isnan(logs)]
     return np.concatenate([np.full(len(logs) - len(known), np.nan), known])
 

@@ -18,7 +18,7 @@ from bench.util.durable import Damaged
 Group = tuple[str, str]
 """Dataset and method."""
 Label = tuple[str, str, str, str]
-"""Dataset, method, stage, adapter: what a stage's costs go by, whatever its key."""
+"""Dataset, method, stage, adapter: what identifies the costs of a stage, whatever its key."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Run:
-    """All that one run left, or several runs of one night."""
+class RunResults:
+    """The results of one run, or of several runs of one night."""
 
     side: Side
     suite: str
@@ -90,10 +90,10 @@ def find_run(folder: Path) -> Path:
         return found[0]
     if found:
         raise DataError(f"{folder}: holds {len(found)} suites; name one, e.g. {found[0]}")
-    raise DataError(f"{folder}: no run here; a folder such as results/quickstart is wanted")
+    raise DataError(f"{folder}: no run here; give a folder such as results/quickstart")
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> RunResults:
     """Read the results folder of one suite. Raises `DataError`, or `Damaged` if its plan is."""
     results = Results(folder.parent, folder.name)
     plan = results.read_plan()
@@ -112,7 +112,7 @@ def read_run(folder: Path) -> Run:
         host=place.host if place else "",
     )
     versions = {name: v for s in stages for name, v in s.place.versions.items()}
-    return Run(
+    return RunResults(
         side=side,
         suite=plan.suite,
         metrics=plan.metrics,
@@ -124,7 +124,7 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def joined(runs: Sequence[Run], name: str) -> Run:
+def joined(runs: Sequence[RunResults], name: str) -> RunResults:
     """Return several runs of one night as one: all costs; of each cell the first, if any one that failed."""
     first = runs[0]
     groups: dict[Group, dict[int, CellFacts]] = {}
@@ -141,7 +141,7 @@ def joined(runs: Sequence[Run], name: str) -> Run:
         min(r.side.started for r in runs),
         first.side.host,
     )
-    return Run(
+    return RunResults(
         side=side,
         suite=first.suite,
         metrics=first.metrics,

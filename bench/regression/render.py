@@ -39,7 +39,7 @@ def terminal(report: Report) -> list[RenderableType]:
 
 
 def markdown(report: Report) -> str:
-    """Render as GitHub Markdown: the verdict first, what needs no look folded away."""
+    """Render as GitHub Markdown: the verdict first, changes within noise folded away."""
     from tabulate import tabulate
 
     parts = [f"### {escaped(f'{report.suite}: {summary(report)}')}", ""]

@@ -1,8 +1,8 @@
-"""Scores of two runs: paired over seeds, judged against the doubt about them.
+"""Scores of two runs: paired over seeds, judged against their uncertainty.
 
-The doubt about a mean change joins two sources in quadrature, as leaderboards do: Student's t
+The uncertainty of a mean change combines two sources in quadrature, as leaderboards do: Student's t
 over seeds, and the standard error over images (both runs score the same images, so the errors are
-taken to be correlated by 1/2). Seeds are taken as pairs, and also as two samples, which is surer
+taken to be correlated by 1/2). Seeds are taken as pairs, and also as two samples, which is more powerful
 where a change of the code drew all random numbers anew; the narrower of both counts, each at half
 the level. Chance calls one or more scores worse with a probability of at most ALPHA: Bonferroni
 over all scores that changed at all. Two or three seeds that scatter prove little this way, so a
@@ -42,7 +42,7 @@ class _Change:
     """Standard error over images."""
     seeds: int
     halved: bool
-    """Whether every seed lost or won half."""
+    """Whether every seed lost or gained half."""
     note: str
 
 
@@ -84,10 +84,10 @@ def what_differs(before: CellFacts, after: CellFacts) -> str:
     """Say which parameters and whether the data of two cells differ; empty if none, or not known."""
     if not (before.params and after.params):
         return ""
-    said = list(differing(before.params, after.params))
+    changes = list(differing(before.params, after.params))
     if before.data != after.data:
-        said.append("other data")
-    return ", ".join(said[:3]) + (f" and {len(said) - 3} more" if len(said) > 3 else "")
+        changes.append("other data")
+    return ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
 
 
 def _shown(value: Any) -> str:

@@ -22,11 +22,11 @@ ALPHA = 0.008
 """Probability that chance calls any series of a night worse. The promise is 1 %: that nights once called
 worse are no longer compared with makes the next alarm a little likelier."""
 SMALLEST = math.log(1.02)
-"""A step counts if each of the three nights is so far from the level, however certain it is."""
+"""A step counts only if each of the three nights is at least this far from the level."""
 LARGE = math.log(1.5)
-"""If each is so far from it, no long history is needed."""
+"""If each is at least this far from it, no long history is needed."""
 LASTING = 4
-"""An improvement found on so many nights in a row becomes the level that later nights are held to."""
+"""An improvement found on this many nights in a row becomes the level for later nights."""
 
 FloatArray = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def walk(logs: FloatArray, alpha: float, memory: int = MEMORY) -> Walk:
 
 
 def p_value(window: FloatArray, before: FloatArray, usable: NDArray[np.bool_]) -> FloatArray:
-    """Return the probability that chance puts the window so high above the nights before.
+    """Return the probability that the window ranks this high above the nights before by chance.
 
     Parameters
     ----------

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.metrics.metric import Metric
-from bench.metrics.tables import Tables
+from cutjoin import Metric, Tables
 
 
 def fowlkes_mallows(tables: Tables) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from bench.errors import DataError
 from bench.metrics import classification
 from bench.metrics.classification import precision_recall, score_classes
 from bench.metrics.names import CLASSIFICATION, METRICS, find
-from bench.metrics.predictions import Curve, Outcomes, Predictions
+from bench.metrics.predictions import Outcomes, PrecisionRecallCurve, Predictions
 
 Case = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
@@ -76,7 +76,7 @@ def test_weights_of_images_mean_images_drawn_so_often(case: Case, seed: int) -> 
     found = {n: m(drawn_so)[0] for n, m in CLASSIFICATION.items() if n != "average_precision"}
     assert found == pytest.approx({name: wanted[name] for name in found}, abs=1e-12)
     for c in np.unique(truth[drawn]):
-        area = Curve(truth == c, p[:, c]).average_precision(weights)[0]
+        area = PrecisionRecallCurve(truth == c, p[:, c]).average_precision(weights)[0]
         assert area == pytest.approx(
             oracle.average_precision_score(truth[drawn] == c, p[drawn, c]), abs=1e-12
         )

@@ -133,6 +133,18 @@ def test_what_it_does_wrong_ends_its_cells_with_one_sentence(
         assert not record.metrics
 
 
+def test_another_version_of_the_shipped_metrics_leaves_it_alone(own: Finished) -> None:
+    from bench.metrics.names import VERSION
+    from bench.records.store import Store
+    from bench.stages.rescore import rescored
+
+    record = Results(own.results, "tiny").get(own.records[0].stem)
+    assert record is not None
+    old = record.metrics | {"acc": 0.123}
+    aged = record.model_copy(update={"metrics": old, "metrics_version": VERSION - 1})
+    assert rescored(aged, Store(own.store)) == record
+
+
 def test_a_file_that_changes_during_the_run_is_not_used(own: Finished, tmp_path: Path) -> None:
     from bench.errors import DataError
     from bench.records.store import Store

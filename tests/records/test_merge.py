@@ -185,6 +185,15 @@ def test_plans_that_differ_are_told(tmp_path: Path):
     assert Results(tmp_path / "all", "made").read_plan().metrics == ["ami", "acc"]
 
 
+def test_metrics_that_do_not_ship_stay_described(tmp_path: Path):
+    own = {"name": "own", "title": "Own", "low": 0.0, "high": None, "higher_is_better": False}
+    a = write_run(tmp_path / "a", [Made("m"), Made("n")], metrics=["ami", "own"], extra=[own])
+    b = write_run(tmp_path / "b", [Made("o")], metrics=["ami", "own"])
+    merge_suite([a, b], tmp_path / "all" / "made")
+    (metric,) = Results(tmp_path / "all", "made").read_plan().declared.values()
+    assert (metric.title, metric.high, metric.higher_is_better) == ("Own", float("inf"), False)
+
+
 def test_where_suites_are_found(tmp_path: Path):
     made = write_run(tmp_path / "r" / "made", [Made()])
     assert suites_in(tmp_path / "r") == suites_in(made) == [made]

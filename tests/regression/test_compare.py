@@ -241,3 +241,13 @@ def _strip_intervals(folder: Path) -> None:
     for path in (folder / "records").glob("*.json"):
         body = read(path).model_dump(mode="json")
         path.write_bytes(seal({**body, "intervals": {}}))
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_metric_that_does_not_ship_has_its_direction_and_title(tmp_path: Path, declared: bool):
+    own = {"name": "own", "title": "Own", "low": 0.0, "high": 1.0, "higher_is_better": False}
+    about: dict[str, Any] = {"metrics": ["own"], **({"extra": [own]} if declared else {})}
+    a = write_run(tmp_path / "a" / "made", [Made(scores={"own": 0.2}, interval=0.01)], **about)
+    b = write_run(tmp_path / "b" / "made", [Made(scores={"own": 0.9}, interval=0.01)], **about)
+    (finding,) = compare(read_run(a), read_run(b), {}).findings
+    assert (finding.what, finding.verdict) == (("Own", "worse") if declared else ("own", "better"))

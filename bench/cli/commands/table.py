@@ -12,7 +12,7 @@ from bench.cli.console import screen
 from bench.cli.options.reports import TableOptions
 from bench.cli.results import opened
 from bench.report.tables import tableformat
-from bench.report.tables.kept import Kept
+from bench.report.tables.cache import TableCache
 from bench.report.tables.tableformat import NamedFormat, Screen, TableContent
 from bench.suite.names import results_name
 
@@ -27,16 +27,16 @@ def show_table(options: TableOptions) -> None:
     version of the metrics are scored again from the store. Raises `UsageError` for unknown names.
     """
     format, where = tableformat.load(options.chosen_format), screen()
-    kept = Kept(
+    cached = TableCache(
         options.results / results_name(options.suite.name, options.suite.profile),
         _request(options, format, where),
     )
-    text = kept.read() if format.is_built_in else None
+    text = cached.read() if format.is_built_in else None
     if text is None:
         with _uncollected():
             text, lasting = _drawn(options, format, where)
         if lasting and format.is_built_in:  # what a user's format depends on is not known
-            kept.write(text)
+            cached.write(text)
     sys.stdout.write(text)
 
 

@@ -19,7 +19,7 @@ from bench.records.results import PlanOnDisk, Results
 from bench.records.store import Store
 from bench.records.summary import Scored
 from bench.report.tables import tableformat
-from bench.report.tables.against import Comparison
+from bench.report.tables.against import PublishedComparison
 from bench.report.tables.layout import declared
 from bench.report.tables.leaderboard import Leaderboard
 from bench.report.tables.tableformat import NamedFormat, TableContent
@@ -131,7 +131,7 @@ def _lack(board: Leaderboard) -> str:
 
 
 def _files(
-    stem: str, content: TableContent, beside: Sequence[Comparison], formats: Sequence[NamedFormat]
+    stem: str, content: TableContent, beside: Sequence[PublishedComparison], formats: Sequence[NamedFormat]
 ) -> Iterator[tuple[str, str]]:
     """Yield name and content of the files of one table, and of it beside what was published."""
     for format in formats:

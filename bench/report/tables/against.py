@@ -1,7 +1,7 @@
-"""Our numbers beside published ones: the difference, a tolerance stated beforehand, and what was otherwise.
+"""Our numbers beside published ones: the difference, a tolerance fixed beforehand, and what differs.
 
 Names of methods and datasets match if they are equal but for case, spaces and punctuation. Numbers on
-generated data stand for nothing that was published: they get no difference and no verdict but that.
+generated data cannot be compared: they get no difference, and their verdict says so.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bench.report.tables.leaderboard import Board, Number, Row, build
 
 
 class Verdict(StrEnum):
-    """What can be said of one published number."""
+    """The outcome for one published number."""
 
     WITHIN = "within tolerance"
     DIFFERS = "differs"
-    INCOMPLETE = "ours incomplete"  # a mean over some of the planned seeds decides nothing
+    INCOMPLETE = "ours incomplete"  # a mean over some of the planned seeds is no basis for a verdict
     MISSING = "ours missing"
     SYNTHETIC = "not comparable: generated data"
 
@@ -41,7 +41,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Pair:
+class PublishedPair:
     """One published number and ours."""
 
     published: PublishedNumber
@@ -52,7 +52,7 @@ class Pair:
 
     @property
     def difference(self) -> float | None:
-        """Ours less theirs; None where that would mean nothing."""
+        """Ours minus theirs; None where they cannot be compared."""
         if self.ours is None or self.verdict is Verdict.SYNTHETIC:
             return None
         return self.ours.mean - self.published.value
@@ -67,7 +67,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PublishedComparison:
     """One published table beside our records."""
 
     suite: str
@@ -75,11 +75,11 @@ class Comparison:
     level: float
     """Of our intervals."""
     published: Published
-    pairs: list[Pair]
+    pairs: list[PublishedPair]
     remarks: list[str]
     """What a reader must know of our rows before believing them."""
     departures: list[str]
-    """In what this run departs from the published settings and data."""
+    """How this run deviates from the published settings and data."""
 
     @property
     def counts(self) -> Counter[Verdict]:
@@ -90,13 +90,13 @@ class Comparison:
     def conclusion(self) -> str:
         """One sentence on what the comparison shows."""
         if not self.pairs:
-            return "No number in it is one that a metric measures here."
-        said = ", ".join(f"{self.counts[v]} {words}" for v, words in _WORDS.items() if self.counts[v])
-        start = f"Of {len(self.pairs)} published numbers: {said}."
+            return "None of its numbers is of a metric that is computed here."
+        outcomes = ", ".join(f"{self.counts[v]} {words}" for v, words in _WORDS.items() if self.counts[v])
+        start = f"Of {len(self.pairs)} published numbers: {outcomes}."
         if not self.counts[Verdict.WITHIN]:
             return start
         if self.departures:
-            return f"{start} With settings or data other than the published, agreement is no reproduction."
+            return f"{start} With settings or data other than the published, agreement is not a reproduction."
         return f"{start} Agreement within a tolerance does not show that the two protocols are the same."
 
 
@@ -105,7 +105,7 @@ def compare(
     scored_of: Callable[[str], Scored | None],
     record_of: Callable[[str], CellRecord | None],
     published: Published,
-) -> Comparison:
+) -> PublishedComparison:
     """Put the records of a plan beside a published table.
 
     Parameters
@@ -129,27 +129,27 @@ def compare(
     for dataset in dict.fromkeys(n.dataset for n in numbers):
         if dataset in datasets:
             own = {r.method: r for r in boards[datasets[dataset]].rows if not r.trivial}
-            wanted = [n.method for n in numbers if n.dataset == dataset]
-            rows |= {(dataset, m): own[o] for m, o in _match(wanted, list(own), "method").items()}
+            published_rows = [n.method for n in numbers if n.dataset == dataset]
+            rows |= {(dataset, m): own[o] for m, o in _match(published_rows, list(own), "method").items()}
     pairs = [_pair(n, rows.get((n.dataset, n.method)), _board(n, datasets, boards)) for n in numbers]
     params = _params(plan, record_of, {(r.method, datasets[d]) for (d, _), r in rows.items() if r.scored})
     theirs = {d: boards[ours] for d, ours in datasets.items()}
     departures = [*of_data(published.about, theirs), *of_settings(published.about, params)]
-    return Comparison(
+    return PublishedComparison(
         plan.suite, plan.title, plan.level, published, pairs, _remarks(rows, datasets), departures
     )
 
 
 def _remarks(rows: dict[tuple[str, str], Row], datasets: dict[str, str]) -> list[str]:
-    """Return what is to be said of our rows, each remark once, with all methods and datasets it is about."""
+    """Return the remarks on our rows, each once, with all methods and datasets that it concerns."""
     about: dict[str, dict[str, list[str]]] = {}
     for (dataset, _), row in rows.items():
         for remark in row.remarks() if row.scored else ():
             methods = about.setdefault(remark, {}).setdefault(datasets[dataset], [])
             if row.method not in methods:
                 methods.append(row.method)
-    said = {r: [f"{', '.join(methods)} on {d}" for d, methods in at.items()] for r, at in about.items()}
-    return [f"{remark}: {'; '.join(places)}" for remark, places in said.items()]
+    listed = {r: [f"{', '.join(methods)} on {d}" for d, methods in at.items()] for r, at in about.items()}
+    return [f"{remark}: {'; '.join(where)}" for remark, where in listed.items()]
 
 
 def _params(
@@ -165,26 +165,26 @@ def _params(
     return found
 
 
-def _pair(number: PublishedNumber, row: Row | None, board: Board | None) -> Pair:
+def _pair(number: PublishedNumber, row: Row | None, board: Board | None) -> PublishedPair:
     if board is None:
-        return Pair(number, None, Verdict.MISSING, "dataset not in this run")
+        return PublishedPair(number, None, Verdict.MISSING, "dataset not in this run")
     if row is None:
-        return Pair(number, None, Verdict.MISSING, "method not in this run")
+        return PublishedPair(number, None, Verdict.MISSING, "method not in this run")
     ours = row.numbers.get(number.metric)
     if ours is None:
         reason = "not scored" if row.scored else _seeds(row)
-        return Pair(number, None, Verdict.MISSING, reason)
+        return PublishedPair(number, None, Verdict.MISSING, reason)
     if board.synthetic:
-        return Pair(number, ours, Verdict.SYNTHETIC)
+        return PublishedPair(number, ours, Verdict.SYNTHETIC)
     if ours.seeds < row.planned:
-        return Pair(
+        return PublishedPair(
             number,
             ours,
             Verdict.INCOMPLETE,
             _seeds(row) if row.missing() else f"{ours.seeds} of {row.planned} seeds have it",
         )
     near = abs(ours.mean - number.value) <= number.tolerance + 1e-9  # 0.93 - 0.90 is not 0.03 in binary
-    return Pair(number, ours, Verdict.WITHIN if near else Verdict.DIFFERS)
+    return PublishedPair(number, ours, Verdict.WITHIN if near else Verdict.DIFFERS)
 
 
 def _seeds(row: Row) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.metrics.names import find
 from bench.report.tables import escape
-from bench.report.tables.against import Comparison, Pair, Verdict
+from bench.report.tables.against import PublishedComparison, PublishedPair, Verdict
 from bench.report.tables.html import page
-from bench.report.tables.layout import Block, Column, Entry, Sheet
+from bench.report.tables.layout import Block, Sheet, TableCell, TableColumn
 from bench.util.text import one_line
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ HEADER = ("dataset", "method", "metric", "ours", "published", "difference", "tol
 _STYLES = {Verdict.WITHIN: "green", Verdict.DIFFERS: "yellow"}
 
 
-def markdown(comparisons: Sequence[Comparison]) -> str:
+def markdown(comparisons: Sequence[PublishedComparison]) -> str:
     """Render as GitHub Markdown."""
     from tabulate import tabulate
 
@@ -37,7 +37,7 @@ def markdown(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(parts)
 
 
-def latex(comparisons: Sequence[Comparison]) -> str:
+def latex(comparisons: Sequence[PublishedComparison]) -> str:
     """Render as LaTeX tables (packages booktabs and longtable), notes below."""
     parts = [r"% needs \usepackage{booktabs,longtable}"]
     for one in comparisons:
@@ -61,14 +61,14 @@ def latex(comparisons: Sequence[Comparison]) -> str:
     return "\n".join(parts)
 
 
-def html(comparisons: Sequence[Comparison]) -> str:
+def html(comparisons: Sequence[PublishedComparison]) -> str:
     """Render as one HTML page that needs nothing else."""
-    columns = [Column(name, left=not 3 <= i <= 6) for i, name in enumerate(HEADER)]
+    columns = [TableColumn(name, left=not 3 <= i <= 6) for i, name in enumerate(HEADER)]
     blocks = [
         Block(
             _heading(one),
             columns,
-            [[Entry(c) for c in row] for row in _table(one, " ± ")],
+            [[TableCell(c) for c in row] for row in _table(one, " ± ")],
             [_source(one), *(f"{title}: {' '.join(sentences)}" for title, sentences in _notes(one))],
         )
         for one in comparisons
@@ -76,7 +76,7 @@ def html(comparisons: Sequence[Comparison]) -> str:
     return page(Sheet("Beside what was published", blocks, []))
 
 
-def comma_separated(comparisons: Sequence[Comparison]) -> str:
+def comma_separated(comparisons: Sequence[PublishedComparison]) -> str:
     """Render as CSV with full precision, one line per published number."""
     out = io.StringIO()
     lines = [line for one in comparisons for line in _lines(one)]
@@ -86,7 +86,7 @@ def comma_separated(comparisons: Sequence[Comparison]) -> str:
     return out.getvalue()
 
 
-def to_json(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+def to_json(comparisons: Sequence[PublishedComparison]) -> list[dict[str, Any]]:
     """Return everything, for machines."""
     return [
         {
@@ -105,7 +105,7 @@ def to_json(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
     ]
 
 
-def terminal(comparisons: Sequence[Comparison]) -> list[RenderableType]:
+def terminal(comparisons: Sequence[PublishedComparison]) -> list[RenderableType]:
     """Render for a terminal."""
     from rich import box
     from rich.table import Table
@@ -132,21 +132,21 @@ def terminal(comparisons: Sequence[Comparison]) -> list[RenderableType]:
     return shown
 
 
-def _heading(one: Comparison) -> str:
+def _heading(one: PublishedComparison) -> str:
     return f"{one.title or one.suite}: ours ({one.suite}) beside the published {one.published.id}"
 
 
-def _source(one: Comparison) -> str:
+def _source(one: PublishedComparison) -> str:
     about = one.published.about
     return f"Published: {about.title}; {about.source.paper}, {about.source.place}."
 
 
-def _notes(one: Comparison) -> Iterator[tuple[str, list[str]]]:
+def _notes(one: PublishedComparison) -> Iterator[tuple[str, list[str]]]:
     about = one.published.about
     reading = (
         f"Ours are means over seeds ± the longer arm of their {round(100 * one.level, 6):g} % interval. The "
-        "difference is ours less the published. It is said where a number that differs may lie in our "
-        "interval, and where our interval is wider than the tolerance."
+        "difference is ours minus the published one. The verdict also tells if a number that differs may lie "
+        "in our interval, and if our interval is wider than the tolerance."
     )
     because = about.tolerance.because if about.tolerance else ""
     yield "Conclusion", [one.conclusion, reading]
@@ -161,7 +161,7 @@ def _notes(one: Comparison) -> Iterator[tuple[str, list[str]]]:
             yield title, list(sentences)
 
 
-def _table(one: Comparison, plus_minus: str) -> list[list[str]]:
+def _table(one: PublishedComparison, plus_minus: str) -> list[list[str]]:
     """Return the texts of all cells; names that repeat from line to line are left out."""
     rows = []
     above: tuple[str, str] = ("", "")
@@ -185,7 +185,7 @@ def _table(one: Comparison, plus_minus: str) -> list[list[str]]:
     return rows
 
 
-def _ours(pair: Pair, plus_minus: str) -> str:
+def _ours(pair: PublishedPair, plus_minus: str) -> str:
     if pair.ours is None:
         return ""
     arm = "" if pair.ours.unsure else f"{plus_minus}{pair.ours.half_width:.3f}"
@@ -193,7 +193,7 @@ def _ours(pair: Pair, plus_minus: str) -> str:
     return f"({text})" if pair.verdict is Verdict.INCOMPLETE else text
 
 
-def _verdict(pair: Pair) -> str:
+def _verdict(pair: PublishedPair) -> str:
     if pair.why:
         return f"{pair.verdict}: {pair.why}"
     if pair.verdict is Verdict.DIFFERS and pair.inside:
@@ -203,7 +203,7 @@ def _verdict(pair: Pair) -> str:
     return str(pair.verdict)
 
 
-_FIELDS: dict[str, Callable[[Comparison, Pair], object]] = {
+_FIELDS: dict[str, Callable[[PublishedComparison, PublishedPair], object]] = {
     "reference": lambda c, _: c.published.id,
     "dataset": lambda _, p: p.published.dataset,
     "method": lambda _, p: p.published.method,
@@ -221,6 +221,6 @@ _FIELDS: dict[str, Callable[[Comparison, Pair], object]] = {
 }
 
 
-def _lines(one: Comparison) -> Iterator[dict[str, object]]:
+def _lines(one: PublishedComparison) -> Iterator[dict[str, object]]:
     for pair in one.pairs:
         yield {name: value(one, pair) for name, value in _FIELDS.items()}

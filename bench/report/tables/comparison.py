@@ -1,4 +1,4 @@
-"""Which methods differ: paired tests of all pairs, with Holm's correction, and no verdict on too little."""
+"""Which methods differ: paired tests of all pairs with Holm's correction; no verdict on too few data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.metrics.metric import Metric
 from bench.report.tables.escape import csv_cell
-from bench.report.tables.layout import NOTHING, Block, Column, Entry
+from bench.report.tables.layout import NOTHING, Block, TableCell, TableColumn
 from bench.report.tables.leaderboard import Leaderboard
 from bench.report.tables.statistics import holm, paired_t, wilcoxon
 
@@ -39,7 +39,7 @@ class Pair:
     n: int
     """Seeds, or datasets, that both have."""
     p: float | None
-    """Two-sided; None where there is too little to test, or nothing that varies."""
+    """Two-sided; None if there are too few values to test, or none that differ."""
     adjusted: float | None
     """After Holm's correction over all pairs tested in this comparison."""
 
@@ -93,14 +93,14 @@ def compare(board: Leaderboard, metric: str | None = None) -> list[Comparison]:
 def block(comparison: Comparison) -> Block:
     """Lay a comparison out as a block of a table; the least certain of many pairs are only counted."""
     c, metric = comparison, comparison.metric
-    columns = [Column("better", left=True, head=True), Column("than", left=True)]
-    columns += [Column(t) for t in (f"{metric.title} by", "n", "p", "p (Holm)")]
-    columns += [Column("verdict", left=True)]
+    columns = [TableColumn("better", left=True, head=True), TableColumn("than", left=True)]
+    columns += [TableColumn(t) for t in (f"{metric.title} by", "n", "p", "p (Holm)")]
+    columns += [TableColumn("verdict", left=True)]
     rows = [
         [
-            *(Entry(t) for t in (pair.better, pair.worse, f"{pair.difference:z.3f}", str(pair.n))),
-            *(Entry(NOTHING if p is None else _p(p)) for p in (pair.p, pair.adjusted)),
-            Entry(c.verdict(pair)),
+            *(TableCell(t) for t in (pair.better, pair.worse, f"{pair.difference:z.3f}", str(pair.n))),
+            *(TableCell(NOTHING if p is None else _p(p)) for p in (pair.p, pair.adjusted)),
+            TableCell(c.verdict(pair)),
         ]
         for pair in c.pairs[:_MOST_SHOWN]
     ]

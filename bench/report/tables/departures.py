@@ -1,4 +1,4 @@
-"""In what a run departs from a publication: the images that were scored, and the parameters of methods."""
+"""How a run deviates from a publication: in the images that were scored and the parameters of methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def of_data(about: About, boards: Mapping[str, Board]) -> Iterator[str]:
     """
     generated = [b.dataset for b in boards.values() if b.synthetic]
     if generated:
-        yield f"{', '.join(generated)}: generated images; nothing published can be reproduced on them."
+        yield f"{', '.join(generated)}: generated images, on which published numbers cannot be reproduced."
     for name, count in about.images.items():
         board = boards.get(name)
         if board and not board.synthetic and board.images is not None and board.images != count:
@@ -37,17 +37,17 @@ def of_settings(about: About, params: Mapping[str, Mapping[str, Any]]) -> Iterat
     """
     together: dict[str, list[str]] = {}
     for method, own in params.items():
-        if said := ", ".join(_departures(about, method, own)):
-            together.setdefault(said, []).append(method)
-    for said, names in together.items():
-        yield f"{', '.join(names)}: {said}."
+        if sentence := ", ".join(_departures(about, method, own)):
+            together.setdefault(sentence, []).append(method)
+    for sentence, names in together.items():
+        yield f"{', '.join(names)}: {sentence}."
 
 
 def _departures(about: About, method: str, params: Mapping[str, Any]) -> Iterator[str]:
-    for pattern, wanted in about.settings.items():
+    for pattern, settings in about.settings.items():
         if not fnmatch.fnmatchcase(_words(method), _words(pattern)):
             continue
-        for path, values in wanted.items():
+        for path, values in settings.items():
             allowed = values if isinstance(values, list) else [values]
             value = _parameter(params, path)
             if value not in allowed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from bench.report.tables.layout import Block, Column, Entry, Sheet
+from bench.report.tables.layout import Block, Sheet, TableCell, TableColumn
 from bench.util.html import Html, join, tag
 
 STYLE = """\
@@ -59,7 +59,7 @@ def _table(block: Block) -> Html:
     return tag("div", table, [tag("p", n, class_="notes") for n in block.notes], class_="wide")
 
 
-def _head(columns: list[Column]) -> list[Html]:
+def _head(columns: list[TableColumn]) -> list[Html]:
     groups = []
     for group, members in groupby(columns, key=lambda c: c.group):
         span = len(list(members))
@@ -68,7 +68,7 @@ def _head(columns: list[Column]) -> list[Html]:
     return [tag("tr", groups), titles] if any(c.group for c in columns) else [titles]
 
 
-def _row(columns: list[Column], entries: list[Entry]) -> Html:
+def _row(columns: list[TableColumn], entries: list[TableCell]) -> Html:
     cells = []
     for column, entry in zip(columns, entries, strict=True):
         scope = "row" if column.head else None
@@ -76,11 +76,11 @@ def _row(columns: list[Column], entries: list[Entry]) -> Html:
     return tag("tr", cells)
 
 
-def _side(column: Column) -> str | None:
+def _side(column: TableColumn) -> str | None:
     return "left" if column.left else None
 
 
-def _entry(entry: Entry) -> Html:
+def _entry(entry: TableCell) -> Html:
     spread = tag("span", f"± {entry.spread}", class_="spread") if entry.spread else None
     shown = join([entry.text, " " if spread else None, spread])
     if entry.incomplete:

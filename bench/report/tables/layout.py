@@ -15,10 +15,10 @@ from bench.report.tables.leaderboard import JUDGES, Board, Leaderboard, Row, bui
 from bench.util.text import plural
 
 NOTHING = "\u2013"
-"""Stands where a row has no such number."""
+"""Shown where a row has no such number."""
 NOISE = {
     "own_cluster": "Each image called noise counts as a cluster of its own.",
-    "drop": "Images called noise are left out; the share of images scored stands beside the row.",
+    "drop": "Images called noise are left out; the share of images scored is given beside the row.",
 }
 
 
@@ -38,14 +38,14 @@ class Layout:
         """Return the layout that a table of a suite declares."""
         return cls(**{f.name: table[f.name] for f in fields(cls) if f.name in table})
 
-    def places(self, metric: str) -> int:
-        """Return the number of decimals of a metric."""
+    def decimals_of(self, metric: str) -> int:
+        """Return the number of decimal places of a metric."""
         return self.decimals if isinstance(self.decimals, int) else self.decimals.get(metric, 3)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What stands in one cell of a table."""
+class TableCell:
+    """The content of one cell of a table."""
 
     text: str = ""
     spread: str = ""
@@ -61,8 +61,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column; those of one group stand below a common head."""
+class TableColumn:
+    """One column; those of one group share a common head."""
 
     title: str
     left: bool = False
@@ -78,8 +78,8 @@ class Block:
     """Rows under one heading."""
 
     heading: str
-    columns: list[Column]
-    rows: list[list[Entry]]
+    columns: list[TableColumn]
+    rows: list[list[TableCell]]
     notes: list[str] = field(default_factory=list)
     """Sentences about this block alone."""
 
@@ -139,7 +139,7 @@ def _notes(board: Leaderboard, layout: Layout, metric: str | None = None) -> lis
         "over z), and q from z of Gauss to t of Student (n - 1 degrees of freedom) as the seeds' share grows."
     ]
     if board.seeds == 1:
-        found.append("One seed tells nothing of others: the intervals hold for this seed.")
+        found.append("One seed says nothing about others: the intervals hold for this seed.")
     if "best" in layout.marks:
         found.append(
             "Bold: best. " + ("Underlined or in italics: second." if "second" in layout.marks else "")
@@ -164,8 +164,8 @@ def _notes(board: Leaderboard, layout: Layout, metric: str | None = None) -> lis
 
 
 def _of_dataset(board: Board, layout: Layout) -> Block:
-    columns = [Column("rank"), Column("method", left=True, head=True), *_measured(board, layout)]
-    columns += [Column("clusters"), Column("seconds"), Column("remarks", left=True)]
+    columns = [TableColumn("rank"), TableColumn("method", left=True, head=True), *_measured(board, layout)]
+    columns += [TableColumn("clusters"), TableColumn("seconds"), TableColumn("remarks", left=True)]
     rows = [
         [_rank(row), _name(row), *_numbers(row, board.metrics, layout), *_facts(row), _remarks(row)]
         for row in board.rows
@@ -175,10 +175,14 @@ def _of_dataset(board: Board, layout: Layout) -> Block:
 
 def _of_method(board: Leaderboard, method: str, layout: Layout) -> Block:
     metrics = board.boards[0].metrics
-    columns = [Column("rank"), Column("dataset", left=True, head=True), *_measured(board.boards[0], layout)]
-    columns += [Column("clusters"), Column("seconds"), Column("remarks", left=True)]
+    columns = [
+        TableColumn("rank"),
+        TableColumn("dataset", left=True, head=True),
+        *_measured(board.boards[0], layout),
+    ]
+    columns += [TableColumn("clusters"), TableColumn("seconds"), TableColumn("remarks", left=True)]
     rows = [
-        [_rank(row), Entry(heading(one)), *_numbers(row, metrics, layout), *_facts(row), _remarks(row)]
+        [_rank(row), TableCell(heading(one)), *_numbers(row, metrics, layout), *_facts(row), _remarks(row)]
         for one in board.boards
         for row in one.rows
         if row.method == method
@@ -187,80 +191,80 @@ def _of_method(board: Leaderboard, method: str, layout: Layout) -> Block:
 
 
 def _side_by_side(board: Leaderboard, layout: Layout) -> Block:
-    """One block: what is not a row stands in groups of columns."""
+    """Return one block with datasets or methods in rows and the other in groups of columns."""
     metrics = board.boards[0].metrics
     by_dataset = {one.dataset: {row.method: row for row in one.rows} for one in board.boards}
     titles = {one.dataset: heading(one) for one in board.boards}
     datasets, methods = list(by_dataset), _methods(board)
     as_rows = layout.rows == "method"
     groups = datasets if as_rows else methods
-    columns = [Column(layout.rows, left=True, head=True)]
+    columns = [TableColumn(layout.rows, left=True, head=True)]
     for group in groups:
         columns += _measured(board.boards[0], layout, titles.get(group, group) if as_rows else group)
     rows = []
     for name in methods if as_rows else datasets:
         found = [by_dataset[g].get(name) if as_rows else by_dataset[name].get(g) for g in groups]
         baseline = as_rows and any(row.trivial for row in found if row)
-        entries = [Entry(name if as_rows else titles[name], baseline=baseline)]
+        entries = [TableCell(name if as_rows else titles[name], baseline=baseline)]
         remarks: dict[str, list[str]] = {}
         for group, row in zip(groups, found, strict=True):
-            entries += _numbers(row, metrics, layout) if row else [Entry("not planned")] * len(metrics)
+            entries += _numbers(row, metrics, layout) if row else [TableCell("not planned")] * len(metrics)
             for remark in row.remarks() if row else ():
                 remarks.setdefault(remark, []).append(group)
-        said = [r if len(g) == len(groups) else f"{', '.join(g)}: {r}" for r, g in remarks.items()]
-        rows.append([*entries, Entry("; ".join(said))])
-    return Block("", [*columns, Column("remarks", left=True)], rows)
+        listed = [r if len(g) == len(groups) else f"{', '.join(g)}: {r}" for r, g in remarks.items()]
+        rows.append([*entries, TableCell("; ".join(listed))])
+    return Block("", [*columns, TableColumn("remarks", left=True)], rows)
 
 
 def _methods(board: Leaderboard) -> list[str]:
-    """List the methods: in the suite's order, or by their mean place, those that are not everywhere last."""
-    places: dict[str, list[int]] = {}
+    """List the methods in the suite's order, or by mean position; those that lack a dataset come last."""
+    positions: dict[str, list[int]] = {}
     for one in board.boards:
-        for place, row in enumerate(one.rows):
-            places.setdefault(row.method, []).append(place)
+        for position, row in enumerate(one.rows):
+            positions.setdefault(row.method, []).append(position)
     if board.in_order:
-        return list(places)
-    return sorted(places, key=lambda m: (len(places[m]) < len(board.boards), fmean(places[m])))
+        return list(positions)
+    return sorted(positions, key=lambda m: (len(positions[m]) < len(board.boards), fmean(positions[m])))
 
 
-def _measured(board: Board, layout: Layout, group: str = "") -> list[Column]:
+def _measured(board: Board, layout: Layout, group: str = "") -> list[TableColumn]:
     metrics = map(board.metric, board.metrics)
-    return [Column(_title(m, units=layout.units), group=group, measured=True) for m in metrics]
+    return [TableColumn(_title(m, units=layout.units), group=group, measured=True) for m in metrics]
 
 
 def _title(metric: Metric, *, units: bool) -> str:
     return f"{metric.title} [{metric.unit}]" if metric.unit and units else metric.title
 
 
-def _rank(row: Row) -> Entry:
-    return Entry(str(row.rank) if row.rank else "")
+def _rank(row: Row) -> TableCell:
+    return TableCell(str(row.rank) if row.rank else "")
 
 
-def _name(row: Row) -> Entry:
-    return Entry(row.method, baseline=row.trivial)
+def _name(row: Row) -> TableCell:
+    return TableCell(row.method, baseline=row.trivial)
 
 
-def _facts(row: Row) -> list[Entry]:
+def _facts(row: Row) -> list[TableCell]:
     clusters = f"{row.clusters:.4g}" if row.clusters is not None else ""
-    return [Entry(clusters), Entry(f"{row.seconds:.1f}" if row.seconds is not None else "")]
+    return [TableCell(clusters), TableCell(f"{row.seconds:.1f}" if row.seconds is not None else "")]
 
 
-def _remarks(row: Row) -> Entry:
-    return Entry("; ".join(row.remarks()))
+def _remarks(row: Row) -> TableCell:
+    return TableCell("; ".join(row.remarks()))
 
 
-def _numbers(row: Row, metrics: list[str], layout: Layout) -> list[Entry]:
+def _numbers(row: Row, metrics: list[str], layout: Layout) -> list[TableCell]:
     found = []
     for m in metrics:
         n = row.numbers.get(m)
-        if n is None:  # what became of the seeds, or a metric that such methods do not have
-            found.append(Entry(NOTHING if row.scored else ", ".join(row.missing())))
+        if n is None:  # failed seeds, or a metric that such methods lack
+            found.append(TableCell(NOTHING if row.scored else ", ".join(row.missing())))
             continue
-        places = layout.places(m)
+        decimals = layout.decimals_of(m)
         found.append(
-            Entry(
-                f"{n.mean:z.{places}f}",
-                f"{n.half_width:.{places}f}" if layout.intervals and not n.unsure else "",
+            TableCell(
+                f"{n.mean:z.{decimals}f}",
+                f"{n.half_width:.{decimals}f}" if layout.intervals and not n.unsure else "",
                 best=n.best and "best" in layout.marks,
                 second=n.second and "second" in layout.marks,
                 trivial=n.trivial,

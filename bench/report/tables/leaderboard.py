@@ -1,7 +1,7 @@
 """Records -> one leaderboard per dataset: means, intervals, ranks with ties, and what is wrong with a row.
 
-A number is a mean over seeds; how its interval joins the doubt about seeds and
-about images is told in `bench.report.tables.statistics.mean_interval`.
+A number is a mean over seeds; `bench.report.tables.statistics.mean_interval` explains how its interval
+combines the uncertainty over seeds and over images.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Number:
     seeds: int = 0
     """Seeds in the mean."""
     unsure: bool = False
-    """One seed and no bootstrap: nothing tells how far to trust it, so no interval is shown."""
+    """One seed and no bootstrap: the uncertainty is unknown, so no interval is shown."""
 
     @property
     def half_width(self) -> float:
@@ -71,7 +71,7 @@ class Row:
     rank: int | None = None
     """1 + the number of methods whose whole interval is better; None for trivial or incomplete rows."""
     unproven: bool = False
-    """Not better than the trivial baselines, as far as the interval tells."""
+    """Not shown to be better than the trivial baselines: the interval reaches down to them."""
     values: dict[str, dict[int, float]] = field(default_factory=dict)
     """Metric -> seed -> value, of the seeds that have it."""
 
@@ -81,11 +81,11 @@ class Row:
         return self.scored == self.planned
 
     def missing(self) -> dict[str, int]:
-        """Count the seeds without scores by what became of them."""
+        """Count the seeds without scores by their status."""
         return {s: n for s, n in sorted(self.statuses.items()) if s not in ("ok", "degenerate")}
 
     def remarks(self) -> list[str]:
-        """Say what a reader must know before believing the row."""
+        """Return caveats about the row."""
         found = []
         if not self.complete:
             missing = [f"{n} {s}" for s, n in self.missing().items()]
@@ -132,7 +132,7 @@ class Leaderboard:
     ranked_by: str = ""
     """The metric of ranks, and of the order unless `in_order`."""
     in_order: bool = False
-    """Rows stand as the suite lists the methods."""
+    """Rows are in the order in which the suite lists the methods."""
     outdated: int = 0
     """Records left out because they were scored with another version of the metrics."""
     declared: Mapping[str, Metric] = field(default_factory=dict)

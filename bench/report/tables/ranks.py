@@ -30,7 +30,7 @@ class Ranking:
     """Methods without a complete mean on every dataset."""
 
     def groups(self) -> list[tuple[int, int]]:
-        """Return the first and last place of each largest group that shows no difference inside.
+        """Return the first and last position of each largest group without a difference inside.
 
         Where Friedman's test shows no difference at all, that is one group of all.
         """

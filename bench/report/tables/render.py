@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.report.tables import escape
 from bench.report.tables import html as hypertext
-from bench.report.tables.layout import Block, Column, Entry, Layout, arrange, heading, notes
+from bench.report.tables.layout import Block, Layout, TableCell, TableColumn, arrange, heading, notes
 from bench.report.tables.leaderboard import Board, Leaderboard, Row
 from bench.util.text import one_line
 
@@ -69,12 +69,12 @@ def latex(board: Leaderboard, layout: Layout | None = None, extra: Sequence[Bloc
     sheet = arrange(board, layout, extra)
     parts = [f"% {one_line(sheet.title)}; needs \\usepackage{{booktabs}}"]
     for block in sheet.blocks:
-        said = f"{sheet.title}: {block.heading}" if block.heading else sheet.title
+        caption = f"{sheet.title}: {block.heading}" if block.heading else sheet.title
         below = " ".join([*block.notes, *(() if block in extra else sheet.notes)])
         parts += [
             r"\begin{table}",
             r"\centering\small",
-            rf"\caption{{{escape.latex(said)}}}",
+            rf"\caption{{{escape.latex(caption)}}}",
             rf"\begin{{tabular}}{{{''.join('l' if c.left else 'r' for c in block.columns)}}}",
             r"\toprule",
             *_latex_groups(block.columns),
@@ -146,12 +146,12 @@ def terminal(
     return shown
 
 
-def _written(entry: Entry, style: _Style) -> str:
+def _written(entry: TableCell, style: _Style) -> str:
     text = style.escape(entry.text)
     if entry.spread:
         text += f"{style.plus_minus}{entry.spread}"
     if entry.incomplete:
-        text = f"({text})"  # a mean over what happened to exist does not look like a mean
+        text = f"({text})"  # a mean over some of the seeds must not look like a whole one
     if entry.best:
         text = style.best(text)
     if entry.second:
@@ -161,16 +161,16 @@ def _written(entry: Entry, style: _Style) -> str:
     return text + (style.mark if entry.trivial else "")
 
 
-def _whole_title(column: Column) -> str:
+def _whole_title(column: TableColumn) -> str:
     return f"{column.group}: {column.title}" if column.group else column.title
 
 
-def _latex_row(row: list[Entry]) -> str:
+def _latex_row(row: list[TableCell]) -> str:
     text = " & ".join(_written(e, _LATEX) for e in row)
     return (f"{{}}{text}" if text.startswith(("[", "*")) else text) + r" \\"  # after \\ they would be options
 
 
-def _latex_groups(columns: list[Column]) -> list[str]:
+def _latex_groups(columns: list[TableColumn]) -> list[str]:
     if not any(c.group for c in columns):
         return []
     heads, rules, at = [], [], 1
@@ -224,7 +224,7 @@ def _terminal_table(block: Block, width: int) -> RenderableType:
     return table
 
 
-def _styled(entry: Entry, *, narrow: bool) -> Text:
+def _styled(entry: TableCell, *, narrow: bool) -> Text:
     from rich.text import Text
 
     text = one_line(entry.text)

@@ -22,15 +22,16 @@ def mean_interval(
 
         mean ± q sqrt(s²/n + b²),    q = z + (t - z) r^(2 - 1/v),    r = (s²/n) / (s²/n + b²)
 
-    with v = n - 1, and t and z the quantiles of Student (v degrees of freedom) and Gauss. q is exact
-    where only one of the parts counts, and lies between Cochran's (exponent 1) and the first order of
-    Welch's and Aspin's (exponent 2) in between, so that 95 % intervals cover in 94.3 to 96 % of all
-    cases from 3 seeds on, whatever the mix. What seeds do differently on the same images (an interaction)
-    is in both parts, so that the interval is then wider than needed.
+    with v = n - 1, and t and z the quantiles of the t distribution (v degrees of freedom) and of the
+    standard normal. q is exact where only one of the parts counts, and lies between Cochran's
+    (exponent 1) and the first order of Welch's and Aspin's (exponent 2) in between, so that 95 %
+    intervals cover in 94.3 to 96 % of all cases from 3 seeds on, whatever the mix. What seeds do
+    differently on the same images (an interaction) is in both parts, so that the interval is then
+    wider than needed.
 
     Parameters
     ----------
-    values : the score of each seed, at least one; a single seed says nothing of the seeds' part.
+    values : the score of each seed, at least one; a single seed says nothing about the variance over seeds.
     below, above : arms of the bootstrap interval over images, each >= 0, of the same level.
     level : between 0 and 1.
 
@@ -152,7 +153,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = [0.0] * len(p_values)
     so_far = 0.0
-    for place, i in enumerate(order):
-        so_far = max(so_far, min(1.0, (len(p_values) - place) * p_values[i]))
+    for position, i in enumerate(order):
+        so_far = max(so_far, min(1.0, (len(p_values) - position) * p_values[i]))
         adjusted[i] = so_far
     return adjusted

@@ -17,7 +17,7 @@ from bench.adapters.sockets import Socket, subclasses_of
 from bench.errors import AdapterError, CutjoinError
 
 if TYPE_CHECKING:
-    from bench.report.tables.against import Comparison as Published
+    from bench.report.tables.against import PublishedComparison as Published
     from bench.report.tables.comparison import Comparison as Tested
     from bench.report.tables.layout import Block, Layout, Sheet
     from bench.report.tables.leaderboard import Leaderboard

@@ -160,7 +160,7 @@ def test_both_commands_from_the_command_line(results: Path) -> None:
     assert "3 files written" in done.stdout
     done = bench("table", "mini", "--against", "paper", store=results / "no-store", results=results)
     assert done.returncode == 0, done.stderr
-    assert "nothing published can be reproduced on them" in done.stdout
+    assert "published numbers cannot be reproduced" in done.stdout
     assert "\x1b" not in done.stdout
     done = bench("table", "mini", "--table", "alone", "--against", "paper", store=results, results=results)
     assert (done.returncode, done.stdout) == (2, "")

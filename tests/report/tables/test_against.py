@@ -18,7 +18,7 @@ from bench.records.record import CellRecord
 from bench.records.reference import About, Published
 from bench.records.results import PlannedCell, PlanOnDisk
 from bench.report.tables import against_text
-from bench.report.tables.against import Comparison, Verdict, compare
+from bench.report.tables.against import PublishedComparison, Verdict, compare
 from tests.records.test_record import record
 
 ABOUT: dict[str, Any] = {
@@ -39,7 +39,7 @@ def published(texts: dict[str, str], **changes: Any) -> Published:
     return Published("p", about, list(about.columns), [{"method": m, "acc": v} for m, v in texts.items()])
 
 
-def against(cells: Cells, table: Published, *, synthetic: bool = False, **about: Any) -> Comparison:
+def against(cells: Cells, table: Published, *, synthetic: bool = False, **about: Any) -> PublishedComparison:
     planned, records = [], {}
     for (dataset, method), values in cells.items():
         for seed, value in enumerate(values):
@@ -61,7 +61,7 @@ def _record(dataset: str, method: str, seed: int, value: Any, about: dict[str, A
     return record(**common, metrics={"acc": value}, intervals=intervals)
 
 
-def only(comparison: Comparison) -> Any:
+def only(comparison: PublishedComparison) -> Any:
     (pair,) = comparison.pairs
     return pair
 
@@ -126,7 +126,7 @@ def test_generated_data_never_agree():
     pair = only(comparison)
     assert (pair.verdict, pair.difference, pair.inside) == (Verdict.SYNTHETIC, None, False)
     assert "within" not in comparison.conclusion
-    assert comparison.departures == ["D: generated images; nothing published can be reproduced on them."]
+    assert comparison.departures == ["D: generated images, on which published numbers cannot be reproduced."]
     texts = (against_text.markdown, against_text.latex, against_text.html, against_text.comma_separated)
     for render in texts:
         assert "not comparable: generated data" in render([comparison])
@@ -136,7 +136,7 @@ def test_generated_data_never_agree():
 def test_a_table_without_comparable_numbers_is_no_error():
     comparison = against({("D", "A"): [0.9]}, reference.read("004_table_1"))
     assert comparison.pairs == []
-    assert comparison.conclusion == "No number in it is one that a metric measures here."
+    assert comparison.conclusion == "None of its numbers is of a metric that is computed here."
     assert "always answers 1" in against_text.markdown([comparison])
 
 
@@ -215,7 +215,7 @@ def test_settings_other_than_published_are_named_once(own: dict[str, Any], said:
     cells: Cells = {("D", m): [0.9] for m in ("A x", "A y", "B")}
     comparison = against(cells, table, params=own)
     assert comparison.departures == ([f"A x, A y: {said}."] if said else [])
-    assert ("agreement is no reproduction" in comparison.conclusion) == bool(said)
+    assert ("agreement is not a reproduction" in comparison.conclusion) == bool(said)
 
 
 def test_nested_parameters_and_numbers_of_images():

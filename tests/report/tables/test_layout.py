@@ -138,7 +138,7 @@ def test_the_notes_say_what_was_left_out_and_how_intervals_are_made() -> None:
     said = notes(board)
     assert f"2 records scored with another version of the metrics than {VERSION} left out" in said
     assert "q √(s²/n + b²)" in said
-    assert "One seed tells nothing of others" in notes(leaderboard({"A": [0.5]}))
+    assert "One seed says nothing about others" in notes(leaderboard({"A": [0.5]}))
 
 
 def test_json_has_all_that_the_tables_say() -> None:

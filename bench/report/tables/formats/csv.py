@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.report.tables.tableformat import Screen, TableContent, TableFormat
 
 if TYPE_CHECKING:
-    from bench.report.tables.against import Comparison
+    from bench.report.tables.against import PublishedComparison
 
 
 class CommaSeparated(TableFormat):
@@ -25,7 +25,7 @@ class CommaSeparated(TableFormat):
             return comparison.comma_separated(content.tests)
         return render.comma_separated(content.board)
 
-    def render_published(self, comparisons: Sequence[Comparison], screen: Screen | None) -> str:
+    def render_published(self, comparisons: Sequence[PublishedComparison], screen: Screen | None) -> str:
         """Return a line per published number."""
         from bench.report.tables.against_text import comma_separated
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.report.tables.tableformat import Screen, TableContent, TableFormat
 
 if TYPE_CHECKING:
-    from bench.report.tables.against import Comparison
+    from bench.report.tables.against import PublishedComparison
 
 
 class HtmlPage(TableFormat):
@@ -23,7 +23,7 @@ class HtmlPage(TableFormat):
 
         return page(content.sheet())
 
-    def render_published(self, comparisons: Sequence[Comparison], screen: Screen | None) -> str:
+    def render_published(self, comparisons: Sequence[PublishedComparison], screen: Screen | None) -> str:
         """Return a page."""
         from bench.report.tables.against_text import html
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.report.tables.tableformat import Screen, TableContent, TableFormat
 
 if TYPE_CHECKING:
-    from bench.report.tables.against import Comparison
+    from bench.report.tables.against import PublishedComparison
 
 
 class JsonObject(TableFormat):
@@ -26,7 +26,7 @@ class JsonObject(TableFormat):
             body["comparisons"] = [comparison.to_json(c) for c in content.tests]
         return _text(body, content.screen)
 
-    def render_published(self, comparisons: Sequence[Comparison], screen: Screen | None) -> str:
+    def render_published(self, comparisons: Sequence[PublishedComparison], screen: Screen | None) -> str:
         """Return a list with an object per published table."""
         from bench.report.tables.against_text import to_json
 

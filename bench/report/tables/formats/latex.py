@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.report.tables.tableformat import Screen, TableContent, TableFormat
 
 if TYPE_CHECKING:
-    from bench.report.tables.against import Comparison
+    from bench.report.tables.against import PublishedComparison
 
 
 class Latex(TableFormat):
@@ -23,7 +23,7 @@ class Latex(TableFormat):
 
         return latex(content.board, content.layout, content.blocks())
 
-    def render_published(self, comparisons: Sequence[Comparison], screen: Screen | None) -> str:
+    def render_published(self, comparisons: Sequence[PublishedComparison], screen: Screen | None) -> str:
         """Return one long table per published table."""
         from bench.report.tables.against_text import latex
 

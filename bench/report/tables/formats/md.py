@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bench.report.tables.tableformat import Screen, TableContent, TableFormat
 
 if TYPE_CHECKING:
-    from bench.report.tables.against import Comparison
+    from bench.report.tables.against import PublishedComparison
 
 
 class Markdown(TableFormat):
@@ -27,7 +27,7 @@ class Markdown(TableFormat):
             text += f"\n{reference.markdown(content.reference)}"
         return text
 
-    def render_published(self, comparisons: Sequence[Comparison], screen: Screen | None) -> str:
+    def render_published(self, comparisons: Sequence[PublishedComparison], screen: Screen | None) -> str:
         """Return one table per published table."""
         from bench.report.tables.against_text import markdown
 

@@ -11,7 +11,7 @@ from bench.report.tables.tableformat import Screen, TableContent, TableFormat
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from bench.report.tables.against import Comparison
+    from bench.report.tables.against import PublishedComparison
 
 _FILE = Screen(width=160, is_terminal=False)
 
@@ -33,7 +33,7 @@ class Terminal(TableFormat):
             parts.append(reference.terminal(content.reference))
         return _printed(parts, screen)
 
-    def render_published(self, comparisons: Sequence[Comparison], screen: Screen | None) -> str:
+    def render_published(self, comparisons: Sequence[PublishedComparison], screen: Screen | None) -> str:
         """Return a table per published table, verdicts in colour."""
         from bench.report.tables.against_text import terminal
 

@@ -1,4 +1,4 @@
-"""A kept table is printed as long as nothing changed, and not a moment longer."""
+"""A cached table is printed as long as nothing changed, and not a moment longer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from bench.cli.options.reports import TableOptions
 from bench.metrics.names import METRICS
 from bench.records.record import put
 from bench.records.results import Results
-from bench.report.tables import kept
-from bench.report.tables.kept import Kept
+from bench.report.tables import cache
+from bench.report.tables.cache import TableCache
 from bench.util.durable import Damaged, seal
 from tests.records.test_record import record
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the results of a suite with five records, with tables kept from five on."""
-    monkeypatch.setattr(kept, "FEWEST", 5)
+    """Return the results of a suite with five records, with tables cached from five on."""
+    monkeypatch.setattr(cache, "FEWEST", 5)
     results = Results(tmp_path, "s")
     cells = []
     for seed in range(5):
@@ -41,15 +41,15 @@ def printed(folder: Path, capsys: pytest.CaptureFixture[str], *, pairs: bool = F
     return capsys.readouterr().out
 
 
-def test_what_was_kept_is_printed_again_until_a_record_changes(
+def test_what_was_cached_is_printed_again_until_a_record_changes(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = printed(folder, capsys)
     assert "0.2," in first
     (file,) = (folder / "kept").iterdir()
-    Kept(folder, ["", "csv", "False"]).write("from the kept file\n")
-    assert printed(folder, capsys) == "from the kept file\n"
-    assert printed(folder, capsys, pairs=True) != "from the kept file\n"
+    TableCache(folder, ["", "csv", "False"]).write("from the cache\n")
+    assert printed(folder, capsys) == "from the cache\n"
+    assert printed(folder, capsys, pairs=True) != "from the cache\n"
     put(folder / "records", record(key=f"{0:032}", seed=0, metrics=dict.fromkeys(METRICS, 0.9)))
     assert "0.38," in printed(folder, capsys)
     assert file.exists()
@@ -71,7 +71,7 @@ def test_a_record_that_was_damaged_or_removed_since_is_noticed(
     assert printed(folder, capsys) == first
 
 
-def test_a_damaged_kept_table_or_a_new_plan_does_not_count(
+def test_a_damaged_cached_table_or_a_new_plan_does_not_count(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = printed(folder, capsys)
@@ -87,9 +87,9 @@ def test_a_damaged_kept_table_or_a_new_plan_does_not_count(
 def test_few_records_are_not_kept_and_a_folder_without_leave_to_write_does_no_harm(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "FEWEST", 6)
+    monkeypatch.setattr(cache, "FEWEST", 6)
     first = printed(folder, capsys)
     assert not (folder / "kept").exists()
-    monkeypatch.setattr(kept, "FEWEST", 5)
+    monkeypatch.setattr(cache, "FEWEST", 5)
     (folder / "kept").write_text("a file where the folder would be")
     assert printed(folder, capsys) == first

@@ -1,9 +1,8 @@
-"""Printed tables of large suites, kept beside the records until any of those changes.
+"""Printed tables of large suites, cached beside the records until any of those changes.
 
-What is kept is a copy that may be deleted at any time. It counts only while
-plan, records and store folder names, sizes and times of change are the same,
-and the program too; a file of which nothing of that changed is not read again:
-`bench verify` is what reads every byte.
+The cache may be deleted at any time. An entry is valid only while names, sizes and times of change of the
+records and the program are the same, and the content of the plan. A file of which none of these changed is
+not read again: `bench verify` reads every byte.
 """
 
 from __future__ import annotations
@@ -19,20 +18,36 @@ import xxhash
 from bench.util.durable import Damaged, seal, unseal, write_whole
 
 FEWEST = 500
-"""Records from which on a table is kept: below, drawing it anew takes no time to speak of."""
-_PROGRAM = ("report/tables", "records", "stages", "metrics", "metrics/builtin", "util")
+"""Number of records from which on tables are cached: with fewer, drawing one anew takes no time."""
+_PROGRAM = (
+    "report/tables",
+    "report/tables/formats",
+    "records",
+    "stages",
+    "metrics",
+    "metrics/builtin",
+    "util",
+)
 """Packages whose code decides what a table shows."""
+_FOLDER = "kept"
 
 
-class Kept:
-    """The kept text of one wish for a table: which one, in which format, how wide..."""
+class TableCache:
+    """The cache entry of one rendered table.
 
-    def __init__(self, folder: Path, wish: Sequence[str]) -> None:
-        self._file = folder / "kept" / f"{xxhash.xxh3_64_hexdigest(json.dumps(list(wish)).encode())}.json"
+    Parameters
+    ----------
+    folder : results of the suite.
+    request : all that decides the text besides the results: which table, in which format, how wide.
+    """
+
+    def __init__(self, folder: Path, request: Sequence[str]) -> None:
+        name = xxhash.xxh3_64_hexdigest(json.dumps(list(request)).encode())
+        self._file = folder / _FOLDER / f"{name}.json"
         self._state = _state(folder)
 
     def read(self) -> str | None:
-        """Return the text if nothing changed since it was kept."""
+        """Return the cached text, or None if there is none or anything changed since."""
         if self._state is None:
             return None
         try:
@@ -42,7 +57,7 @@ class Kept:
         return str(body["text"]) if body.get("state") == self._state else None
 
     def write(self, text: str) -> None:
-        """Keep a text, unless there are few records or the folder may not be written to."""
+        """Cache a text, unless there are few records or the folder is not writable."""
         if self._state is not None:
             with contextlib.suppress(OSError):
                 write_whole(self._file, seal({"state": self._state, "text": text}))
