@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from bench.interfaces import Json
 from bench.metrics.score import score
-from bench.report.drawing.columns import Column
+from bench.report.drawing.columns import ImageColumn
 from bench.report.site import embedding
 from bench.report.site.confusion import confusion, markup
 from bench.report.site.curves import curves, ticks
@@ -103,7 +103,7 @@ def test_a_sample_is_sorted_and_repeats() -> None:
 
 
 def column(groups: Sequence[str], codes: Sequence[int], *, ordered: bool) -> Json:
-    of = Column("x", list(groups), np.array(codes), ordered)
+    of = ImageColumn("x", list(groups), np.array(codes), ordered)
     return embedding.described(of, np.arange(len(codes)))
 
 
