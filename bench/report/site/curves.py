@@ -11,6 +11,8 @@ from bench.util.html import Html, tag
 _WIDTH, _HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 34
 _TICKS = 4
+_LEAST = 1e-300
+"""A range below it counts as empty: the steps within would underflow."""
 _LINES = 7
 """Colours there are."""
 
@@ -78,7 +80,8 @@ def _panel(title: str, lines: list[tuple[int, Points]]) -> Html:
 
 def ticks(low: float, high: float) -> list[float]:
     """Return round numbers, evenly spaced, that enclose an interval: at least two."""
-    span = high - low or abs(high) or 1.0
+    span = high - low or abs(high)
+    span = span if span > _LEAST else 1.0
     raw = span / _TICKS
     step = 10.0 ** math.floor(math.log10(raw))
     step *= next(m for m in (1, 2, 5, 10) if m * step >= raw * 0.999)

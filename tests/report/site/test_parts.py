@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
@@ -138,6 +138,7 @@ def test_ordered_groups_share_a_scale_of_eight_steps() -> None:
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
+@example(5e-324, 0.0)
 def test_ticks_are_even_round_and_enclose(low: float, span: float) -> None:
     assume(span == 0 or span > max(1e-6 * abs(low), 1e-9))
     found = ticks(low, low + span)
