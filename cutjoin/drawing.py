@@ -4,6 +4,6 @@
 `Drawing` is what `draw` returns. `percent` and `short` write numbers and names that fit.
 """
 
-from bench.report.drawing.style import Drawing, Options, headed, new, percent, short
+from bench.report.drawing.style import Drawing, DrawOptions, headed, new, percent, short
 
-__all__ = ["Drawing", "Options", "headed", "new", "percent", "short"]
+__all__ = ["DrawOptions", "Drawing", "headed", "new", "percent", "short"]

@@ -11,7 +11,7 @@ try:
     from bench.records.results import Results
     from bench.records.store import Store
     from bench.report.site.build import build_site
-    from bench.report.site.suite import ShownSuite
+    from bench.report.site.suite import SiteSuite
 except ImportError:  # commits from before there was a page; asv skips what raises NotImplementedError
     build_site = None  # type: ignore[assignment]
 
@@ -39,7 +39,7 @@ class Site:
         classes = [f"class {i}" for i in range(20)]
         made = make(self.root, Wish(classes, names, range(seeds), images, size=64, dims=dims, suite="perf"))
         results = Results(made.results, "perf")
-        self.suite = ShownSuite(("perf",), results, results.read_plan())
+        self.suite = SiteSuite(("perf",), results, results.read_plan())
 
     def teardown(self, shape: str) -> None:
         shutil.rmtree(self.root)

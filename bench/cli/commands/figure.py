@@ -91,12 +91,12 @@ def _draw(figure: AnyFigure, source: _Source, *, asked: bool) -> dict[str, objec
 
 
 def _draw_cell(figure: Figure, source: _Source) -> dict[str, object]:
-    from bench.report.drawing.style import Options
+    from bench.report.drawing.style import DrawOptions
 
     cell = _chosen(figure, source)
     record = cell.record
     against = _against(source, record)
-    options = Options(by=source.request.by, against=source.cell(against) if against else None)
+    options = DrawOptions(by=source.request.by, against=source.cell(against) if against else None)
 
     def draw() -> tuple[Drawing, str]:
         return figure.draw(cell, options), figure.file_name(record, options)

@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.records.store import Store
 from bench.report.site.build import build_site
 from bench.report.site.embedding import projections
-from bench.report.site.suite import ShownSuite
+from bench.report.site.suite import SiteSuite
 from bench.suite.names import arguments
 from bench.util.text import suggest
 
@@ -50,6 +50,6 @@ def write_site(options: SiteOptions) -> None:
     print(f"{index}: {built.pages} pages, {built.files} files, {human(built.bytes)}")
 
 
-def _suite(suite: SuiteRef, base: Path) -> ShownSuite:
+def _suite(suite: SuiteRef, base: Path) -> SiteSuite:
     results, plan = opened(suite, base)
-    return ShownSuite(arguments(suite.name, suite.profile), results, plan)
+    return SiteSuite(arguments(suite.name, suite.profile), results, plan)

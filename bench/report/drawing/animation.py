@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.drawing.columns import Column
+from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.plane import plane
 from bench.report.drawing.scatter import MOST_GROUPS, scatter
 from bench.report.drawing.style import NEUTRAL, colour, frame, headed, new, short
@@ -13,7 +13,7 @@ from bench.stages.cell import Cell
 from bench.util.text import plural
 
 
-def animation(cell: Cell, clusters: Column, over: Column) -> list[NDArray[np.uint8]]:
+def animation(cell: Cell, clusters: ImageColumn, over: ImageColumn) -> list[NDArray[np.uint8]]:
     """Return one frame per value of `over`; each shows the images that have this value or an earlier one."""
     found = plane(cell)
     names = clusters.groups[:MOST_GROUPS]  # the largest ones, as in the plane
@@ -24,16 +24,16 @@ def animation(cell: Cell, clusters: Column, over: Column) -> list[NDArray[np.uin
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     drawn = scatter(left, found, clusters, legend=False)
     title = left.set_title(" ", loc="left")
-    places = np.arange(len(names) + rest)
-    colours = [*(colour(i) for i in range(len(names))), NEUTRAL][: len(places)]
-    bars = right.barh(places, shown[-1, : len(places)], color=colours)
-    right.set_yticks(places, [*names, "others"][: len(places)], fontsize=8)
+    positions = np.arange(len(names) + rest)
+    colours = [*(colour(i) for i in range(len(names))), NEUTRAL][: len(positions)]
+    bars = right.barh(positions, shown[-1, : len(positions)], color=colours)
+    right.set_yticks(positions, [*names, "others"][: len(positions)], fontsize=8)
     right.invert_yaxis()
-    right.set_xlim(0, 1.05 * max(0.01, float(shown[:, : len(places)].max())))
+    right.set_xlim(0, 1.05 * max(0.01, float(shown[:, : len(positions)].max())))
     right.set_xlabel("share of the images so far")
     right.set_ylabel("cluster")
-    headed(figure, f"Clusters up to each {over.name}", cell, [found.said])
-    frame(figure)  # once with all that is to come: the layout must not move from frame to frame
+    headed(figure, f"Clusters up to each {over.name}", cell, [found.caption])
+    frame(figure)  # once with everything that will be drawn: the layout must not move between frames
     figure.set_layout_engine("none")
     frames = []
     for i, group in enumerate(over.groups):
@@ -47,7 +47,7 @@ def animation(cell: Cell, clusters: Column, over: Column) -> list[NDArray[np.uin
     return frames
 
 
-def so_far(clusters: Column, over: Column) -> NDArray[np.float64]:
+def so_far(clusters: ImageColumn, over: ImageColumn) -> NDArray[np.float64]:
     """Return m[i, x]: of the images with one of the first i + 1 values, the share that is in cluster x.
 
     Noise and images without a value do not count.

@@ -20,7 +20,7 @@ _MOST_VALUES = 100
 
 
 @dataclass(frozen=True)
-class Column:
+class ImageColumn:
     """One value per image."""
 
     name: str
@@ -32,7 +32,7 @@ class Column:
     """Whether the values are numbers that say what comes first, like days; not numbered things, like bags."""
 
 
-def column(cell: Cell, name: str) -> Column:
+def column(cell: Cell, name: str) -> ImageColumn:
     """Return a column of the table. Raises `DataError` for one that is not there or that has no values."""
     table = cell.table
     if name not in table:
@@ -45,28 +45,28 @@ def column(cell: Cell, name: str) -> Column:
     position = {g: i for i, g in enumerate(groups)}
     codes = np.array([-1 if t is None else position[t] for t in texts], np.int64)
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    return Column(name, groups, codes, bool(numeric))
+    return ImageColumn(name, groups, codes, bool(numeric))
 
 
-def labels(cell: Cell) -> Column | None:
+def labels(cell: Cell) -> ImageColumn | None:
     """Return the true classes as a column; None if no image has one."""
     if not (cell.truth >= 0).any():
         return None
-    return Column("label", cell.classes, cell.truth, ordered=False)
+    return ImageColumn("label", cell.classes, cell.truth, ordered=False)
 
 
-def clusters(cell: Cell) -> Column:
+def clusters(cell: Cell) -> ImageColumn:
     """Return the clusters, or the predicted classes, as a column, the largest first; noise is -1."""
     ids, counts = np.unique(cell.clusters[cell.clusters >= 0], return_counts=True)
     by_size = ids[np.argsort(-counts, kind="stable")]
     position = {int(c): i for i, c in enumerate(by_size)}
     codes = np.array([position.get(int(c), -1) for c in cell.clusters], np.int64)
     if cell.predicted:
-        return Column("predicted", [cell.classes[c] for c in by_size], codes, ordered=False)
-    return Column("cluster", [str(c) for c in by_size], codes, ordered=False)
+        return ImageColumn("predicted", [cell.classes[c] for c in by_size], codes, ordered=False)
+    return ImageColumn("cluster", [str(c) for c in by_size], codes, ordered=False)
 
 
-def grouping(cell: Cell, most: int = 2) -> list[Column]:
+def grouping(cell: Cell, most: int = 2) -> list[ImageColumn]:
     """Return the columns worth showing unasked: those the suite names as groups, else the usual ones."""
     declared: Sequence[str] = cell.record.params.get("metrics", {}).get("groups", ())
     names = [n for n in (declared or _USUAL) if n in cell.table]

@@ -21,7 +21,7 @@ from bench.errors import AdapterError, CutjoinError, DataError
 
 if TYPE_CHECKING:
     from bench.records.record import CellRecord
-    from bench.report.drawing.style import Drawing, Options
+    from bench.report.drawing.style import Drawing, DrawOptions
     from bench.report.tables.leaderboard import Leaderboard
     from bench.stages.cell import Cell
 
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class About:
+class FigureSummary:
     """What a figure says of itself."""
 
     name: str
@@ -44,11 +44,11 @@ class _Named:
     name: str = ""
     """The name of its file or entry point; set when it is found."""
 
-    def about(self) -> About:
+    def about(self) -> FigureSummary:
         """Return the name, what the figure shows (from the docstrings), and the options that it heeds."""
         texts = (sys.modules[type(self).__module__].__doc__, type(self).__doc__)
         summary = "\n".join(inspect.cleandoc(text) for text in texts if text)
-        return About(self.name, summary, self._options())
+        return FigureSummary(self.name, summary, self._options())
 
     def _options(self) -> dict[str, str]:
         return {}
@@ -78,11 +78,11 @@ class Figure(_Named):
         if reason := self.unavailable_because(cell):
             raise DataError(f"{cell.record.method}: {reason}")
 
-    def draw(self, cell: Cell, options: Options) -> Drawing:
+    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
         """Draw the figure. Raises `DataError` if the data does not allow it."""
         raise NotImplementedError
 
-    def file_name(self, record: CellRecord, options: Options) -> str:
+    def file_name(self, record: CellRecord, options: DrawOptions) -> str:
         """Return the name of its files, without a suffix and safe on any system."""
         words = [self.name, record.dataset, record.method]
         if options.against is not None:

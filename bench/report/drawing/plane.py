@@ -30,8 +30,8 @@ class Plane:
     rows: NDArray[np.int64]
     """Which image each point is."""
     axes: str
-    said: str
-    """How the points were found."""
+    caption: str
+    """Says how the points were computed."""
 
 
 def without_features(record: CellRecord) -> str | None:

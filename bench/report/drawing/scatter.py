@@ -11,22 +11,22 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from bench.report.drawing.columns import Column
+from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.plane import Plane
 from bench.report.drawing.style import COLOURS, MARKERS, NEUTRAL, SCALE, colour, short
 
 MOST_GROUPS = 20
 """Groups with a colour and shape of their own, the largest; the others share one."""
 _TURNS = 8
-"""Groups are drawn in turns, so that the last one does not lie over all others."""
+"""Groups are drawn in turns, so that the last one does not cover all others."""
 _VECTORS = 3000
-"""Above so many points an SVG holds them as pixels: viewers choke on more."""
+"""Above this number of points an SVG holds them as pixels: viewers struggle with more."""
 
 Drawn: TypeAlias = tuple[PathCollection, NDArray[np.int64]]
 """The points of one group, and which points of the plane they are."""
 
 
-def scatter(ax: Axes, found: Plane, column: Column, *, legend: bool = True) -> list[Drawn]:
+def scatter(ax: Axes, found: Plane, column: ImageColumn, *, legend: bool = True) -> list[Drawn]:
     """Colour the points by a column: shapes for groups, a scale for numbers. Return what was drawn."""
     codes = column.codes[found.rows]
     ax.set_xticks([])
@@ -48,11 +48,11 @@ def scatter(ax: Axes, found: Plane, column: Column, *, legend: bool = True) -> l
             drawn.append((dots, rows))
     members = [np.random.default_rng(0).permutation(np.flatnonzero(codes == code)) for code in largest]
     for turn in range(_TURNS):
-        for place, (code, own) in enumerate(zip(largest, members, strict=True)):
-            said = f"{short(column.groups[code])} ({own.size:,})" if turn == 0 else None
-            kind: dict[str, Any] = {"color": colour(place), "marker": MARKERS[place // len(COLOURS)]}
+        for index, (code, own) in enumerate(zip(largest, members, strict=True)):
+            named = f"{short(column.groups[code])} ({own.size:,})" if turn == 0 else None
+            kind: dict[str, Any] = {"color": colour(index), "marker": MARKERS[index // len(COLOURS)]}
             rows = own[turn::_TURNS]
-            dots = ax.scatter(*_xy(found, rows), label=said, alpha=0.85, **kind | flat)
+            dots = ax.scatter(*_xy(found, rows), label=named, alpha=0.85, **kind | flat)
             drawn.append((dots, rows))
     if legend:
         ax.legend(
@@ -65,7 +65,7 @@ def scatter(ax: Axes, found: Plane, column: Column, *, legend: bool = True) -> l
     return drawn
 
 
-def _scaled(ax: Axes, found: Plane, column: Column, flat: dict[str, Any], *, legend: bool) -> None:
+def _scaled(ax: Axes, found: Plane, column: ImageColumn, flat: dict[str, Any], *, legend: bool) -> None:
     codes = column.codes[found.rows]
     missing = codes < 0
     ax.scatter(*_xy(found, missing), color=NEUTRAL, **flat)
@@ -89,5 +89,5 @@ def _frame(ax: Axes, found: Plane) -> None:
     ax.set_ylim(low[1] - room[1], high[1] + room[1])
 
 
-def _nothing(column: Column) -> str:
+def _nothing(column: ImageColumn) -> str:
     return "noise" if column.name == "cluster" else "none"

@@ -46,13 +46,13 @@ _FRAME_MS, _LAST_FRAME_MS = 1000, 3000
 
 
 @dataclass
-class Options:
-    """What the user asked for beside the cell."""
+class DrawOptions:
+    """What the user asked for in addition to the cell."""
 
     by: str | None = None
     """A column of the table of the image set."""
     against: Cell | None = None
-    """Another cell on the same dataset, to stand side by side."""
+    """Another cell on the same dataset, to draw beside it."""
 
 
 @dataclass
@@ -80,10 +80,10 @@ def new(width: float, height: float, gap: float = 0.08) -> Figure:
 def headed(figure: Figure, title: str, cell: Cell, notes: Sequence[str], against: Cell | None = None) -> None:
     """Write title and caption: dataset, method, seed, whether the data was generated, and the notes."""
     r = cell.record
-    said = [f"{r.dataset} · {r.method} · seed {r.seed}{' · generated data' if r.synthetic else ''}."]
+    sentences = [f"{r.dataset} · {r.method} · seed {r.seed}{' · generated data' if r.synthetic else ''}."]
     if against is not None:
-        said = [f"{said[0][:-1]} · against {against.record.method}."]
-    captioned(figure, title, " ".join([*said, *notes]))
+        sentences = [f"{sentences[0][:-1]} · against {against.record.method}."]
+    captioned(figure, title, " ".join([*sentences, *notes]))
 
 
 def captioned(figure: Figure, title: str, caption: str) -> None:
@@ -115,9 +115,9 @@ def frame(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-def colour(place: int) -> str:
-    """Return the colour of the group at a place in its legend."""
-    return COLOURS[place % len(COLOURS)]
+def colour(index: int) -> str:
+    """Return the colour of a group by its position in the legend."""
+    return COLOURS[index % len(COLOURS)]
 
 
 def short(text: str, most: int = 26) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bench.errors import DataError
 from bench.report.drawing.checkpoints import Checkpoint, before_and_after, examples, without_attention
 from bench.report.drawing.figure import Figure
-from bench.report.drawing.style import Drawing, Options, headed, new, short
+from bench.report.drawing.style import Drawing, DrawOptions, headed, new, short
 from bench.stages.cell import Cell, share_evenly
 
 _IMAGES = 6
@@ -30,7 +30,7 @@ class Attention(Figure):
         """Say that no adapter of the method shows attention."""
         return without_attention(cell)
 
-    def draw(self, cell: Cell, options: Options) -> Drawing:
+    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
         """Draw example images, one a row, and over each the map of every head, before and after side by side.
 
         `against` stands in for before. Raises `DataError` for models without a class token.

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from bench.report.drawing import columns
 from bench.report.drawing.figure import Figure
-from bench.report.drawing.style import NEUTRAL, RIGHT, WRONG, Drawing, Options, headed, new, percent, short
+from bench.report.drawing.style import (
+    NEUTRAL,
+    RIGHT,
+    WRONG,
+    Drawing,
+    DrawOptions,
+    headed,
+    new,
+    percent,
+    short,
+)
 from bench.stages.cell import Cell, majority, share_evenly
 from bench.util.text import plural
 
@@ -28,7 +38,7 @@ _MARGIN, _BETWEEN = 0.16, 0.42
 class Clusters(Figure):
     """A box for each cluster, a frame for each image."""
 
-    def draw(self, cell: Cell, _: Options) -> Drawing:
+    def draw(self, cell: Cell, _: DrawOptions) -> Drawing:
         """Draw a box per cluster, a frame per image: right if it is of its cluster's most frequent class.
 
         Lines connect nearest images: a solid one, another class that was joined to a cluster's most frequent
@@ -180,15 +190,15 @@ def _mark(ax: Axes, cell: Cell, boxes: list[_Box]) -> None:
         of_class: dict[int, list[_Point]] = {}
         for i, row in enumerate(box.rows):
             of_class.setdefault(int(cell.truth[row]), []).append(box.centre(i))
-        for name, places in of_class.items():
+        for name, centres in of_class.items():
             if name >= 0:
-                parts.setdefault(name, []).append(places)
+                parts.setdefault(name, []).append(centres)
                 if box.main >= 0 and name != box.main:
-                    _line(ax, places, of_class.get(box.main, places), "-")
+                    _line(ax, centres, of_class.get(box.main, centres), "-")
     for of_one_class in parts.values():
         home, *others = sorted(of_one_class, key=len, reverse=True)
-        for places in others:
-            _line(ax, places, home, (0, (3, 2)))
+        for centres in others:
+            _line(ax, centres, home, (0, (3, 2)))
 
 
 def _line(
@@ -211,10 +221,12 @@ def _legend() -> list[Patch | Line2D]:
 def _notes(cell: Cell, codes: NDArray[np.int64], shown: int) -> list[str]:
     n = decisions(cell.truth, codes)
     joins, cuts = n["right joins"] + n["wrong joins"], n["right cuts"] + n["wrong cuts"]
-    said = [f"{plural(len(codes), 'image')} in all, {shown} shown." if shown < len(codes) else ""]
+    sentences = [f"{plural(len(codes), 'image')} in all, {shown} shown." if shown < len(codes) else ""]
     for name, right, of in (("joins", n["right joins"], joins), ("cuts", n["right cuts"], cuts)):
-        said.append(f"Of {of:,} {name}, {percent(right / of)} are right." if of else f"There are no {name}.")
-    said.append(
+        sentences.append(
+            f"Of {of:,} {name}, {percent(right / of)} are right." if of else f"There are no {name}."
+        )
+    sentences.append(
         "One line for each class in a wrong cluster (solid) and for each part cut off a class (dashed)."
     )
-    return [s for s in said if s]
+    return [s for s in sentences if s]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.report.drawing.figure import Figure
-from bench.report.drawing.style import Drawing, Options, colour, headed, new, short
+from bench.report.drawing.style import Drawing, DrawOptions, colour, headed, new, short
 from bench.stages.cell import Cell
 
 
@@ -21,7 +21,7 @@ class Curves(Figure):
         """Say that nothing was trained step by step."""
         return None if any("curve" in s.facts for s in cell.record.stages) else "trained nothing step by step"
 
-    def draw(self, cell: Cell, options: Options) -> Drawing:
+    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
         """Draw one panel per training and quantity; two cells share the panels that both have."""
         cells = [cell] if options.against is None else [cell, options.against]
         for c in cells:
@@ -39,9 +39,9 @@ class Curves(Figure):
         axes = np.atleast_1d(figure.subplots(high, wide)).ravel()
         for ax, ((adapter, name), lines) in zip(axes, panels.items(), strict=False):
             for method, points in lines:
-                place = [c.record.method for c in cells].index(method)
+                index = [c.record.method for c in cells].index(method)
                 steps, values = np.array(points, float).T
-                ax.plot(steps, values, color=colour(place), linewidth=1.5, label=short(method))
+                ax.plot(steps, values, color=colour(index), linewidth=1.5, label=short(method))
             ax.set_title(f"{adapter}: {name.replace('_', ' ')}", loc="left")
             ax.set_xlabel("step")
             ax.grid(axis="y", color="#e4e4e4", linewidth=0.6)

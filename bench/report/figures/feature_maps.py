@@ -13,7 +13,7 @@ from bench.interfaces import FeatureMaps, HasFeatureMaps, Run
 from bench.report.drawing.checkpoints import examples
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.rebuilt import code, rebuild
-from bench.report.drawing.style import Drawing, Options, headed, new, short
+from bench.report.drawing.style import Drawing, DrawOptions, headed, new, short
 from bench.stages.cell import Cell
 from bench.suite.grid import label
 
@@ -36,12 +36,14 @@ class OfConvolutions(Figure):
         classes = {kind: cls for kind, cls in found.items() if cls is not None}
         if any(issubclass(cls, HasFeatureMaps) for cls in classes.values()):
             return None
-        said = [f"{kind} {label(cls.use)}" for kind, cls in classes.items()]
+        models = [f"{kind} {label(cls.use)}" for kind, cls in classes.items()]
         return (
-            f"has the {' and the '.join(said)}, which shows no feature maps" if said else "has no classifier"
+            f"has the {' and the '.join(models)}, which shows no feature maps"
+            if models
+            else "has no classifier"
         )
 
-    def draw(self, cell: Cell, options: Options) -> Drawing:
+    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
         """Draw two images of different classes, each with maps of both convolutions.
 
         Of each convolution those 21 maps are drawn that differ most over the image; of segmented images the
@@ -78,7 +80,7 @@ class OfConvolutions(Figure):
 
 
 def _settle(figure: Page) -> None:
-    """Lay out the axes and round their places: the solver's last digits differ from time to time."""
+    """Lay out the axes and round their positions: the solver's last digits vary."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for ax in figure.axes:
@@ -116,7 +118,7 @@ def _mosaic(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     side = maps.shape[-1]
     step = side + max(1, side // 16)
     canvas = np.full((_ROWS * step, _COLUMNS * step), np.nan, np.float32)
-    for place, i in enumerate(np.sort(order[: _ROWS * _COLUMNS])):
-        y, x = (step * k for k in divmod(place, _COLUMNS))
+    for index, i in enumerate(np.sort(order[: _ROWS * _COLUMNS])):
+        y, x = (step * k for k in divmod(index, _COLUMNS))
         canvas[y : y + side, x : x + side] = maps[i] / max(float(maps[i].max()), 1e-6)
     return canvas

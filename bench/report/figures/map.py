@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from bench.report.drawing import columns
-from bench.report.drawing.columns import Column
+from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.plane import plane, without_features
 from bench.report.drawing.scatter import scatter
-from bench.report.drawing.style import Drawing, Options, headed, new
+from bench.report.drawing.style import Drawing, DrawOptions, headed, new
 from bench.stages.cell import Cell
 
 
@@ -22,7 +22,7 @@ class Map(Figure):
         """Say that the method has neither features nor join probabilities."""
         return without_features(cell.record)
 
-    def draw(self, cell: Cell, options: Options) -> Drawing:
+    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
         """Draw a panel for label, cluster and up to two columns that group the images, or for `by` alone."""
         shown = [columns.column(cell, options.by)] if options.by else _unasked(cell)
         found = plane(cell)
@@ -37,10 +37,10 @@ class Map(Figure):
                 set_label(f"{found.axes} {name}")
         for ax in axes[len(shown) :]:
             ax.remove()
-        headed(figure, "Features in the plane", cell, [found.said])
+        headed(figure, "Features in the plane", cell, [found.caption])
         return Drawing(figure)
 
 
-def _unasked(cell: Cell) -> list[Column]:
+def _unasked(cell: Cell) -> list[ImageColumn]:
     label = columns.labels(cell)
     return [*([label] if label else []), columns.clusters(cell), *columns.grouping(cell)]

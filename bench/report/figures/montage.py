@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bench.imaging.contact import spread
 from bench.report.drawing import columns
 from bench.report.drawing.figure import Figure
-from bench.report.drawing.style import Drawing, Options, headed, new, percent, short
+from bench.report.drawing.style import Drawing, DrawOptions, headed, new, percent, short
 from bench.stages.cell import Cell, majority
 from bench.util.text import plural
 
@@ -23,7 +23,7 @@ _GAP = 2
 class Montage(Figure):
     """A block of images for each cluster."""
 
-    def draw(self, cell: Cell, _: Options) -> Drawing:
+    def draw(self, cell: Cell, _: DrawOptions) -> Drawing:
         """Draw up to 16 images of each cluster, evenly spread over it; the largest first, noise last."""
         found = columns.clusters(cell)
         blocks = [

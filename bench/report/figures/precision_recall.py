@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.records.record import CellRecord
 from bench.report.drawing.figure import Figure
-from bench.report.drawing.style import NEUTRAL, Drawing, Options, colour, headed, new, short
+from bench.report.drawing.style import NEUTRAL, Drawing, DrawOptions, colour, headed, new, short
 from bench.stages.cell import Cell
 
 
@@ -20,7 +20,7 @@ class PrecisionRecall(Figure):
         """Say that the record holds no such curve."""
         return None if _curve(cell.record) else "has no probabilities of two classes"
 
-    def draw(self, cell: Cell, options: Options) -> Drawing:
+    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
         """Draw the curve as steps, beside what guessing would reach; with another cell, both.
 
         Raises `DataError` if a record holds no such curve.
@@ -32,9 +32,9 @@ class PrecisionRecall(Figure):
         curves = [curve for record in records if (curve := _curve(record)) is not None]
         figure = new(5.4, 5.4)
         ax = figure.subplots()
-        for place, (record, curve) in enumerate(zip(records, curves, strict=True)):
+        for index, (record, curve) in enumerate(zip(records, curves, strict=True)):
             label = f"{short(record.method)}: average precision {record.metrics['average_precision']:.3f}"
-            ax.step(curve["recall"], curve["precision"], where="pre", color=colour(place), label=label)
+            ax.step(curve["recall"], curve["precision"], where="pre", color=colour(index), label=label)
         share = curves[0]["precision"][-1]  # at the last threshold all images are taken
         ax.axhline(share, color=NEUTRAL, linewidth=1, linestyle="--", label=f"guessing: {share:.3f}")
         ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="recall", ylabel="precision")

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 from bench.errors import DataError
 from bench.nn.reliability import reliability
 from bench.report.drawing.figure import Figure
-from bench.report.drawing.style import MARKERS, NEUTRAL, Drawing, Options, colour, headed, new, short
+from bench.report.drawing.style import MARKERS, NEUTRAL, Drawing, DrawOptions, colour, headed, new, short
 from bench.stages.cell import Cell
 
 
@@ -26,7 +26,7 @@ class Reliability(Figure):
         """Say that the method has no pair model."""
         return None if any(s.stage == "pair" for s in cell.record.stages) else "has no pair model"
 
-    def draw(self, cell: Cell, options: Options) -> Drawing:
+    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
         """Draw the share of joins among pairs against their predicted probability, and the number of pairs.
 
         Raises `DataError` if no image has a class.
@@ -38,8 +38,8 @@ class Reliability(Figure):
         figure = new(5.4, 7.0)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 1], [0, 1], color=NEUTRAL, linewidth=1, linestyle="--", label="perfect")
-        for place, (name, curve) in enumerate(found.items()):
-            kind = {"color": colour(place), "marker": MARKERS[place % len(MARKERS)], "markersize": 4.5}
+        for index, (name, curve) in enumerate(found.items()):
+            kind = {"color": colour(index), "marker": MARKERS[index % len(MARKERS)], "markersize": 4.5}
             label = f"{name}: error {curve['ece']:.3f}"
             upper.plot(curve["predicted"], curve["joined"], label=label, linewidth=1.5, **kind)
             lower.plot(curve["predicted"], curve["pairs"], linewidth=1.5, **kind)

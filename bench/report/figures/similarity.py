@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.report.drawing.checkpoints import examples, snapshots
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.plane import without_features
-from bench.report.drawing.style import SCALE, Drawing, Options, headed, new, short
+from bench.report.drawing.style import SCALE, Drawing, DrawOptions, headed, new, short
 from bench.stages.cell import Cell, share_evenly
 
 _MOST_IMAGES = 400
@@ -27,7 +27,7 @@ class Similarity(Figure):
         """Say that the method has neither features nor join probabilities."""
         return without_features(cell.record)
 
-    def draw(self, cell: Cell, _: Options) -> Drawing:
+    def draw(self, cell: Cell, _: DrawOptions) -> Drawing:
         """Draw the cosine of features at each snapshot of the training and at its end; join probabilities."""
         by_class = bool((cell.truth >= 0).any())
         groups = cell.truth if by_class else cell.clusters

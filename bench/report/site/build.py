@@ -11,7 +11,7 @@ from bench.report.site.folder import Folder
 from bench.report.site.index import index_page
 from bench.report.site.method import MethodPage
 from bench.report.site.shared import Shared
-from bench.report.site.suite import ShownSuite
+from bench.report.site.suite import SiteSuite
 
 Progress = Callable[[int, int, str], None]
 
@@ -24,11 +24,11 @@ class Built:
     files: int
     bytes: int
     not_shown: list[str]
-    """What no page shows, and why."""
+    """What could not be shown, and why."""
 
 
 def build_site(
-    suites: Sequence[ShownSuite],
+    suites: Sequence[SiteSuite],
     store: Store,
     out: Path,
     projection: str,
@@ -43,16 +43,16 @@ def build_site(
     Damaged : a record in which a bit flipped.
     """
     folder = Folder(out)
-    wanted = [(s, board, row) for s in suites for board in s.board.boards for row in board.rows]
+    pages = [(s, board, row) for s in suites for board in s.board.boards for row in board.rows]
     first = index_page(suites)
     folder.begin()
     shared = Shared(folder, projection, max_points)
     not_shown: list[str] = []
-    for done, (suite, board, row) in enumerate(wanted, 1):
+    for done, (suite, board, row) in enumerate(pages, 1):
         drawn = MethodPage(suite, board, row, store, shared)
         folder.write(suite.page(board, row), drawn.draw())
         not_shown += drawn.not_shown
-        progress(done, len(wanted), "pages")
+        progress(done, len(pages), "pages")
     folder.write("index.html", first)
     folder.finish()
-    return Built(len(wanted) + 1, len(folder.sizes), sum(folder.sizes.values()), not_shown)
+    return Built(len(pages) + 1, len(folder.sizes), sum(folder.sizes.values()), not_shown)

@@ -59,9 +59,9 @@ def confusion(
     matched = len(columns)
     columns += free[: _MOST - matched]
     row_of = np.array([rows.index(x) if x in rows else len(rows) for x in ids])[np.searchsorted(ids, t)]
-    place = {x: i for i, x in enumerate(columns)}
+    index_of = {x: i for i, x in enumerate(columns)}
     last = len(columns)
-    column_of = np.array([last + 1 if x < 0 else place.get(int(x), last) for x in c])
+    column_of = np.array([last + 1 if x < 0 else index_of.get(int(x), last) for x in c])
     table = np.zeros((len(rows) + 1, last + 2), np.int64)
     np.add.at(table, (row_of, column_of), 1)
     names = [*(classes[x] for x in rows), f"{len(order) - len(rows)} other classes"]

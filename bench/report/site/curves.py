@@ -11,6 +11,8 @@ from bench.util.html import Html, tag
 _WIDTH, _HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 34
 _TICKS = 4
+_LEAST = 1e-300
+"""A range below it counts as empty: the steps within would underflow."""
 _LINES = 7
 """Colours there are."""
 
@@ -42,7 +44,7 @@ def _panel(title: str, lines: list[tuple[int, Points]]) -> Html:
     x_ticks, y_ticks = ticks(min(xs), max(xs)), ticks(min(ys), max(ys))
     (left, right), (low, high) = (min(xs), max(xs)), (y_ticks[0], y_ticks[-1])
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def position(x: float, y: float) -> tuple[float, float]:
         across = (x - left) / (right - left) if right > left else 0.5
         up = (y - low) / (high - low)
         wide, tall = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
@@ -50,20 +52,20 @@ def _panel(title: str, lines: list[tuple[int, Points]]) -> Html:
 
     drawn = []
     for y in y_ticks:
-        _, at = place(left, y)
+        _, at = position(left, y)
         drawn.append(tag("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=at, y2=at, class_="grid"))
         drawn.append(tag("text", f"{y:g}", x=_LEFT - 6, y=at + 4, text_anchor="end"))
     at_foot = {"text_anchor": "middle", "y": str(_HEIGHT - 16)}
     inside = [x for x in x_ticks if left <= x <= right]
-    drawn += [tag("text", f"{x:g}", x=place(x, low)[0], **at_foot) for x in inside]
+    drawn += [tag("text", f"{x:g}", x=position(x, low)[0], **at_foot) for x in inside]
     drawn.append(tag("text", "step", x=(_LEFT + _WIDTH) / 2, y=_HEIGHT - 2, text_anchor="middle"))
     for i, (_, points) in enumerate(lines):
-        path = " ".join(f"{x},{y}" for x, y in (place(*p) for p in points))
+        path = " ".join(f"{x},{y}" for x, y in (position(*p) for p in points))
         drawn.append(tag("polyline", points=path, class_=f"line s{i % _LINES}"))
-    said = "; ".join(f"seed {seed}: {p[0][1]:.4g} to {p[-1][1]:.4g}" for seed, p in lines)
+    text = "; ".join(f"seed {seed}: {p[0][1]:.4g} to {p[-1][1]:.4g}" for seed, p in lines)
     box = f"0 0 {_WIDTH} {_HEIGHT}"
     picture = tag(
-        "svg", drawn, viewBox=box, role="img", aria_label=f"{title}, by step. {said}", class_="curve"
+        "svg", drawn, viewBox=box, role="img", aria_label=f"{title}, by step. {text}", class_="curve"
     )
     key = [
         tag(
@@ -78,7 +80,8 @@ def _panel(title: str, lines: list[tuple[int, Points]]) -> Html:
 
 def ticks(low: float, high: float) -> list[float]:
     """Return round numbers, evenly spaced, that enclose an interval: at least two."""
-    span = high - low or abs(high) or 1.0
+    span = high - low or abs(high)
+    span = span if span > _LEAST else 1.0
     raw = span / _TICKS
     step = 10.0 ** math.floor(math.log10(raw))
     step *= next(m for m in (1, 2, 5, 10) if m * step >= raw * 0.999)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.interfaces import Json
-from bench.report.drawing.columns import Column
+from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.plane import reduced, reducer_for_maps
 from bench.stages.cell import Cell
 
@@ -24,18 +24,19 @@ COLOURS, SHAPES, STEPS = 7, 3, 8
 _MOST_GROUPS = COLOURS * SHAPES - 1
 _SPAN = 65_535
 _WIDTH, _ITERATIONS = 12, 12
-"""Of the subspace in which the two axes are looked for."""
+"""Dimensions and iterations of the subspace iteration that finds the two axes."""
 
 
 @dataclass(frozen=True)
-class Source:
+class MapSource:
     """Where the points of a map come from; equal sources give equal points."""
 
     key: str
     """Of the stage whose artefact is drawn."""
     what: str
     """`features`, `join probabilities`, or `own`: two features that the method's own reducer made."""
-    said: str
+    caption: str
+    """Says how the points were computed."""
 
 
 def projections() -> list[str]:
@@ -43,24 +44,24 @@ def projections() -> list[str]:
     return [_PRINCIPAL, reducer_for_maps().use]
 
 
-def source(cell: Cell, projection: str) -> Source | None:
-    """Say what a map of this cell would show, from its record alone; None without features and pairs."""
+def source(cell: Cell, projection: str) -> MapSource | None:
+    """Return what a map of this cell would show, from its record alone; None without features and pairs."""
     reduced, encoded, paired = (cell.stages(k) for k in ("reduce", "encode", "pair"))
     if reduced and _dims(cell) == 2:
         name = reduced[-1].adapter.partition("@")[0]
-        return Source(reduced[-1].key, "own", f"the method's own reduction to two dimensions ({name})")
+        return MapSource(reduced[-1].key, "own", f"the method's own reduction to two dimensions ({name})")
     how = "first two principal components"
     if projection != _PRINCIPAL:
         how = f"{type(reducer_for_maps()).__name__} with seed 0"
     if encoded:
-        return Source(encoded[-1].key, "features", f"{how} of the features")
+        return MapSource(encoded[-1].key, "features", f"{how} of the features")
     if paired:
-        return Source(paired[-1].key, "join probabilities", f"{how} of the rows of join probabilities")
+        return MapSource(paired[-1].key, "join probabilities", f"{how} of the rows of join probabilities")
     return None
 
 
-def points(cell: Cell, of: Source, rows: NDArray[np.int64], projection: str) -> NDArray[np.uint16]:
-    """Return places in the plane, shape (len(rows), 2), each axis spread over 0 to 65,535.
+def points(cell: Cell, of: MapSource, rows: NDArray[np.int64], projection: str) -> NDArray[np.uint16]:
+    """Return positions in the plane, shape (len(rows), 2), each axis spread over 0 to 65,535.
 
     Raises `DataError` where a reducer cannot place the images.
     """
@@ -98,10 +99,10 @@ def principal(features: Features) -> Features:
     return flat
 
 
-def described(column: Column, rows: NDArray[np.int64]) -> Json:
+def described(column: ImageColumn, rows: NDArray[np.int64]) -> Json:
     """Return a column for the script: names, a code per point, and how each group is drawn.
 
-    `looks` gives each group its place in the legend; -1 for those beyond the 20 largest, which share one.
+    `looks` gives each group its position in the legend; -1 for those beyond the 20 largest, which share one.
     """
     codes = column.codes[rows]
     counts = np.bincount(codes[codes >= 0], minlength=len(column.groups))
@@ -148,6 +149,6 @@ def _projected(features: Features, projection: str) -> Features:
     return principal(features) if projection == _PRINCIPAL else reduced(reducer_for_maps(), features)
 
 
-def _range(groups: list[str], places: NDArray[np.int64]) -> str:
-    first, last = groups[places[0]], groups[places[-1]]
+def _range(groups: list[str], positions: NDArray[np.int64]) -> str:
+    first, last = groups[positions[0]], groups[positions[-1]]
     return first if first == last else f"{first} to {last}"

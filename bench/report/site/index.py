@@ -8,7 +8,7 @@ from bench.metrics.metric import unknown
 from bench.metrics.names import SHIPPED
 from bench.report.site import marks
 from bench.report.site.html import page, scrolling
-from bench.report.site.suite import ShownSuite
+from bench.report.site.suite import SiteSuite
 from bench.report.tables.leaderboard import Board, Row
 from bench.report.tables.render import heading, notes
 from bench.util.html import Html, tag
@@ -16,7 +16,7 @@ from bench.util.html import Html, tag
 _MANY_DATASETS = 3
 
 
-def index_page(suites: Sequence[ShownSuite]) -> bytes:
+def index_page(suites: Sequence[SiteSuite]) -> bytes:
     """Return the page."""
     title = suites[0].title if len(suites) == 1 else "Leaderboards"
     several = sum(len(s.board.boards) for s in suites) >= _MANY_DATASETS
@@ -45,7 +45,7 @@ def _filter() -> Html:
     )
 
 
-def _contents(suites: Sequence[ShownSuite]) -> Html:
+def _contents(suites: Sequence[SiteSuite]) -> Html:
     links = [
         tag("li", tag("a", heading(board), href=f"#{_anchor(i, j)}"))
         for i, suite in enumerate(suites)
@@ -54,15 +54,15 @@ def _contents(suites: Sequence[ShownSuite]) -> Html:
     return tag("nav", tag("ul", links), aria_label="Datasets")
 
 
-def _suite(number: int, suite: ShownSuite, titled: bool) -> Html:
-    place = suite.board.boards
-    boards = [_board(suite, board, _anchor(number, j), titled) for j, board in enumerate(place)]
-    said = notes(suite.board, place[0].metrics[0]) if place else "The suite has no cells."
+def _suite(number: int, suite: SiteSuite, titled: bool) -> Html:
+    leaderboards = suite.board.boards
+    boards = [_board(suite, board, _anchor(number, j), titled) for j, board in enumerate(leaderboards)]
+    text = notes(suite.board, leaderboards[0].metrics[0]) if leaderboards else "The suite has no cells."
     head = tag("h2", suite.title) if titled else None
-    return tag("section", head, boards, tag("p", said, class_="note"))
+    return tag("section", head, boards, tag("p", text, class_="note"))
 
 
-def _board(suite: ShownSuite, board: Board, anchor: str, titled: bool) -> Html:
+def _board(suite: SiteSuite, board: Board, anchor: str, titled: bool) -> Html:
     name = heading(board)
     wide = len(board.metrics) + 5
     rows = [_row(suite, board, row) for row in board.rows]
@@ -92,10 +92,10 @@ def _header(board: Board) -> list[Html]:
         )
     heads += [("clusters", "up", None), ("seconds", "up", "all stages of a cell, mean over seeds")]
     heads.append(("remarks", "none", None))
-    return [tag("th", h, scope="col", data_sort=kind, title=said) for h, kind, said in heads]
+    return [tag("th", h, scope="col", data_sort=kind, title=text) for h, kind, text in heads]
 
 
-def _row(suite: ShownSuite, board: Board, row: Row) -> Html:
+def _row(suite: SiteSuite, board: Board, row: Row) -> Html:
     link = tag("a", row.method, href=suite.page(board, row))
     cells = [_cell(str(row.rank) if row.rank else "", row.rank)]
     for name in board.metrics:
@@ -104,15 +104,15 @@ def _row(suite: ShownSuite, board: Board, row: Row) -> Html:
     cells.append(_cell(f"{row.clusters:.4g}" if row.clusters is not None else "", row.clusters))
     cells.append(_cell(f"{row.seconds:.1f}" if row.seconds is not None else "", row.seconds))
     name = tag("th", tag("em", link) if row.trivial else link, scope="row", data_value=row.method)
-    said = tag("td", "; ".join(row.remarks()), class_="said")
-    return tag("tr", name, cells, said, class_="trivial" if row.trivial else None, data_of=board.dataset)
+    text = tag("td", "; ".join(row.remarks()), class_="said")
+    return tag("tr", name, cells, text, class_="trivial" if row.trivial else None, data_of=board.dataset)
 
 
 def _cell(shown: Html | str, value: float | None) -> Html:
     return tag("td", shown, data_value="" if value is None else repr(float(value)))
 
 
-def _metrics(suites: Sequence[ShownSuite]) -> Html:
+def _metrics(suites: Sequence[SiteSuite]) -> Html:
     names = dict.fromkeys(m for s in suites for b in s.board.boards for m in b.metrics)
     declared = {name: m for s in suites for name, m in s.board.declared.items()}
     bases = dict.fromkeys(n.rpartition(".")[2] for n in names)

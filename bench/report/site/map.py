@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.interfaces import Json
 from bench.report.drawing import columns
 from bench.report.site import embedding
-from bench.report.site.embedding import Source
+from bench.report.site.embedding import MapSource
 from bench.report.site.html import data
 from bench.report.site.shared import Shared
 from bench.stages.cell import Cell
@@ -26,11 +26,11 @@ class Placed:
     """One seed on the map."""
 
     cell: Cell
-    held: dict[str, Json]
-    """Its places and its clusters, for the script."""
+    payload: dict[str, Json]
+    """Its positions and clusters, for the script."""
 
 
-def placed(cell: Cell, source: Source, shared: Shared) -> Placed:
+def placed(cell: Cell, source: MapSource, shared: Shared) -> Placed:
     """Place the images of one seed. Raises `DataError` if that cannot be done."""
     rows = shared.rows(cell)
     x, y = shared.points(cell, source, rows)
@@ -38,13 +38,13 @@ def placed(cell: Cell, source: Source, shared: Shared) -> Placed:
     return Placed(cell, {"x": x, "y": y, "column": own})
 
 
-def markup(seeds: Sequence[Placed], said: str, shared: Shared) -> Html:
+def markup(seeds: Sequence[Placed], caption: str, shared: Shared) -> Html:
     """Return the map, of the first seed until another one is chosen, and its data.
 
     Parameters
     ----------
     seeds : of one method on the same images.
-    said : what the places are.
+    caption : how the positions were computed.
 
     Raises `DataError` if the images cannot be read.
     """
@@ -52,12 +52,12 @@ def markup(seeds: Sequence[Placed], said: str, shared: Shared) -> Html:
     rows, n = shared.rows(cell), len(cell.clusters)
     label = columns.labels(cell)
     before, after = [label] if label else [], columns.grouping(cell)
-    held: dict[str, Json] = {
+    payload: dict[str, Json] = {
         "n": len(rows),
         "ids": [str(cell.images.ids[row]) for row in rows],
         "columns": [embedding.described(c, rows) for c in (*before, *after)],
         "own": len(before),
-        "seeds": [one.held for one in seeds],
+        "seeds": [one.payload for one in seeds],
         "sheets": shared.sheets(cell, rows),
     }
     some = f" {len(rows):,} of {n:,} images, drawn by chance with seed 0." if len(rows) < n else ""
@@ -78,7 +78,7 @@ def markup(seeds: Sequence[Placed], said: str, shared: Shared) -> Html:
         tabindex=0,
         role="application",
         aria_roledescription="map of images",
-        aria_label=f"Map of {len(rows):,} images: {said}",
+        aria_label=f"Map of {len(rows):,} images: {caption}",
         aria_describedby="map-help",
     )
     shown = [
@@ -91,11 +91,11 @@ def markup(seeds: Sequence[Placed], said: str, shared: Shared) -> Html:
         tag("span", zoom, class_="zoom"),
     ]
     inside = [
-        tag("p", f"Places: {said}.{some}", class_="note"),
+        tag("p", f"Positions: {caption}.{some}", class_="note"),
         tag("div", tools, class_="tools"),
         tag("div", canvas, tag("div", shown, id="map-tip", hidden=True), class_="frame"),
         tag("ul", id="map-legend", class_="key", aria_label="Groups; press one to see it alone"),
         tag("p", _HELP, id="map-help", class_="note"),
     ]
     without = tag("noscript", tag("p", "The map needs JavaScript.", class_="note"))
-    return join([tag("div", inside, class_="map"), without, data("map-data", held)])
+    return join([tag("div", inside, class_="map"), without, data("map-data", payload)])

@@ -29,5 +29,5 @@ def badges(board: Board, row: Row) -> Html:
     """Return what is wrong or special with a row, as words."""
     kinds = [("synthetic data", "warn")] if board.synthetic else []
     kinds += [("trivial baseline", "plain")] if row.trivial else []
-    kinds += [(said, "plain" if said == "sees labels" else "warn") for said in row.remarks()]
-    return tag("p", [tag("span", said, class_=f"badge {kind}") for said, kind in kinds], class_="badges")
+    kinds += [(text, "plain" if text == "sees labels" else "warn") for text in row.remarks()]
+    return tag("p", [tag("span", text, class_=f"badge {kind}") for text, kind in kinds], class_="badges")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bench.report.drawing.style import short
-from bench.report.site.pictures import Similarity
+from bench.report.site.pictures import SimilarityPicture
 from bench.util.html import Html, tag
 
 _SIDE, _NAMES = 480, 150
@@ -16,7 +16,7 @@ _SCALE = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 """Of viridis, in even steps."""
 
 
-def markup(found: Similarity, file: str, classes: Sequence[str], *, by_class: bool) -> Html:
+def markup(found: SimilarityPicture, file: str, classes: Sequence[str], *, by_class: bool) -> Html:
     """Return the figure; `file` is the picture's address as seen from the page."""
     unit = _SIDE / found.side
     unknown = "no class" if by_class else "noise"
@@ -38,8 +38,8 @@ def markup(found: Similarity, file: str, classes: Sequence[str], *, by_class: bo
     label = f"Similarities of {found.side} images, ordered by {order}: {means}"
     box = f"0 0 {_NAMES + _SIDE} {_SIDE}"
     picture = tag("svg", drawn, viewBox=box, role="img", aria_label=label, class_="matrix")
-    said = f"{what}, {found.side} images ordered by {order}; {means}."
-    return tag("figure", picture, tag("figcaption", _scale(found.low), tag("p", said)))
+    text = f"{what}, {found.side} images ordered by {order}; {means}."
+    return tag("figure", picture, tag("figcaption", _scale(found.low), tag("p", text)))
 
 
 def _scale(low: float) -> Html:

@@ -14,13 +14,13 @@ from bench.report.drawing import columns
 from bench.report.drawing.style import percent
 from bench.report.site import confusion, embedding, marks, pictures, provenance
 from bench.report.site.curves import curves
-from bench.report.site.embedding import Source
+from bench.report.site.embedding import MapSource
 from bench.report.site.html import page, table
 from bench.report.site.map import Placed, placed
 from bench.report.site.map import markup as map_markup
 from bench.report.site.matrix import markup as matrix_markup
 from bench.report.site.shared import Shared
-from bench.report.site.suite import ShownSuite
+from bench.report.site.suite import SiteSuite
 from bench.report.tables.leaderboard import Board, Row
 from bench.report.tables.render import heading
 from bench.stages.cell import Cell
@@ -35,9 +35,9 @@ _MOST_DOTS = 100_000
 
 @dataclass
 class MethodPage:
-    """Draws one page. What cannot be shown is said on the page, and kept in `not_shown`."""
+    """Draws one page. What cannot be shown is named on the page, and listed in `not_shown`."""
 
-    suite: ShownSuite
+    suite: SiteSuite
     board: Board
     row: Row
     store: Store
@@ -68,8 +68,8 @@ class MethodPage:
             sections += self._pictures(scored)
         drawn = curves(scored or records)
         if drawn:
-            said = "Losses are means over consecutive steps."
-            sections.append(("Curves", [tag("p", said, class_="note"), tag("div", drawn, class_="panels")]))
+            text = "Losses are means over consecutive steps."
+            sections.append(("Curves", [tag("p", text, class_="note"), tag("div", drawn, class_="panels")]))
         if records:
             sections.append(("Configuration", provenance.configuration(records[0])))
         sections.append(("Cells", [self._cell(c) for c in cells]))
@@ -88,10 +88,10 @@ class MethodPage:
         of = self.row
         rows = [[self.board.metric(m).title, marks.number(of.numbers.get(m), of)] for m in self.board.metrics]
         rank = f"Rank {of.rank}. " if of.rank else ""
-        said = (
+        text = (
             f"{rank}Means over {of.scored} of {plural(of.planned, 'seed')}, ± the longer arm of the interval."
         )
-        return join([tag("p", said, class_="note"), table(["metric", "mean"], rows, "")])
+        return join([tag("p", text, class_="note"), table(["metric", "mean"], rows, "")])
 
     def _pictures(self, scored: Sequence[CellRecord]) -> list[tuple[str, Child]]:
         cells = [Cell(record, self.store) for record in scored]
@@ -112,7 +112,7 @@ class MethodPage:
             found.append((name, [seed, self._or_why(name, cell, (*_TO_SEE, stage), draw)]))
         return found
 
-    def _map(self, cells: Sequence[Cell], sources: Sequence[Source]) -> Child:
+    def _map(self, cells: Sequence[Cell], sources: Sequence[MapSource]) -> Child:
         """Return the map of the seeds that can be shown, and why others cannot."""
         drawn = {"own": "reduce", "features": "encode", "join probabilities": "pair"}[sources[0].what]
         needed = (*_TO_SEE, drawn)
@@ -126,8 +126,8 @@ class MethodPage:
                 gone.append(self._without("Map", self._gone(cell, needed) or str(e), cell))
         if not seeds:
             return gone
-        said = sources[0].said
-        made = self._or_why("Map", seeds[0].cell, needed, lambda: map_markup(seeds, said, self.shared))
+        caption = sources[0].caption
+        made = self._or_why("Map", seeds[0].cell, needed, lambda: map_markup(seeds, caption, self.shared))
         rest = plural(len(cells) - most, "more seed")
         left = tag("p", f"{rest} would make this page too large.", class_="note")
         return [made, gone, left if len(cells) > most else None]
@@ -144,9 +144,9 @@ class MethodPage:
 
     def _without(self, name: str, why: str, cell: Cell) -> Html:
         """Say why something is not shown."""
-        said = f"seed {cell.record.seed}: {why}"
-        self.not_shown.append(f"{self.board.dataset} · {self.row.method}: {name.lower()}: {said}")
-        return tag("p", f"Not shown: {said}", class_="note gone")
+        text = f"seed {cell.record.seed}: {why}"
+        self.not_shown.append(f"{self.board.dataset} · {self.row.method}: {name.lower()}: {text}")
+        return tag("p", f"Not shown: {text}", class_="note gone")
 
     def _gone(self, cell: Cell, needed: Sequence[str]) -> str | None:
         gone = [s.stage for s in cell.record.stages if s.stage in needed and not self.store.holds(s.key)]
@@ -164,7 +164,7 @@ class MethodPage:
             name = f"{folder}/{i:02d}.jpg"
             self.shared.folder.write(name, drawn.file)
             main = f", {percent(drawn.share)} {drawn.main}" if drawn.main else ""
-            said = f"{drawn.name}: {plural(drawn.size, 'image')}{main}"
+            text = f"{drawn.name}: {plural(drawn.size, 'image')}{main}"
             image = tag(
                 "img",
                 src=f"../{name}",
@@ -173,7 +173,7 @@ class MethodPage:
                 height=drawn.height,
                 loading="lazy",
             )
-            figures.append(tag("figure", image, tag("figcaption", said)))
+            figures.append(tag("figure", image, tag("figcaption", text)))
         hidden = len(found.groups) - len(pictures.shown_clusters(found))
         note = f" Not shown: {plural(hidden, 'smaller group')}." if hidden else ""
         what = "predicted class" if cell.predicted else "cluster"
@@ -196,5 +196,5 @@ class MethodPage:
         record, command = self.suite.records[planned.key], self.suite.again(planned.key)
         if record is not None:
             return provenance.cell(record, command)
-        said = [f"Seed {planned.seed} has not run. ", tag("code", command), " runs it."]
-        return tag("p", said, class_="note")
+        text = [f"Seed {planned.seed} has not run. ", tag("code", command), " runs it."]
+        return tag("p", text, class_="note")

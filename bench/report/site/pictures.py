@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bench.imaging.contact import spread
-from bench.report.drawing.columns import Column
+from bench.report.drawing.columns import ImageColumn
 from bench.report.figures.similarity import contrast, cosine
 from bench.stages.cell import Cell, majority, share_evenly
 
@@ -61,7 +61,7 @@ class ClusterPicture:
 
 
 @dataclass(frozen=True)
-class Similarity:
+class SimilarityPicture:
     """Similarities of all pairs of some images, ordered by group, as a PNG: one pixel per pair."""
 
     what: str
@@ -91,7 +91,7 @@ def sheets(cell: Cell, rows: NDArray[np.int64]) -> Sheets:
     return Sheets(tile, across, files)
 
 
-def clusters(cell: Cell, found: Column) -> Iterator[ClusterPicture]:
+def clusters(cell: Cell, found: ImageColumn) -> Iterator[ClusterPicture]:
     """Draw up to 16 images of each of the 24 largest clusters, evenly spread over it; noise comes last."""
     shown = shown_clusters(found)
     members = [(f"{found.name} {name}", np.flatnonzero(found.codes == i)) for i, name in shown]
@@ -106,18 +106,18 @@ def clusters(cell: Cell, found: Column) -> Iterator[ClusterPicture]:
             canvas[y * tile : (y + 1) * tile, x * tile : (x + 1) * tile] = _fitted(cell, row, tile)
         main, count = majority(cell.truth, rows)
         known = int((cell.truth[rows] >= 0).sum())
-        said = cell.classes[main] if count else ""
+        text = cell.classes[main] if count else ""
         share = count / known if known else 0.0
         shape = wide * tile, high * tile
-        yield ClusterPicture(name, len(rows), said, share, len(chosen), *shape, _jpeg(canvas))
+        yield ClusterPicture(name, len(rows), text, share, len(chosen), *shape, _jpeg(canvas))
 
 
-def shown_clusters(found: Column) -> list[tuple[int, str]]:
+def shown_clusters(found: ImageColumn) -> list[tuple[int, str]]:
     """Return code and name of the clusters of which images are shown."""
     return list(enumerate(found.groups))[:_MOST_CLUSTERS]
 
 
-def similarity(matrix_of: Cell, what: str, groups: Labels) -> Similarity:
+def similarity(matrix_of: Cell, what: str, groups: Labels) -> SimilarityPicture:
     """Draw cosines of features, or join probabilities, of at most 300 images, evenly spread over groups."""
     rows = share_evenly(groups, _SIMILAR)
     if what == "join probabilities":
@@ -132,7 +132,7 @@ def similarity(matrix_of: Cell, what: str, groups: Labels) -> Similarity:
     values, first, counts = np.unique(groups[rows], return_index=True, return_counts=True)
     spans = [(int(v), int(f), int(c)) for v, f, c in zip(values, first, counts, strict=True)]
     shades = np.rint(np.clip((matrix - low) / (1 - low), 0, 1) * 255).astype(np.uint8)
-    return Similarity(what, _png(shades), len(rows), low, within, between, spans)
+    return SimilarityPicture(what, _png(shades), len(rows), low, within, between, spans)
 
 
 def _fitted(cell: Cell, row: int, side: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What several pages show alike, made once: thumbnails, places in the plane, similarities."""
+"""What several pages share, made once: thumbnails, positions in the plane, similarities."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from bench.adapters.keys import digest
 from bench.interfaces import Json
 from bench.report.site import embedding, pictures
-from bench.report.site.embedding import Source
+from bench.report.site.embedding import MapSource
 from bench.report.site.folder import Folder
-from bench.report.site.pictures import Similarity
+from bench.report.site.pictures import SimilarityPicture
 from bench.stages.cell import Cell
 
 
@@ -25,7 +25,7 @@ class Shared:
     max_points: int
     _sheets: dict[str, Json] = field(default_factory=dict)
     _points: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
-    _similar: dict[str, tuple[str, Similarity]] = field(default_factory=dict)
+    _similar: dict[str, tuple[str, SimilarityPicture]] = field(default_factory=dict)
 
     def rows(self, cell: Cell) -> NDArray[np.int64]:
         """Return which images of a cell are on its map."""
@@ -46,7 +46,7 @@ class Shared:
             }
         return self._sheets[key]
 
-    def points(self, cell: Cell, source: Source, rows: NDArray[np.int64]) -> tuple[str, str]:
+    def points(self, cell: Cell, source: MapSource, rows: NDArray[np.int64]) -> tuple[str, str]:
         """Return x and y of the points, packed."""
         key = source.key, self._images(cell)
         if key not in self._points:
@@ -54,7 +54,7 @@ class Shared:
             self._points[key] = embedding.packed(found[:, 0]), embedding.packed(found[:, 1])
         return self._points[key]
 
-    def similarity(self, cell: Cell, what: str, *, by_class: bool) -> tuple[str, Similarity]:
+    def similarity(self, cell: Cell, what: str, *, by_class: bool) -> tuple[str, SimilarityPicture]:
         """Return the picture's file and what it shows."""
         stage = cell.stages("pair" if what == "join probabilities" else "encode")[-1]
         groups = cell.truth if by_class else cell.clusters

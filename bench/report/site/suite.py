@@ -1,4 +1,4 @@
-"""One suite as the site shows it: its plan, its records, its leaderboard, and where its pages are."""
+"""One suite on the site: its plan, records and leaderboard, and the paths of its pages."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bench.report.tables.leaderboard import Board, Leaderboard, Row, build
 
 
 @dataclass(frozen=True)
-class ShownSuite:
+class SiteSuite:
     """A suite that has run."""
 
     words: tuple[str, ...]
-    """How the user names it on the command line: name or file, and profile."""
+    """Arguments that select it on the command line: name or file, and profile."""
     results: Results
     plan: PlanOnDisk
 
     @cached_property
     def records(self) -> dict[str, CellRecord | None]:
-        """The record of each planned cell, by its key. Raises `Damaged` for one that a bit flipped in."""
+        """The record of each planned cell, by its key. Raises `Damaged` for a corrupted record."""
         return {c.key: self.results.get(c.key) for c in self.plan.cells}
 
     @cached_property
@@ -34,7 +34,7 @@ class ShownSuite:
 
     @property
     def title(self) -> str:
-        """What the suite calls itself."""
+        """The suite's title, or else its name."""
         return self.plan.title or self.plan.suite
 
     def of(self, board: Board, row: Row) -> list[PlannedCell]:
@@ -42,12 +42,12 @@ class ShownSuite:
         return [c for c in self.plan.cells if (c.dataset, c.method) == (board.dataset, row.method)]
 
     def page(self, board: Board, row: Row) -> str:
-        """Return the path of a row's page: of harmless characters, and of its own."""
+        """Return the path of a row's page: unique, of safe characters."""
         own = digest([self.plan.suite, board.dataset, row.method])[:8]
         return f"{_slug(self.plan.suite)}/{_slug(board.dataset)}-{_slug(row.method)}-{own}.html"
 
     def again(self, key: str) -> str:
-        """Return the command that runs the cell with this key, and no other, also if it has run."""
+        """Return the command that runs only the cell with this key, even if it has already run."""
         return shlex.join(["bench", "run", *self.words, "--only", key[:12]])
 
 

@@ -15,7 +15,7 @@ from bench.nn.attention import class_attention
 from bench.nn.backbone import Architecture, build
 from bench.nn.inputs import tensor
 from bench.report.drawing.checkpoints import Checkpoint, before_and_after, examples, snapshots
-from bench.report.drawing.style import Options, applied
+from bench.report.drawing.style import DrawOptions, applied
 from bench.report.figures.attention import overlaid
 from bench.stages.cell import Cell
 from tests.report.figures.runs import figure_of as kind
@@ -102,7 +102,7 @@ def test_the_features_of_the_network_found_are_those_of_the_run(by_method: dict[
 @pytest.mark.slow
 def test_another_method_stands_in_for_before(by_method: dict[str, Cell]) -> None:
     with applied():
-        figure = kind("attention").draw(by_method["dino"], Options(against=by_method["untrained"])).figure
+        figure = kind("attention").draw(by_method["dino"], DrawOptions(against=by_method["untrained"])).figure
     titles = [ax.get_title(loc="left") for ax in figure.axes]
     assert [t for t in titles if "head 1" in t] == ["untrained\nhead 1", "dino\nhead 1"]
     assert "against untrained" in figure.get_supxlabel()

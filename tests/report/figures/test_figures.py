@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench.errors import DataError
 from bench.report.drawing.figure import FIGURES
-from bench.report.drawing.style import Options, applied, write
+from bench.report.drawing.style import DrawOptions, applied, write
 from bench.stages.cell import Cell
 from tests.report.figures.runs import figure_of as kind
 
@@ -39,7 +39,7 @@ def test_each_kind_is_drawn_and_drawn_the_same_again(
     contents = []
     for folder in ("once", "again"):
         with applied():
-            files = write(kind(name).draw(cell, Options()), tmp_path / folder / name)
+            files = write(kind(name).draw(cell, DrawOptions()), tmp_path / folder / name)
         contents.append([f.read_bytes() for f in files])
     assert contents[0] == contents[1]
     png, svg, *gif = contents[0]
@@ -54,11 +54,11 @@ def test_each_kind_is_drawn_and_drawn_the_same_again(
     assert bool(gif) == (name == "frequencies")
 
 
-def texts(cell: Cell, name: str, options: Options | None = None) -> str:
+def texts(cell: Cell, name: str, options: DrawOptions | None = None) -> str:
     from matplotlib.text import Text
 
     with applied():
-        figure = kind(name).draw(cell, options or Options()).figure
+        figure = kind(name).draw(cell, options or DrawOptions()).figure
     return "\n".join(t.get_text() for t in figure.findobj(Text) if isinstance(t, Text))
 
 
@@ -76,15 +76,15 @@ def test_a_method_that_lacks_what_a_figure_needs_says_so(by_method: dict[str, Ce
     assert "encoder pixels" in str(kind("attention").unavailable_because(cell))
     assert "trained nothing" in str(kind("curves").unavailable_because(cell))
     with pytest.raises(DataError, match="pixels: has no pair model"), applied():
-        kind("reliability").draw(by_method["twin"], Options(against=by_method["pixels"]))
+        kind("reliability").draw(by_method["twin"], DrawOptions(against=by_method["pixels"]))
 
 
 def test_reliability_and_curves_are_those_of_the_record(by_method: dict[str, Cell]) -> None:
     cell = by_method["twin"]
     facts = {k: v for s in cell.record.stages for k, v in s.facts.items()}
     with applied():
-        figure = kind("reliability").draw(cell, Options()).figure
-        curves = kind("curves").draw(cell, Options()).figure
+        figure = kind("reliability").draw(cell, DrawOptions()).figure
+        curves = kind("curves").draw(cell, DrawOptions()).figure
     _, *lines = figure.axes[0].lines
     held = facts["held_out_reliability"]
     for line, curve in zip(lines, [facts["reliability"], held["before"], held["after"]], strict=True):
@@ -106,4 +106,4 @@ def test_an_artefact_that_was_collected_is_named_with_the_remedy(
         pytest.raises(DataError, match=r"the stage cluster .* no longer in the store .* --only \w{12}`"),
         applied(),
     ):
-        kind("montage").draw(cell, Options())
+        kind("montage").draw(cell, DrawOptions())

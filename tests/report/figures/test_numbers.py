@@ -16,9 +16,9 @@ from PIL import Image
 from bench.errors import DataError
 from bench.report.drawing import columns
 from bench.report.drawing.animation import so_far
-from bench.report.drawing.columns import Column
+from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.plane import plane
-from bench.report.drawing.style import Options, applied, percent, write
+from bench.report.drawing.style import DrawOptions, applied, percent, write
 from bench.report.figures.clusters import decisions
 from bench.report.figures.frequencies import shares
 from bench.report.figures.similarity import contrast, cosine
@@ -28,8 +28,8 @@ from tests.report.figures.runs import figure_of as kind
 CODES = hnp.arrays(np.int64, 30, elements=st.integers(-1, 4))
 
 
-def column(codes: Any, n: int = 5) -> Column:
-    return Column("x", [str(i) for i in range(n)], np.asarray(codes), ordered=True)
+def column(codes: Any, n: int = 5) -> ImageColumn:
+    return ImageColumn("x", [str(i) for i in range(n)], np.asarray(codes), ordered=True)
 
 
 @settings(max_examples=50)
@@ -106,7 +106,7 @@ def test_only_all_is_100_percent() -> None:
 def test_similarities_stand_by_class(by_method: dict[str, Cell]) -> None:
     cell = by_method["dino"]
     with applied():
-        figure = kind("similarity").draw(cell, Options()).figure
+        figure = kind("similarity").draw(cell, DrawOptions()).figure
     order = np.argsort(cell.truth, kind="stable")
     panels = {ax.get_title(loc="left"): ax for ax in figure.axes if ax.images and ax.get_title(loc="left")}
     assert list(panels) == ["0 % of the training", "50 % of the training", "features"]
@@ -135,7 +135,7 @@ def test_the_animation_has_a_frame_per_day_that_adds_points_only(
     by_method: dict[str, Cell], tmp_path: Path
 ) -> None:
     with applied():
-        drawing = kind("frequencies").draw(by_method["dino"], Options())
+        drawing = kind("frequencies").draw(by_method["dino"], DrawOptions())
         files = write(drawing, tmp_path / "f")
     gif = Image.open(files[-1])
     assert getattr(gif, "n_frames", 1) == len(drawing.frames) == 3
@@ -148,7 +148,7 @@ def test_the_plane_is_the_methods_own_where_it_has_one(by_method: dict[str, Cell
     cell = by_method["dino"]
     assert cell.reduced is not None
     np.testing.assert_array_equal(plane(cell).points, cell.reduced)
-    assert "pca" in plane(cell).said
+    assert "pca" in plane(cell).caption
 
 
 @pytest.mark.slow
@@ -158,7 +158,7 @@ def test_else_it_is_umap_with_a_fixed_seed(by_method: dict[str, Cell], method: s
     assert found.points.shape == (48, 2)
     again = plane.__wrapped__(by_method[method])
     np.testing.assert_array_equal(found.points, again.points)
-    assert ("join probabilities" in found.said) == (method == "twin")
+    assert ("join probabilities" in found.caption) == (method == "twin")
 
 
 def test_pictures_are_the_prepared_pixels(by_method: dict[str, Cell]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.records.store import Store
-from bench.report.drawing.style import Options, applied, write
+from bench.report.drawing.style import DrawOptions, applied, write
 from bench.stages.cell import Cell
 from tests.execute.runs import Bench
 from tests.report.figures.runs import figure_of as kind
@@ -46,7 +46,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cell]:
 def test_the_curve_is_that_of_the_record_and_ends_at_guessing(cells: dict[str, Cell], tmp_path: Path) -> None:
     cell = cells["linear"]
     with applied():
-        drawing = kind("precision_recall").draw(cell, Options())
+        drawing = kind("precision_recall").draw(cell, DrawOptions())
         png, svg = write(drawing, tmp_path / "curve")
     assert png.stat().st_size > 5000
     assert svg.stat().st_size > 5000
@@ -62,8 +62,8 @@ def test_the_curve_is_that_of_the_record_and_ends_at_guessing(cells: dict[str, C
 
 
 def test_two_methods_share_the_axes_and_one_without_a_curve_says_so(cells: dict[str, Cell]) -> None:
-    said = texts(cells["linear"], "precision_recall", Options(against=cells["nearest"]))
+    said = texts(cells["linear"], "precision_recall", DrawOptions(against=cells["nearest"]))
     assert "linear: average precision" in said
     assert "nearest: average precision" in said
     with pytest.raises(DataError, match="clustered: has no probabilities of two classes"), applied():
-        kind("precision_recall").draw(cells["linear"], Options(against=cells["clustered"]))
+        kind("precision_recall").draw(cells["linear"], DrawOptions(against=cells["clustered"]))

@@ -8,7 +8,7 @@ import pytest
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.report.site.build import Built, build_site
-from bench.report.site.suite import ShownSuite
+from bench.report.site.suite import SiteSuite
 from tests.report.site.chromium import NAMES, Chromium, find
 from tests.report.site.made import Made, Wish, make
 
@@ -16,7 +16,7 @@ from tests.report.site.made import Made, Wish, make
 def built(made: Made, wish: Wish, out: Path, most: int = 30_000) -> Built:
     """Build the site of one suite."""
     results = Results(made.results, wish.suite)
-    suite = ShownSuite((f"{wish.suite}.yaml",), results, results.read_plan())
+    suite = SiteSuite((f"{wish.suite}.yaml",), results, results.read_plan())
     return build_site([suite], Store(made.store), out, "pca", most, lambda *_: None)
 
 

@@ -147,6 +147,12 @@ def _record(
     )
     last = "predict" if wish.classifier else "cluster"
     stages.append(StageRecord(stage=last, key=keys[2], adapter="mean@1", wall_s=0.5, seed=seed, **common))
+    parts: dict[str, Any] = {
+        "encoder": {"adapter": "eye@1", "params": {"dims": wish.dims}},
+        "clusterer": {"adapter": "mean@1", "params": {"k": "classes"}},
+    }
+    if wish.classifier:
+        parts = {"classifier": {"adapter": "mean@1", "params": {}}}
     found = score(truth, labels, replicates=20, rng=np.random.default_rng(0))
     return CellRecord(
         key=digest([wish.suite, wish.dataset, method, seed]),
@@ -159,8 +165,7 @@ def _record(
         params={
             "dataset": {"adapter": "drawings@1", "params": {"size": wish.size, "note": wish.warning}},
             "score": {},
-            "encoder": {"adapter": "eye@1", "params": {"dims": wish.dims}},
-            "clusterer": {"adapter": "mean@1", "params": {"k": "classes"}},
+            **parts,
         },
         data_fingerprint="f" * 32,
         metrics=found.values,
