@@ -87,7 +87,7 @@ class Cpjump1(Dataset):
     fields: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
     """Fields (sites) of each well to read; all by default."""
     layout: Literal["auto", "files", "load_data", "aggregated"] = "auto"
-    """Where to learn which files there are: their names, `load_data.csv`, or the single-plate variant. "auto"
+    """Where the list of files comes from: their names, `load_data.csv`, or the single-plate variant. "auto"
     takes the last if it is there, else the first that finds images."""
     batch: Annotated[str, Field(min_length=1)] = "2020_11_04_CPJUMP1"
     """Folder name of the batch."""
@@ -131,10 +131,10 @@ class Cpjump1(Dataset):
                 checks.append(Check(f"wells of {name}", expected, counts))
         folders = plate_folders(reading, self.batch)
         for plate in sorted(set(images.table["plate"]) & set(folders)):
-            if wanted := maps.facts.get(plate, {}).get("Number_of_images", ""):
+            if stated := maps.facts.get(plate, {}).get("Number_of_images", ""):
                 names = reading.tree.files(folders[plate])
                 n = sum(CHANNEL_FILE.fullmatch(name) is not None for name in names)
-                checks.append(Check(f"images of plate {plate}", wanted, str(n)))
+                checks.append(Check(f"images of plate {plate}", stated, str(n)))
         return checks
 
     def _find(self, root: Path) -> _Found:
@@ -157,7 +157,7 @@ class Cpjump1(Dataset):
 
         reading, root = found.reading, found.reading.tree.root
         if self.faithful_labels:
-            raise DataError(f"{root}: faithful_labels is for the layout aggregated, not for this")
+            raise DataError(f"{root}: faithful_labels applies to the layout aggregated only")
         folders = plate_folders(reading, self.batch)
         tables = load_data_tables(reading.tree, self.batch)
         if self.layout == "load_data" or (self.layout == "auto" and not folders):
@@ -186,11 +186,11 @@ class Cpjump1(Dataset):
             else:
                 found.add(f, f.files, treatment, self._label(treatment), maps.facts.get(f.plate, {}))
 
-    def _aggregated(self, reading: gallery.Reading) -> tuple[str, TextTable, str] | None:
+    def _aggregated(self, reading: gallery.Reader) -> tuple[str, TextTable, str] | None:
         return _aggregated_table(reading) if self.layout in ("auto", "aggregated") else None
 
     def _add_aggregated(self, found: _Found, plate: str, table: TextTable, folder: str) -> None:
-        from bench.layouts.gallery import Field
+        from bench.layouts.gallery import FieldOfView
 
         reading = found.reading
         reading.tables.append(table.path)
@@ -202,7 +202,7 @@ class Cpjump1(Dataset):
             if name is None:
                 reading.note("rows without an image, or that repeat one", table.where(row))
                 continue
-            f = Field(plate, f"{chr(64 + int(name[2]))}{name[3]}", int(name[4]), None)
+            f = FieldOfView(plate, f"{chr(64 + int(name[2]))}{name[3]}", int(name[4]), None)
             treatment = _aggregated_treatment(at, self.faithful_labels)
             if treatment is None:
                 reading.note("images without the name of a compound, label unknown", f.id)
@@ -230,14 +230,14 @@ _WELLS = {
 class _Found:
     """The rows of the table and the files of each."""
 
-    def __init__(self, reading: gallery.Reading) -> None:
+    def __init__(self, reading: gallery.Reader) -> None:
         self.reading = reading
         self.rows: list[dict[str, Any]] = []
         self.files: list[Files] = []
 
     def add(
         self,
-        f: gallery.Field,
+        f: gallery.FieldOfView,
         files: Files,
         treatment: Treatment | None,
         label: str | None,
@@ -263,16 +263,16 @@ class _Found:
         )
 
 
-def _reading(root: Path) -> gallery.Reading:
-    from bench.layouts.channelset import Tree
-    from bench.layouts.gallery import Reading
+def _reading(root: Path) -> gallery.Reader:
+    from bench.layouts.channelset import FolderTree
+    from bench.layouts.gallery import Reader
 
     if not root.is_dir():
         raise DataError(f"{root}: is not a folder; cpjump1 needs the one that holds images and metadata")
-    return Reading(Tree(root))
+    return Reader(FolderTree(root))
 
 
-def _aggregated_table(reading: gallery.Reading) -> tuple[str, TextTable, str] | None:
+def _aggregated_table(reading: gallery.Reader) -> tuple[str, TextTable, str] | None:
     """Return plate, table and folder of images of the single-plate variant."""
     from bench.layouts.gallery import PLACES
 
@@ -288,7 +288,7 @@ def _aggregated_table(reading: gallery.Reading) -> tuple[str, TextTable, str] | 
 
 
 def _aggregated_treatment(at: Mapping[str, str], faithful: bool) -> Treatment | None:
-    """Return what a row of the single-plate variant says of its well; None if it names nothing."""
+    """Return the treatment of the well of a row of the single-plate variant; None if it names none."""
     name, control = at["Metadata_pert_iname"], at.get("Metadata_control_type", "")
     target = at.get("Metadata_target") or at.get("Metadata_gene") or None
     if faithful:

@@ -15,7 +15,7 @@ from bench.adapters.origin import Check, Origin
 from bench.errors import DataError
 from bench.interfaces import Dataset, InputFile, Json
 from bench.layouts.folders import within
-from bench.layouts.runtables import Findings, Groups, groups_by_pattern, groups_by_table, read_labels
+from bench.layouts.runtables import Findings, RunGroups, groups_by_pattern, groups_by_table, read_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def _check_pattern(pattern: str) -> str:
     try:
         groups = re.compile(pattern).groupindex
     except re.error as e:
-        raise ValueError(f"is no regular expression: {e}") from None
+        raise ValueError(f"is not a regular expression: {e}") from None
     if not groups:
         raise ValueError("names no group; write for example bag(?P<bag>\\d+)_day(?P<day>\\d+)")
     if taken := sorted(_NOT_GROUPS & set(groups)):
@@ -45,10 +45,10 @@ class Flowcam(Dataset):
     """Reads runs: each a table (`.lst` or `.flb` of version 017 or later, else a `.csv` export) and collages.
 
     Runs are searched for in all folders of the root; collages and masks (`<collage>_bin.tif`) lie beside
-    their table. A run is called as its table without the ending; if two share that, by their paths below
-    the root. An image's id is `<run>/<particle id>`. Labels, bags and days come from `labels.csv` and
+    their table. A run is named after its table, without the suffix; if two share that, after their paths
+    below the root. An image's id is `<run>/<particle id>`. Labels, bags and days come from `labels.csv` and
     `runs.csv` in the root where they exist and no parameter says otherwise. Besides them the table holds
-    `abd_diameter` (µm) and `stuck`: whether the particle was imaged again and again at one place.
+    `abd_diameter` (µm) and `stuck`: whether the particle was imaged repeatedly at one position.
     """
 
     source: ClassVar[str] = "FlowCAM, VisualSpreadsheet 3 and 4"
@@ -184,19 +184,17 @@ class Flowcam(Dataset):
             if found.setdefault(run, name) != name:
                 raise DataError(f"{root}: {found[run]} and {name} are tables of one run; move one away")
         if not found:
-            wanted = {"auto": ".lst, .flb or .csv export", "lst": ".lst or .flb", "csv": ".csv export"}
-            raise DataError(
-                f"{root}: holds no run of a FlowCAM: no {wanted[self.source_table]} in any folder"
-            )
+            expected = {"auto": ".lst, .flb or .csv export", "lst": ".lst or .flb", "csv": ".csv export"}
+            raise DataError(f"{root}: holds no FlowCAM run: no {expected[self.source_table]} in any folder")
         return found
 
     def _own_files(self, root: Path) -> list[Path]:
         """List the files in the root that stand in for parameters which are not given."""
-        wanted = [] if self.mapping or self.run_pattern else ["runs.csv"]
-        wanted += [] if self.labels else ["labels.csv"]
-        return [root / name for name in wanted if (path := within(root, name)) and path.is_file()]
+        names = [] if self.mapping or self.run_pattern else ["runs.csv"]
+        names += [] if self.labels else ["labels.csv"]
+        return [root / name for name in names if (path := within(root, name)) and path.is_file()]
 
-    def _groups(self, root: Path, names: Mapping[str, str], findings: Findings) -> Groups:
+    def _groups(self, root: Path, names: Mapping[str, str], findings: Findings) -> RunGroups:
         if self.run_pattern is not None:
             paths = {run: _run_path(name) for run, name in names.items()}
             return groups_by_pattern(self.run_pattern, paths, findings)
@@ -263,7 +261,7 @@ def _run_path(name: str) -> str:
 
 
 def _image(root: Path, folder: str, name: str) -> Path | None:
-    """Return the path of an image beside a table; None if the name is a path, or no collage's or mask's."""
+    """Return the path of an image beside a table; None for paths and for names of other files."""
     if "/" in name or "\\" in name or name.startswith((".", "rawfile_")):
         return None
     if Path(name).suffix.lower() not in _IMAGES or within(root, f"{folder}/{name}") is None:
@@ -277,7 +275,7 @@ def _mask(root: Path, folder: str, collage: str) -> Path | None:
 
 
 def _collage(root: Path, folder: str, name: str, *, mask: bool) -> tuple[Path, Path | None] | str:
-    """Return a collage and, if wanted, its mask; or why its particles cannot be used."""
+    """Return a collage and, on request, its mask; or why its particles cannot be used."""
     path = _image(root, folder, name)
     if path is None:
         return "records whose collage is no image beside the table"

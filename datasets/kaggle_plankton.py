@@ -53,7 +53,7 @@ class KagglePlankton(Dataset):
                     *("hf", "download", "project-oceania/planktonset1.0"),
                     *("--repo-type", "dataset", "--local-dir", "{out}"),
                 ),
-                note="PlanktonSet 1.0 as parquet, instead of train. Of this copy no number was checked.",
+                note="PlanktonSet 1.0 as parquet, instead of train. No number was checked for this copy.",
             ),
         ),
     )

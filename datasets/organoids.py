@@ -135,7 +135,7 @@ def _splits(root: Path, folder: Path) -> list[str]:
 
 
 def _sorted_out(folder: Path, names: Iterable[str]) -> _Found:
-    """Tell images from masks, and read what the names say."""
+    """Separate images from masks, and parse their names."""
     by_stem: dict[str, str] = {}
     masks: dict[str, str] = {}
     for name in names:
@@ -165,7 +165,7 @@ def _sorted_out(folder: Path, names: Iterable[str]) -> _Found:
 
 
 def _file(path: Path, name: str, mask: Path | None) -> _File | None:
-    """Return what a file's name says; None if it lacks a number that it needs."""
+    """Parse a file name; None if it lacks a required number."""
     split, stem = PurePosixPath(name).parent.name, path.stem
     digits = stem.rpartition("_")[2]
     number = int(digits) if digits.isascii() and digits.isdigit() else -1

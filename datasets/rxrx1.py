@@ -19,7 +19,7 @@ from bench.layouts.tablefile import TextTable, read_table
 
 if TYPE_CHECKING:
     from bench.images import ImageSet
-    from bench.layouts.channelset import Files, Tree
+    from bench.layouts.channelset import Files, FolderTree
 
 Stain = Literal["nuclei", "er", "actin", "nucleoli", "mitochondria", "golgi"]
 """What channels 1 to 6 show: nuclei (Hoechst), endoplasmic reticulum (ConA), actin (Phalloidin), nucleoli
@@ -34,7 +34,7 @@ COLOURS: Mapping[str, tuple[tuple[int, int, int], int]] = {
     "mitochondria": ((250, 0, 253), 89),
     "golgi": ((254, 255, 40), 191),
 }
-"""Stain -> its colour (red, green, blue) and the value at which it shines in full. `channels: rgb` adds
+"""Stain -> its colour (red, green, blue) and the pixel value at full intensity. `channels: rgb` adds
 value / full * colour over the stains and clips the sum at 255. The numbers are those of rxrx1-utils."""
 
 _PLACES = ("", "rxrx1/", "rxrx1_v1.0/", "recursion-cellular-image-classification/")
@@ -45,7 +45,7 @@ _URL = "https://storage.googleapis.com/rxrx/rxrx1/"
 class Rxrx1(Dataset):
     """Reads sites of 8-bit PNGs, one per channel, as metadata.csv or the four csv of Kaggle name them.
 
-    Also the RGB variant of WILDS, one PNG per site, with its splits. Lone files are left out: a site counts
+    Also the RGB variant of WILDS, one PNG per site, with its splits. A site counts
     if all channels that are read are there. `split` is by experiment, as the csv says; only the `id_test` of
     WILDS is another site of the experiments of `train`. Groups for `normalise: per_group` are plates.
     """
@@ -137,9 +137,9 @@ class Rxrx1(Dataset):
         return checks
 
     def _find(self, root: Path) -> _Found:
-        from bench.layouts.channelset import Tree, examples
+        from bench.layouts.channelset import FolderTree, examples
 
-        tree = Tree(root)
+        tree = FolderTree(root)
         place, tables = _tables(tree)
         left_out = [line for _, table in tables for line in table.ragged]
         sites = _unique(_rows(tables, left_out), left_out)
@@ -168,8 +168,8 @@ class Rxrx1(Dataset):
             else:
                 missing.append(f"{folder}/{absent}")
         if not found.sites:
-            looked = f"; {missing[0]} is not there" if missing else ""
-            raise DataError(f"{root}: no images of {len(sites)} sites{looked}")
+            example = f"; {missing[0]} is not there" if missing else ""
+            raise DataError(f"{root}: no images of {len(sites)} sites{example}")
         notes = {"sites without all their files": missing, "rows left out": left_out}
         found.notes.update({what: examples(which) for what, which in notes.items() if which})
         return found
@@ -204,7 +204,7 @@ _WELLS = (
 )
 
 
-def _tables(tree: Tree) -> tuple[str, list[tuple[str, TextTable]]]:
+def _tables(tree: FolderTree) -> tuple[str, list[tuple[str, TextTable]]]:
     """Return where the dataset lies below the root, and its tables by name."""
     if not tree.root.is_dir():
         raise DataError(f"{tree.root}: is not a folder; rxrx1 needs the one that holds metadata.csv")
@@ -260,14 +260,14 @@ def _unique(rows: Iterator[tuple[_Site, str]], left_out: list[str]) -> list[_Sit
     return list(sites.values())
 
 
-def _folder(tree: Tree, place: str, site: _Site) -> str:
+def _folder(tree: FolderTree, place: str, site: _Site) -> str:
     """Return the folder of a site's plate: the first place that holds files."""
     levels = ("images/", f"{site.split}/", f"images/{site.split}/", "")
     folders = [f"{place}{level}{site.plate}" for level in levels]
     return next((folder for folder in folders if tree.files(folder)), folders[0])
 
 
-def _is_rgb(tree: Tree, folders: Iterable[str]) -> bool:
+def _is_rgb(tree: FolderTree, folders: Iterable[str]) -> bool:
     for folder in folders:
         names = tree.files(folder)
         if names:

@@ -1,4 +1,4 @@
-"""Unpack archives that are not trusted: nothing leaves the folder, nothing in it is overwritten."""
+"""Unpack untrusted archives: nothing is written outside the folder or overwritten in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from typing import IO
 from bench.acquire.download import check_space
 from bench.errors import DataError
 
-Report = Callable[[int, int | None, str], None]
+ReportProgress = Callable[[int, int | None, str], None]
 
 MAX_MEMBERS = 2_000_000
 MAX_RATIO = 200
@@ -38,7 +38,7 @@ class Unpacked:
     """What came out of an archive."""
 
     files: int
-    """Files in the archive, those that were there already included."""
+    """Files in the archive, including those that were already there."""
     written: int
     bytes: int
 
@@ -48,7 +48,7 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
-def unpack(archive: Path, folder: Path, report: Report) -> Unpacked:
+def unpack(archive: Path, folder: Path, report: ReportProgress) -> Unpacked:
     """Unpack a zip or a tar (plain, gz, bz2, xz) into `folder`; calling it again continues.
 
     Files appear whole or not at all, with their times and without their modes. Links between members
@@ -71,8 +71,8 @@ def unpack(archive: Path, folder: Path, report: Report) -> Unpacked:
             with members(archive) as found:
                 return _Unpacking(archive, folder, report).run(found)
     except _DAMAGED as e:
-        raise DataError(f"{archive}: damaged, or of no kind that can be unpacked: {e}") from None
-    except OSError as e:  # gzip and bz2 say so of damaged data; of our own files the name is known
+        raise DataError(f"{archive}: damaged, or not a supported kind of archive: {e}") from None
+    except OSError as e:  # gzip and bz2 raise it for damaged data; errors on our own files carry a file name
         if e.filename is not None or e.errno is not None:
             raise
         raise DataError(f"{archive}: damaged: {e}") from None
@@ -90,7 +90,7 @@ class _Member:
 
 
 class _Unpacking:
-    def __init__(self, archive: Path, folder: Path, report: Report) -> None:
+    def __init__(self, archive: Path, folder: Path, report: ReportProgress) -> None:
         self._archive, self._folder, self._report = archive, folder, report
         self._limit = max(_SMALL_BYTES, MAX_RATIO * archive.stat().st_size)
         self._files = self._size = 0
@@ -99,7 +99,7 @@ class _Unpacking:
         self._temporary = folder / f".{archive.name[:200]}.unpacking"
 
     def run(self, members: Iterable[_Member]) -> Unpacked:
-        """Unpack the members; a list of them is judged as a whole first."""
+        """Unpack the members; a list of them is checked as a whole first."""
         admitted: Iterable[tuple[_Member, Path]] = map(self._admit, members)
         total = None
         if isinstance(members, list):
@@ -119,7 +119,7 @@ class _Unpacking:
         return Unpacked(self._files, written, self._size)
 
     def _admit(self, member: _Member) -> tuple[_Member, Path]:
-        """Return a member and its place. Raises `DataError` for one that must not be unpacked."""
+        """Return a member and its path. Raises `DataError` for one that must not be unpacked."""
         name = member.name.replace("\\", "/")
         parts = [p for p in name.split("/") if p not in ("", ".")]
         path = self._folder.joinpath(*parts)
@@ -154,7 +154,7 @@ class _Unpacking:
             there = there.parent
         if not there.is_dir() or not there.resolve().is_relative_to(self._folder):
             raise DataError(
-                f"{there}: is no folder within {self._folder}; {self._archive.name} is not unpacked there"
+                f"{there}: is not a folder within {self._folder}; {self._archive.name} is not unpacked there"
             )
         path.mkdir(parents=True, exist_ok=True)
         self._made.add(path)
@@ -162,12 +162,12 @@ class _Unpacking:
     def _write(self, member: _Member, path: Path) -> bool:
         """Write one file, whole or not at all; return False if it is there with the same content."""
         if os.path.lexists(path):
-            facts = path.lstat()
-            same = stat.S_ISREG(facts.st_mode) and facts.st_size == member.size
-            if same and (int(facts.st_mtime) == member.mtime or self._same_content(member, path)):
+            status = path.lstat()
+            same = stat.S_ISREG(status.st_mode) and status.st_size == member.size
+            if same and (int(status.st_mtime) == member.mtime or self._same_content(member, path)):
                 return False
             raise DataError(
-                f"{path}: is there, and is not what {self._archive.name} holds; move it away to unpack"
+                f"{path}: exists, and differs from what {self._archive.name} holds; move it away to unpack"
             )
         left = member.size
         with member.open() as source, self._temporary.open("wb") as target:
@@ -176,7 +176,7 @@ class _Unpacking:
                 target.write(block)
         if left:
             raise DataError(
-                f"{self._archive}: {member.name!r} is not of the {member.size} bytes that it declares"
+                f"{self._archive}: {member.name!r} does not have the {member.size} bytes that it declares"
             )
         os.utime(self._temporary, (member.mtime, member.mtime))
         self._temporary.replace(path)
@@ -222,7 +222,7 @@ def _tar_member(
     if info.issym() or info.islnk():
         start = posixpath.dirname(info.name) if info.issym() else ""
         content = files().get(posixpath.normpath(posixpath.join(start, info.linkname)))
-        why = "" if content else f"it links to {info.linkname!r}, which is no file of the archive"
+        why = "" if content else f"it links to {info.linkname!r}, which is not a file of the archive"
     elif not info.isreg() and not info.isdir():
         why = "it is a special file"
     mtime = min(max(int(info.mtime), 0), _LAST_TIME)
@@ -238,5 +238,5 @@ def _tar_member(
 
 
 def _files_by_name(opened: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
-    """Return what links may lead to: files, not further links or folders."""
+    """Return possible targets of links: files, not further links or folders."""
     return {posixpath.normpath(m.name): m for m in opened.getmembers() if m.isreg()}

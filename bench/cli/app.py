@@ -39,8 +39,8 @@ app.add_typer(runs_app.app)
 app.add_typer(files_app.app)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from bench.util.environment import installations
 
         used, *others = installations()
@@ -115,7 +115,7 @@ def table(options: TableOptions) -> None:
 def tables(options: TablesOptions) -> int:
     """Write every table that suites declare. Each also beside the published one that it names.
 
-    Exit code 1 if a table is missing or not whole; what and why is said.
+    Exit code 1 if a table is missing or incomplete; the output says which and why.
     """
     from bench.cli.commands.tables import write_tables
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.cli.progress import Progress
 from bench.errors import DataError
-from bench.imaging.duplicates import DISTANCE, KINDS, Duplicates, Group, find_duplicates, leaking
+from bench.imaging.duplicates import DISTANCE, KINDS, CopyGroup, Duplicates, find_duplicates, leaking
 from bench.imaging.selection import Selection, rows
 
 if TYPE_CHECKING:
@@ -28,37 +28,37 @@ def searched(images: ImageSet, distance: float = DISTANCE) -> Duplicates:
 
 
 def judged(entry: DatasetEntry, images: ImageSet, found: Duplicates) -> tuple[bool, str]:
-    """Say what duplicates mean for one dataset of a suite, and whether that is all right.
+    """Return whether the duplicates of one dataset of a suite are acceptable, and a sentence about them.
 
-    Copies within the set are. An image that is scored, and a copy of which is fitted, is not.
+    Copies within the set are acceptable. A scored image with a copy among the fitted ones is not.
     """
     usable = np.setdiff1d(np.arange(found.n), found.unread)
     table = images.table.iloc[usable].reset_index(drop=True)
-    said = [_within(found, images.table)]
+    sentences = [_within(found, images.table)]
     if entry.fit is None and entry.score is None:
-        return True, f"{said[0]}; no `fit` or `score`: all images are fitted and scored, none can leak"
+        return True, f"{sentences[0]}; no `fit` or `score`: all images are fitted and scored, none can leak"
     chosen = {}
     for part in ("fit", "score"):
         selection = (entry.fit if part == "fit" else entry.score) or Selection()
         try:
             picked = rows(table, selection, part=part, seed=entry.split_seed)
         except DataError as e:
-            return False, f"{said[0]}; {part}: {e}"
+            return False, f"{sentences[0]}; {part}: {e}"
         chosen[part] = set(usable[picked].tolist())
     both = len(chosen["fit"] & chosen["score"])
     if both:
-        said.append(f"{both} images are both fitted and scored, as selected")
+        sentences.append(f"{both} images are both fitted and scored, as selected")
     leaks = leaking(found.groups, chosen["fit"], chosen["score"])
     if not leaks:
-        said.append("no other scored image has a copy among the fitted ones")
-        return True, "; ".join(said)
+        sentences.append("no other scored image has a copy among the fitted ones")
+        return True, "; ".join(sentences)
     ids = images.table["id"]
     few = ", ".join(str(ids.iloc[row]) for row in leaks[:5]) + (", ..." if len(leaks) > 5 else "")
-    said.append(
+    sentences.append(
         f"{len(leaks)} of {len(chosen['score'])} scored images have a copy among the fitted ones ({few}); "
         f"`bench data duplicates` lists them: remove them or select so that copies stay together"
     )
-    return False, "; ".join(said)
+    return False, "; ".join(sentences)
 
 
 def kinds(found: Duplicates) -> dict[str, int]:
@@ -67,7 +67,7 @@ def kinds(found: Duplicates) -> dict[str, int]:
     return {kind: counts[kind] for kind in KINDS}
 
 
-def labels(group: Group, table: pd.DataFrame) -> list[str]:
+def labels(group: CopyGroup, table: pd.DataFrame) -> list[str]:
     """Return the labels of the images of a group, each once, sorted."""
     return sorted({str(label) for label in table["label"].iloc[list(group.rows)].dropna()})
 
@@ -77,6 +77,6 @@ def _within(found: Duplicates, table: pd.DataFrame) -> str:
         return f"no copies among {found.n} images"
     counted = ", ".join(f"{n} {kind}" for kind, n in kinds(found).items() if n)
     conflicts = sum(len(labels(group, table)) > 1 for group in found.groups)
-    torn = f", {conflicts} with more than one label" if conflicts else ""
+    conflicting = f", {conflicts} with more than one label" if conflicts else ""
     inside = sum(len(group.rows) for group in found.groups)
-    return f"{inside} of {found.n} images in {len(found.groups)} groups of copies ({counted}){torn}"
+    return f"{inside} of {found.n} images in {len(found.groups)} groups of copies ({counted}){conflicting}"

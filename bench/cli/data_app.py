@@ -36,9 +36,9 @@ def describe(options: DescribeDataOptions) -> None:
 
 @command(app)
 def download(options: DownloadOptions) -> int:
-    """Fetch a dataset from its official source. Continues, checks sums, unpacks inside the target folder.
+    """Fetch a dataset from its official source. Resumes, verifies checksums, unpacks into the target folder.
 
-    Exit code 2 where no public source exists; it then says what to put where.
+    Exit code 2 where no public source exists; it then prints what to put where.
     """
     from bench.cli.commands.download import download_dataset
 
@@ -49,7 +49,7 @@ def download(options: DownloadOptions) -> int:
 def verify(options: VerifyDataOptions) -> int:
     """Decode and count everything. Compares with the known numbers of the real data.
 
-    Exit codes: 0 all is well; 1 a number differs or an image is bad; 2 the layout is not there.
+    Exit codes: 0 all is well; 1 a number differs or an image is bad; 2 the layout is missing.
     """
     from bench.cli.commands.verify import verify_dataset
 

@@ -1,4 +1,4 @@
-"""Shows a run while it goes on: a live panel on a terminal, one line per cell elsewhere."""
+"""Shows the progress of a run: a live panel on a terminal, one line per cell elsewhere."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class Display:
             self._spoke = time.monotonic()
 
     def tick(self, state: State) -> None:
-        """Draw the panel anew, or on a plain console say now and then that the run is alive."""
+        """Draw the panel anew, or, on a plain console, print from time to time that the run is alive."""
         now = time.monotonic()
-        self._rates = {r.key: _followed(self._rates.get(r.key), r, now) for _, r in state.running}
+        self._rates = {r.key: _updated(self._rates.get(r.key), r, now) for _, r in state.running}
         if self._live is not None and now - self._refreshed >= _REFRESH_S:
             self._refreshed = now
             self._live.update(self._panel(state), refresh=True)
@@ -96,7 +96,7 @@ class Display:
             )
         tail = f"  {state.stages_waiting} stages waiting"
         if state.stages_elsewhere:
-            tail += f", {state.stages_elsewhere} of them in the hands of another run"
+            tail += f", {state.stages_elsewhere} of them being computed by another run"
         return Group(head, stages, Text(tail, style="dim"))
 
     def _progress(self, running: InProgress) -> str:
@@ -121,16 +121,16 @@ class Display:
 
 @dataclass(frozen=True)
 class _Rate:
-    """How fast a stage works off what it counts, since it began to count that."""
+    """Rate at which a stage processes its items, since its current counter started."""
 
     text: str
     since: float
     first: int
-    """What it had counted by then: a stage that was interrupted does not start at 0."""
+    """Value of the counter at that time: a resumed stage does not start at 0."""
     per_s: float = 0.0
 
 
-def _followed(rate: _Rate | None, running: InProgress, now: float) -> _Rate:
+def _updated(rate: _Rate | None, running: InProgress, now: float) -> _Rate:
     done, _, text = running.progress or (0, None, "")
     if rate is None or rate.text != text or done < rate.first:
         return _Rate(text, now, done)

@@ -43,4 +43,4 @@ def multicut(options: MulticutOptions) -> None:
             thresholds=options.thresholds,
         )
     else:
-        raise typer.BadParameter("FILE, or verify FILE CERTIFICATE, is wanted")
+        raise typer.BadParameter("expected FILE, or verify FILE CERTIFICATE")

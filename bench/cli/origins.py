@@ -12,15 +12,15 @@ from bench.interfaces import Dataset
 
 
 def print_origin(cls: type[Dataset]) -> None:
-    """Print licence, parts with sizes and sums, and what is to be done by hand."""
+    """Print licence, parts with sizes and checksums, and manual steps."""
     origin = cls.origin
     if origin is None:
-        print("  origin: none; this is a layout, no particular dataset")
+        print("  origin: none; this is a layout, not a particular dataset")
         return
     print(f"  licence: {origin.licence}")
     for part in origin.parts:
         size = human(part.size) if part.size is not None else "size unknown"
-        optional = ", only if asked for" if part.optional else ""
+        optional = ", only on request" if part.optional else ""
         print(f"  part {part.name}: {size}{optional}{', unpacked' if part.unpack else ''}")
         print(f"      {part.url or ' '.join(part.command)}")
         for line in filter(None, (part.md5 and f"md5 {part.md5}", part.note)):
@@ -38,7 +38,7 @@ def origin_facts(origin: Origin | None) -> dict[str, Any] | None:
 
 
 def total_size(parts: Sequence[Download]) -> str:
-    """Say how much parts are together, as far as that is known."""
+    """Return the total size of parts, as far as it is known."""
     known = sum(p.size or 0 for p in parts)
     unknown = [p.name for p in parts if p.size is None]
     if not unknown:

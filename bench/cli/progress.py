@@ -1,4 +1,4 @@
-"""Progress of one long piece of work, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of one long piece of work, on stderr: a bar on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Progress:
 
 
 def human(size: int) -> str:
-    """Write a number of bytes for readers: 49,039,640,485 as 49 GB."""
+    """Format a number of bytes: 49,039,640,485 as 49 GB."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5:

@@ -1,4 +1,4 @@
-"""Adapters and data folders from the words of a command line."""
+"""Adapters and data folders from the arguments of a command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.adapters import registry
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.interfaces import Adapter, Dataset
 from bench.util.validation import validated
 
@@ -38,9 +38,9 @@ def configured(cls: type[_A], settings: Sequence[str], given: Mapping[str, Any] 
         name, equals, text = setting.partition("=")
         name = name.strip()
         if not name or not equals:
-            raise DataError(f"--set {setting}: expected name=value")
+            raise UsageError(f"--set {setting}: expected name=value")
         if name in params:
-            raise DataError(f"--set {setting}: {name!r} is given already")
+            raise UsageError(f"--set {setting}: {name!r} is already given")
         params[name] = _value(setting, text)
     made, wrong = validated(cls, params, {"folder": Path.cwd()})
     if wrong:
@@ -58,7 +58,7 @@ def data_folder(name: str, root: Path | None, data: Path | None) -> Path:
     """
     found = root or default_folder(name, data)
     if found is None:
-        raise DataError(f"{name}: where is it? Give its folder, or set BENCH_DATA (or --data)")
+        raise DataError(f"{name}: no folder given; give it, or set BENCH_DATA (or --data)")
     if not found.is_dir():
         hint = "" if root else f"; `bench data download {name}` says how to get it"
         raise DataError(f"{name}: there is no folder {found}{hint}")
@@ -71,7 +71,7 @@ def default_folder(name: str, data: Path | None) -> Path | None:
 
 
 def _value(setting: str, text: str) -> Any:
-    """Read a value as YAML 1.2; what YAML takes for a date stays text."""
+    """Read a value as YAML 1.2; dates stay text."""
     from ruamel.yaml import YAML
     from ruamel.yaml.constructor import SafeConstructor
 
@@ -83,5 +83,5 @@ def _value(setting: str, text: str) -> Any:
     yaml.Constructor = Constructor
     try:
         return yaml.load(text)
-    except Exception as e:  # noqa: BLE001  # on odd text ruamel.yaml lets errors of all kinds through
-        raise DataError(f"--set {setting}: not a YAML value: {' '.join(str(e).split())}") from None
+    except Exception as e:  # noqa: BLE001  # on malformed text ruamel.yaml raises errors of all kinds
+        raise UsageError(f"--set {setting}: not a YAML value: {' '.join(str(e).split())}") from None

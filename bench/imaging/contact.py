@@ -1,4 +1,4 @@
-"""Contact sheets: a row per class with its name, its count and some of its images, to look at."""
+"""Contact sheets: a row per class with its name, its count and some of its images."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _GAP = 4
 _NAME_WIDTH = 240
 _LEAST_WIDTH = 800
 _MEASURED = 256
-"""Images that the scaling of brightness is learned from."""
+"""Images from which the intensity scaling is estimated."""
 _PIXELS_EACH = 4096
 _PERCENTILES = (0.5, 99.5)
 
 
 @dataclass(frozen=True)
-class Group:
+class ImageGroup:
     """Images that share a value of a column."""
 
     name: str
@@ -52,17 +52,17 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Look:
-    """How pixels become colours: the values shown per channel, and what the reader should know."""
+class Intensity:
+    """Intensity scaling for display: the range shown per channel, and a legend."""
 
     limits: NDArray[np.float64]
-    """Shape (channels, 2): shown black, shown brightest."""
+    """Shape (channels, 2): the value shown black, and the one shown brightest."""
     legend: str
     gain: float = 1.0
-    """What mixed colours are multiplied by: many channels on one spot would all be white."""
+    """Factor on mixed colours: several bright channels in one spot would otherwise saturate to white."""
 
 
-def groups(images: ImageSet, by: str | None) -> tuple[str, list[Group]]:
+def groups(images: ImageSet, by: str | None) -> tuple[str, list[ImageGroup]]:
     """Return the column that groups the images and its groups, by name; images without a value come last.
 
     Unless `by` is given it is `label`, for sets without labels their group column, for sets without
@@ -74,18 +74,18 @@ def groups(images: ImageSet, by: str | None) -> tuple[str, list[Group]]:
     has_labels = bool(table["label"].notna().any())
     column = by or ("label" if has_labels else images.group)
     if not column:
-        return "", [Group("all images", range(len(table)))]
+        return "", [ImageGroup("all images", range(len(table)))]
     values = table[column]
     known: dict[str, list[int]] = {}
     unknown: list[int] = []
     for row, (value, missing) in enumerate(zip(values, values.isna(), strict=True)):
         (unknown if missing else known.setdefault(str(value), [])).append(row)
-    found = [Group(name, known[name]) for name in sorted(known, key=_natural)]
-    return column, found + ([Group(UNKNOWN, unknown)] if unknown else [])
+    found = [ImageGroup(name, known[name]) for name in sorted(known, key=_natural)]
+    return column, found + ([ImageGroup(UNKNOWN, unknown)] if unknown else [])
 
 
 def sheets(
-    images: ImageSet, found: Sequence[Group], title: str, per: int, size: int
+    images: ImageSet, found: Sequence[ImageGroup], title: str, per: int, size: int
 ) -> Iterator[NDArray[np.uint8]]:
     """Draw the sheets, one page of at most 40 lines at a time.
 
@@ -111,11 +111,11 @@ def sheets(
             f"{len(found)} groups make {len(pages)} pages, over {MAX_PAGES}; group by another column"
         )
     shown = [row for group in found for row in spread(group.rows, per)]
-    look = measured(images, shown)
+    intensity = measured(images, shown)
     columns = max(len(line.rows) for page in pages for line in page)
     for number, page in enumerate(pages, 1):
         of = f", page {number} of {len(pages)}" if len(pages) > 1 else ""
-        yield _draw(images, page, f"{title}{of}", look, columns, size)
+        yield _draw(images, page, f"{title}{of}", intensity, columns, size)
 
 
 def spread(rows: Sequence[int], count: int) -> list[int]:
@@ -125,14 +125,14 @@ def spread(rows: Sequence[int], count: int) -> list[int]:
     return [rows[(2 * i + 1) * len(rows) // (2 * count)] for i in range(count)]
 
 
-def measured(images: ImageSet, rows: Sequence[int]) -> Look:
-    """Learn from some of the images how to show all of them.
+def measured(images: ImageSet, rows: Sequence[int]) -> Intensity:
+    """Estimate from some of the images how to display all of them.
 
     Grey and RGB of 8 bits is shown as it is. Else every channel is scaled by its percentiles 0.5 and 99.5.
     """
     channels, largest = images.channels, int(np.iinfo(images.dtype).max)
     if channels in (1, 3) and images.dtype == np.uint8:
-        return Look(np.tile([0.0, 255.0], (channels, 1)), "brightness as stored")
+        return Intensity(np.tile([0.0, 255.0], (channels, 1)), "brightness as stored")
     samples = []
     for row in spread(rows, _MEASURED):
         image = _read(images, row)
@@ -140,30 +140,30 @@ def measured(images: ImageSet, rows: Sequence[int]) -> Look:
             pixels = image.reshape(-1, channels)
             samples.append(pixels[:: max(1, len(pixels) // _PIXELS_EACH)])
     if not samples:
-        return Look(np.tile([0.0, float(largest)], (channels, 1)), "brightness as stored")
+        return Intensity(np.tile([0.0, float(largest)], (channels, 1)), "brightness as stored")
     pixels = np.concatenate(samples)
     limits = np.percentile(pixels, _PERCENTILES, axis=0).T
     limits[:, 1] = np.maximum(limits[:, 1], limits[:, 0] + 1)
     named = enumerate(zip(_colour_names(channels), limits, strict=True), 1)
-    said = "; ".join(f"{i} {colour} {low:.0f} to {high:.0f}" for i, (colour, (low, high)) in named)
-    look = Look(limits, f"channels, colours and the values shown dark to bright: {said}")
-    brightest = float(np.percentile(_mixed(pixels, look).max(axis=1), _PERCENTILES[1]))
-    return replace(look, gain=1 / max(brightest, 1.0))
+    ranges = "; ".join(f"{i} {colour} {low:.0f} to {high:.0f}" for i, (colour, (low, high)) in named)
+    intensity = Intensity(limits, f"channels, colours and the values shown dark to bright: {ranges}")
+    brightest = float(np.percentile(_mixed(pixels, intensity).max(axis=1), _PERCENTILES[1]))
+    return replace(intensity, gain=1 / max(brightest, 1.0))
 
 
-def coloured(image: NDArray[Any], look: Look) -> NDArray[np.uint8]:
+def coloured(image: NDArray[Any], intensity: Intensity) -> NDArray[np.uint8]:
     """Return an image of shape (height, width, channels) as uint8 RGB."""
-    return np.rint(np.clip(_mixed(image, look), 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(_mixed(image, intensity), 0, 1) * 255).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class _Line:
-    group: Group
+    group: ImageGroup
     rows: Sequence[int]
     first: bool
 
 
-def _pages(found: Sequence[Group], per: int) -> list[list[_Line]]:
+def _pages(found: Sequence[ImageGroup], per: int) -> list[list[_Line]]:
     lines = []
     for group in found:
         chosen = spread(group.rows, per)
@@ -173,10 +173,10 @@ def _pages(found: Sequence[Group], per: int) -> list[list[_Line]]:
 
 
 def _draw(
-    images: ImageSet, page: Sequence[_Line], title: str, look: Look, columns: int, size: int
+    images: ImageSet, page: Sequence[_Line], title: str, intensity: Intensity, columns: int, size: int
 ) -> NDArray[np.uint8]:
     width = max(_NAME_WIDTH + columns * (size + _GAP) + _GAP, _LEAST_WIDTH)
-    head = [*_wrapped(title, 17, width - 2 * _GAP), *_wrapped(look.legend, 12, width - 2 * _GAP)]
+    head = [*_wrapped(title, 17, width - 2 * _GAP), *_wrapped(intensity.legend, 12, width - 2 * _GAP)]
     top = 2 * _GAP + sum(step for _, _, step in head) + _GAP
     row_height = max(size, 36) + _GAP
     canvas = Image.new("RGB", (width, top + row_height * len(page)), (236, 238, 242))
@@ -198,13 +198,13 @@ def _draw(
                 pen.line((x, y + size - 1, x + size - 1, y), fill=(200, 0, 0), width=2)
             else:
                 square = to_square(image, size, "pad", images.fill)
-                canvas.paste(Image.fromarray(coloured(square, look)), (x, y))
+                canvas.paste(Image.fromarray(coloured(square, intensity)), (x, y))
     return np.asarray(canvas)
 
 
 def _write_name(pen: ImageDraw.ImageDraw, line: _Line, y: int, height: int) -> None:
     count = len(line.group.rows)
-    said = f"{plural(count, 'image')}{'' if line.first else ', continued'}"
+    caption = f"{plural(count, 'image')}{'' if line.first else ', continued'}"
     lines = _wrapped(line.group.name, 13, _NAME_WIDTH - 3 * _GAP)
     fitting = max(1, (height - 16) // 16)
     if len(lines) > fitting:
@@ -212,11 +212,11 @@ def _write_name(pen: ImageDraw.ImageDraw, line: _Line, y: int, height: int) -> N
     for text, points, step in lines:
         pen.text((_GAP, y), text, fill=(0, 0, 0), font=_font(points))
         y += step
-    pen.text((_GAP, y), said, fill=(90, 90, 90), font=_font(12))
+    pen.text((_GAP, y), caption, fill=(90, 90, 90), font=_font(12))
 
 
 def _wrapped(text: str, points: int, width: int) -> list[tuple[str, int, int]]:
-    """Break a text into lines of at most `width` px: at blanks and after `_`, `-`, `/`, else anywhere."""
+    """Break a text into lines of at most `width` px: at spaces and after `_`, `-`, `/`, else anywhere."""
     font, lines, current = _font(points), [], ""
     for word in re.findall(r"[^\s_\-/]*[\s_\-/]*", " ".join(text.split())):
         if current and font.getlength((current + word).rstrip()) > width:
@@ -239,9 +239,9 @@ def _font(points: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), points)
 
 
-def _mixed(pixels: NDArray[Any], look: Look) -> NDArray[np.float64]:
+def _mixed(pixels: NDArray[Any], intensity: Intensity) -> NDArray[np.float64]:
     """Turn pixels of shape (..., channels) into RGB of shape (..., 3): 0 is dark, 1 bright or more."""
-    low, high = look.limits[:, 0], look.limits[:, 1]
+    low, high = intensity.limits[:, 0], intensity.limits[:, 1]
     scaled = np.clip((pixels.astype(np.float64) - low) / (high - low), 0, 1)
     channels = pixels.shape[-1]
     if channels == 1:
@@ -249,7 +249,7 @@ def _mixed(pixels: NDArray[Any], look: Look) -> NDArray[np.float64]:
     if channels == 3:
         return scaled
     colours = np.array([COLOURS[name] for name in _colour_names(channels)])
-    return np.asarray(scaled @ colours) * look.gain
+    return np.asarray(scaled @ colours) * intensity.gain
 
 
 def _read(images: ImageSet, row: int) -> NDArray[Any] | None:

@@ -21,7 +21,7 @@ from bench.imaging.resize import to_square
 __all__ = ["MAX_PIXELS", "decode", "to_square"]
 
 MAX_PIXELS = 100_000_000
-"""Larger images are refused before any memory is set aside for them."""
+"""Larger images are refused before any memory is allocated for them."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -44,7 +44,7 @@ def decode(
     Returns
     -------
     uint8 or uint16, as stored, shape (height, width, 1 or 3). Nothing is scaled, clipped or turned:
-    an orientation note of a camera is ignored.
+    the EXIF orientation is ignored.
 
     Raises
     ------
@@ -76,14 +76,14 @@ def decode(
 
 def _read(path: Path, name: str, max_pixels: int) -> bytes:
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would wait for ever otherwise
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # otherwise opening a FIFO would block
         try:
-            facts = os.fstat(file)
-            if not stat.S_ISREG(facts.st_mode):
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
                 raise BadImage(f"{name}: is not a file")
-            if facts.st_size > max_pixels * _BYTES_PER_PIXEL + (1 << 20):
-                raise BadImage(f"{name}: {facts.st_size} bytes are more than {max_pixels} pixels can fill")
-            return _whole(file, facts.st_size)
+            if status.st_size > max_pixels * _BYTES_PER_PIXEL + (1 << 20):
+                raise BadImage(f"{name}: {status.st_size} bytes are more than {max_pixels} pixels can fill")
+            return _whole(file, status.st_size)
         finally:
             os.close(file)
     except OSError as e:
@@ -91,7 +91,7 @@ def _read(path: Path, name: str, max_pixels: int) -> bytes:
 
 
 def _whole(file: int, size: int) -> bytes:
-    """Return the first `size` bytes, or all if there are fewer; the system may hand over less at a time."""
+    """Return the first `size` bytes, or all if there are fewer; the system may return fewer at a time."""
     data = os.read(file, size)
     while len(data) < size and (more := os.read(file, size - len(data))):
         data += more
@@ -130,7 +130,7 @@ def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:
         if data[at] != 0xFF:
             raise BadImage(f"{name}: is a damaged JPEG: no marker at byte {at}")
         marker = data[at + 1]
-        if marker == 0xFF:  # filling
+        if marker == 0xFF:  # padding
             at += 1
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
@@ -195,7 +195,7 @@ def _decode_tiff(data: bytes, grey: bool, name: str, max_pixels: int) -> NDArray
         raise BadImage(f"{name}: cannot be decoded: {' '.join(str(e).split())}") from e
     if axes not in ("YX", "YXS", "SYX"):
         raise BadImage(f"{name}: has the axes {axes}; only images of height, width and colours are read")
-    if image.ndim != len(axes):  # what comes of a size that contradicts itself
+    if image.ndim != len(axes):  # contradictory sizes in the header
         raise BadImage(f"{name}: is a damaged TIFF: its pixels do not form an image")
     image = np.moveaxis(image, 0, 2) if axes == "SYX" else image
     image = np.atleast_3d(image)

@@ -18,7 +18,7 @@ from bench.images import BadImage, ImageSet
 from bench.imaging.lowfrequency import (
     CROPS,
     WAVES,
-    Pairs,
+    ViewPairs,
     Views,
     contrast,
     cosines,
@@ -32,16 +32,16 @@ DISTANCE = 4.0
 STRONG = 27.0
 """Grey levels: of images with more contrast than this, the distance may be larger in proportion."""
 RELATIVE = 0.45
-"""Copies differ by at most this share of their own contrast; faint objects that look alike by more."""
+"""Copies differ by at most this share of their own contrast; faint objects that scan alike by more."""
 RELATIVE_CROPPED = 0.35
-"""The same if lines are left out of either: the more ways to match, the more do by chance."""
+"""The same if either is cropped: with more ways to match, more images match by chance."""
 RELATIVE_LOW = 0.3, 0.25
-"""Both for the low frequencies alone, which JPEG keeps better."""
+"""The same two limits for the low frequencies alone, which JPEG preserves better."""
 EMPTY = 1.0
 """Grey levels: of images with less contrast than this only lossless copies count."""
 
-Kind = Literal["identical", "rotated", "flipped", "near"]
-KINDS: tuple[Kind, ...] = ("identical", "rotated", "flipped", "near")
+CopyKind = Literal["identical", "rotated", "flipped", "near"]
+KINDS: tuple[CopyKind, ...] = ("identical", "rotated", "flipped", "near")
 """From the strongest to the weakest. "rotated" and "flipped" are lossless; flipped may be rotated, too."""
 
 Crop = tuple[int, int]
@@ -55,15 +55,15 @@ _PAIRINGS: tuple[tuple[Crop, Crop], ...] = (
 _TURNS = ("", "flip 180", "flip", "180", "flip 90", "90", "270", "flip 270")
 """What the bits of `bench.imaging.lowfrequency.turned` mean."""
 _FINE_WAVES = 32
-"""Finer detail is not compared: it is what JPEG does away with."""
+"""Finer detail is not compared: JPEG discards it."""
 _BLOCK = 32
 _AHEAD = 4
 _CACHE_BYTES = 128 << 20
 _AT_ONCE = 512
-"""Candidates compared before the groups are looked at again: fixed, so results depend on no thread."""
+"""Candidates compared between updates of the groups; fixed, so that results do not depend on `threads`."""
 _LOSSLESS = np.float32(0.01)
 
-Report = Callable[[int, int | None, str], None]
+ReportProgress = Callable[[int, int | None, str], None]
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ class Link:
 
     first: int
     second: int
-    kind: Kind
+    kind: CopyKind
     turn: str
     shift: tuple[int, int]
     distance: float
 
 
 @dataclass(frozen=True)
-class Group:
+class CopyGroup:
     """Images connected by links.
 
     Attributes
@@ -101,8 +101,8 @@ class Group:
     links: tuple[Link, ...]
 
     @property
-    def kind(self) -> Kind:
-        """The weakest kind that is needed to connect the group."""
+    def kind(self) -> CopyKind:
+        """The weakest kind needed to connect the group."""
         return max((link.kind for link in self.links), key=KINDS.index)
 
 
@@ -111,7 +111,7 @@ class Duplicates:
     """The groups among the `n` images of a set, in order of their first rows; `unread` are bad images."""
 
     n: int
-    groups: tuple[Group, ...]
+    groups: tuple[CopyGroup, ...]
     unread: tuple[int, ...]
 
 
@@ -120,7 +120,7 @@ def find_duplicates(
     *,
     distance: float = DISTANCE,
     threads: int = 1,
-    report: Report = lambda done, total, text: None,
+    report: ReportProgress = lambda done, total, text: None,
 ) -> Duplicates:
     """Find the images of a set that are copies of others.
 
@@ -135,11 +135,11 @@ def find_duplicates(
     Images match that have the same sides, after one of the 8 symmetries, and whose rms difference at up to
     32 half waves per side is at most `distance` and at most `RELATIVE` of the contrast of both. A line may
     be missing along either axis of one (a crop), or at opposite ends of both (a shift). Copies of another
-    size are not found. Pairs are searched by the low frequencies of the mean channel
+    size are not found. ViewPairs are searched by the low frequencies of the mean channel
     (`bench.imaging.lowfrequency`), where they must differ by at most `RELATIVE_LOW` of the contrast. About
     6 kB of memory per image, and at most 128 MiB of decoded images; the result does not depend on `threads`.
     """
-    seen = _look(images, threads, report)
+    seen = _scan_all(images, threads, report)
     identical, first_of = _identical(seen)
     groups = _Groups(len(images.table))
     for link in identical:
@@ -148,10 +148,10 @@ def find_duplicates(
     return Duplicates(len(images.table), _grouped(links, groups), tuple(seen.unread))
 
 
-def leaking(groups: Sequence[Group], fit: Collection[int], score: Collection[int]) -> list[int]:
+def leaking(groups: Sequence[CopyGroup], fit: Collection[int], score: Collection[int]) -> list[int]:
     """Return the rows that are scored, not fitted, and copies of one that is fitted; sorted.
 
-    Rows in both are no leak but what the selections say.
+    Rows that are in both are not leaks: the selections ask for them.
     """
     fitted, scored = set(fit), set(score)
     return sorted(
@@ -165,7 +165,7 @@ def leaking(groups: Sequence[Group], fit: Collection[int], score: Collection[int
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one look at every image leaves; arrays have one entry per usable image.
+    """What one scan at every image yields; arrays have one entry per usable image.
 
     `unit` is the number of pixel values that make one grey level.
     """
@@ -179,14 +179,14 @@ class _Seen:
     unread: list[int]
 
 
-def _look(images: ImageSet, threads: int, report: Report) -> _Seen:
+def _scan_all(images: ImageSet, threads: int, report: ReportProgress) -> _Seen:
     n = len(images.table)
     sides, digests = np.zeros((n, 2), np.int64), np.zeros(n, np.uint64)
     waves = np.zeros((n, len(CROPS), len(CROPS), WAVES, WAVES), np.float32)
     spans = np.zeros((n, 2))
-    for row, look in enumerate(_looks(images, n, threads)):
-        if look is not None:
-            sides[row], digests[row], waves[row], spans[row] = look
+    for row, scan in enumerate(_scans(images, n, threads)):
+        if scan is not None:
+            sides[row], digests[row], waves[row], spans[row] = scan
         report(row + 1, n, "images decoded")
     read = sides[:, 0] > 0
     pixel_bytes = images.channels * np.dtype(images.dtype).itemsize
@@ -208,17 +208,17 @@ def _unit(images: ImageSet, spans: NDArray[np.float64]) -> float:
     return max(float(used) / 255, 1.0)
 
 
-_Look = tuple[tuple[int, int], int, NDArray[np.float32], tuple[float, float]]
+_Scan = tuple[tuple[int, int], int, NDArray[np.float32], tuple[float, float]]
 
 
-def _looks(images: ImageSet, n: int, threads: int) -> Iterator[_Look | None]:
+def _scans(images: ImageSet, n: int, threads: int) -> Iterator[_Scan | None]:
     """Yield sides, digest, coefficients and range of each image in order; None for a bad one."""
 
-    def block(start: int) -> list[_Look | None]:
+    def block(start: int) -> list[_Scan | None]:
         rows = range(start, min(start + _BLOCK, n))
-        return [_look_at(images, image) for image in images.read_many(rows)]
+        return [_scan(images, image) for image in images.read_many(rows)]
 
-    waiting: deque[Future[list[_Look | None]]] = deque()
+    waiting: deque[Future[list[_Scan | None]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, n, _BLOCK):
             waiting.append(pool.submit(block, start))
@@ -228,7 +228,7 @@ def _looks(images: ImageSet, n: int, threads: int) -> Iterator[_Look | None]:
             yield from waiting.popleft().result()
 
 
-def _look_at(images: ImageSet, image: NDArray[Any] | BadImage) -> _Look | None:
+def _scan(images: ImageSet, image: NDArray[Any] | BadImage) -> _Scan | None:
     if isinstance(image, BadImage) or image.dtype != images.dtype or image.shape[2] != images.channels:
         return None
     height, width = image.shape[:2]
@@ -257,12 +257,12 @@ def _near(
     distance: float,
     groups: _Groups,
     threads: int,
-    report: Report,
+    report: ReportProgress,
 ) -> list[Link]:
     """Return links between images of different pixels, the nearest first."""
     pairs, pairing = _candidates(seen, np.flatnonzero(chosen), distance, threads, report)
     read = functools.lru_cache(max(8, _CACHE_BYTES // seen.largest_bytes))(images.read)
-    # Rounding: of a lossless copy, turned, the whole is to come before crops that match as well.
+    # Rounded, so that for a rotated lossless copy the whole image comes before crops that match equally well.
     keys = (pairs.second, pairs.first, pairing, np.round(pairs.distance, 2))
     order = deque(np.lexsort(keys).tolist())
     total = len(order)
@@ -287,21 +287,21 @@ def _near(
 
 
 def _candidates(
-    seen: _Seen, places: NDArray[np.intp], distance: float, threads: int, report: Report
-) -> tuple[Pairs, NDArray[np.int64]]:
+    seen: _Seen, places: NDArray[np.intp], distance: float, threads: int, report: ReportProgress
+) -> tuple[ViewPairs, NDArray[np.int64]]:
     """Return pairs of rows that are near in their low frequencies, and the place in `_PAIRINGS` of each."""
     made = functools.cache(lambda crop, relative: _cropped(seen, places, crop, relative, distance))
-    found: list[Pairs] = []
+    found: list[ViewPairs] = []
     for k, (a, b) in enumerate(_PAIRINGS):
 
-        def told(done: int, total: int, before: int = k) -> None:
+        def reported(done: int, total: int, before: int = k) -> None:
             report(before * total + done, len(_PAIRINGS) * total, "images searched")
 
         relative = RELATIVE_LOW[a != b]
-        found.append(near_pairs(made(a, relative), made(b, relative), threads=threads, report=told))
+        found.append(near_pairs(made(a, relative), made(b, relative), threads=threads, report=reported))
     pairing = np.repeat(np.arange(len(found)), [len(p.first) for p in found])
     names = ("first", "second", "turn", "distance")
-    return Pairs(*(np.concatenate([getattr(p, name) for p in found]) for name in names)), pairing
+    return ViewPairs(*(np.concatenate([getattr(p, name) for p in found]) for name in names)), pairing
 
 
 def _cropped(seen: _Seen, places: NDArray[np.intp], crop: Crop, relative: float, distance: float) -> Views:
@@ -322,11 +322,11 @@ def _compared(
     unit: float,
     distance: float,
 ) -> Link | None:
-    """Compare the pixels of two images, cropped and turned as the search said."""
+    """Compare the pixels of two images, cropped and turned as the search found."""
     a, b = _without(read(first), crops[0]), turned(_without(read(second), crops[1]), turn)
     uncropped = crops == ((0, 0), (0, 0))
     if uncropped and np.array_equal(a, b):
-        kind: Kind = "flipped" if _TURNS[turn].startswith("flip") else "rotated"
+        kind: CopyKind = "flipped" if _TURNS[turn].startswith("flip") else "rotated"
         return Link(first, second, kind, _TURNS[turn], (0, 0), 0.0)
     fine_a, fine_b = _fine(a) / unit, _fine(b) / unit
     apart = float(np.sqrt(np.square(fine_a - fine_b).sum(axis=(1, 2)).mean()))
@@ -351,12 +351,12 @@ def _fine(image: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(vertical @ channels @ horizontal.T, np.float32)
 
 
-def _grouped(links: Sequence[Link], groups: _Groups) -> tuple[Group, ...]:
+def _grouped(links: Sequence[Link], groups: _Groups) -> tuple[CopyGroup, ...]:
     by_root: dict[int, list[Link]] = {}
     for link in links:
         by_root.setdefault(groups.root(link.first), []).append(link)
     made = [
-        Group(tuple(sorted({row for link in found for row in (link.first, link.second)})), tuple(found))
+        CopyGroup(tuple(sorted({row for link in found for row in (link.first, link.second)})), tuple(found))
         for found in by_root.values()
     ]
     return tuple(sorted(made, key=lambda group: group.rows))

@@ -94,8 +94,8 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs of views that differ little in their low frequencies.
+class ViewPairs:
+    """ViewPairs of views that differ little in their low frequencies.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Pairs:
     distance: NDArray[np.float32]
 
 
-def near_pairs(a: Views, b: Views, *, threads: int, report: Callable[[int, int], None]) -> Pairs:
+def near_pairs(a: Views, b: Views, *, threads: int, report: Callable[[int, int], None]) -> ViewPairs:
     """Return the pairs of one of `a` and one of `b` within both their reaches, in the best of 8 turns.
 
     Only views of the same sides match, after the turn; rows are never paired with themselves. If `a`
@@ -152,9 +152,9 @@ def near_pairs(a: Views, b: Views, *, threads: int, report: Callable[[int, int],
             report(min(first + _BLOCK, len(a.rows)), len(a.rows))
     if not found:
         none = np.empty(0, np.int64)
-        return Pairs(none, none, none, none.astype(np.float32))
+        return ViewPairs(none, none, none, none.astype(np.float32))
     columns = [np.concatenate(column) for column in zip(*found, strict=True)]
-    return Pairs(columns[0], columns[1], columns[2], columns[3])
+    return ViewPairs(columns[0], columns[1], columns[2], columns[3])
 
 
 @functools.lru_cache(maxsize=4096)

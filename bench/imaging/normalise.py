@@ -3,8 +3,8 @@
 For every group and channel, two percentiles of the pixels become 0 and the largest value of the
 pixel type; between them the scale is linear, rounded to whole numbers, and pixels beyond are
 clipped. Percentiles are taken over all pixels of all images of the group, after resizing and
-without the padding, and interpolated linearly between ranks, as numpy.percentile does unless told
-otherwise. A channel whose two percentiles are equal becomes 0. Padding keeps its value.
+without the padding, and interpolated linearly between ranks, as numpy.percentile does by
+default. A channel whose two percentiles are equal becomes 0. Padding keeps its value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.imaging.pixelfile import PixelFile, Pixels
     from bench.interfaces import Run
 
-Limits = list[tuple[float, float]]
+ChannelLimits = list[tuple[float, float]]
 """Per channel, the values that become 0 and the largest value."""
 
 _BLOCK_BYTES = 4 << 20
@@ -37,7 +37,7 @@ def normalise(
     percentiles: tuple[float, float],
     fill: int,
     run: Run,
-) -> dict[int, Limits]:
+) -> dict[int, ChannelLimits]:
     """Scale the images of a file in place, one group after the other.
 
     Parameters
@@ -57,7 +57,7 @@ def normalise(
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     per_block = max(1, _BLOCK_BYTES // pixels.image_bytes)
-    limits: dict[int, Limits] = {}
+    limits: dict[int, ChannelLimits] = {}
     done = 0
 
     def count(rows: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:

@@ -46,7 +46,7 @@ class PixelFile:
         self._file.close()
 
     def append(self, block: Pixels) -> None:
-        """Add images, shape (k, *image), behind those that are there."""
+        """Add images, shape (k, *image), after the existing ones."""
         self._put(block, self.n)
         self.n += len(block)
 
@@ -72,7 +72,7 @@ class PixelFile:
     def _put(self, block: Pixels, row: int) -> None:
         part = _bytes_of(np.ascontiguousarray(block))
         at = self._offset(row)
-        while part:  # a disk that fills up takes a part and refuses the rest
+        while part:  # a full disk writes a part and refuses the rest
             written = os.pwrite(self._file.fileno(), part, at)
             part, at = part[written:], at + written
 

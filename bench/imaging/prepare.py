@@ -90,7 +90,7 @@ def prepare(images: ImageSet, dataset: Dataset, folder: Path, run: Run) -> None:
 
 
 def load(folder: Path, rows: NDArray[np.int64] | None = None, *, labels: bool) -> Prepared:
-    """Open what `prepare` wrote, without reading the pixels.
+    """Open a prepared set without reading the pixels.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def _groups(images: ImageSet, dataset: Dataset) -> tuple[NDArray[np.int64], list
 
 
 class _Block(NamedTuple):
-    """What became of consecutive images."""
+    """Consecutive images, decoded."""
 
     stop: int
     """Row of the image behind the last one."""
@@ -187,7 +187,7 @@ def _decoded(images: ImageSet, dataset: Dataset, threads: int) -> Iterator[_Bloc
             if isinstance(image, BadImage):
                 done.bad.append((row, image))
             elif image.dtype != dtype or image.shape[2:] != (channels,) or not image.size:
-                done.bad.append((row, _unfit(images, row, image)))
+                done.bad.append((row, _mismatch(images, row, image)))
             else:
                 done.covered.append(resize(image, squares[len(done.good)]))
                 done.good.append(row)
@@ -204,12 +204,12 @@ def _decoded(images: ImageSet, dataset: Dataset, threads: int) -> Iterator[_Bloc
         cv2.setNumThreads(cv2_threads)
 
 
-def _unfit(images: ImageSet, row: int, image: Pixels) -> BadImage:
-    """Say why an image does not fit into its set."""
+def _mismatch(images: ImageSet, row: int, image: Pixels) -> BadImage:
+    """Return how an image differs from the rest of its set."""
     if not image.size:
         return BadImage(f"{images.where(row)}: has no pixels")
-    found, wanted = "x".join(map(str, image.shape[2:])), images.channels
-    what = f"{found} channels of {image.dtype}, the set {wanted} of {np.dtype(images.dtype)}"
+    found, expected = "x".join(map(str, image.shape[2:])), images.channels
+    what = f"{found} channels of {image.dtype}, the set {expected} of {np.dtype(images.dtype)}"
     return BadImage(f"{images.where(row)}: has {what}")
 
 

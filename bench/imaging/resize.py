@@ -40,14 +40,14 @@ _AT_ONCE = 4
 
 
 def resizer(size: int, shape: Literal["pad", "stretch"] = "pad") -> Resizer:
-    """Return a function that resizes images into squares that are there already.
+    """Return a function that resizes images into preallocated squares.
 
     The function takes an image, shape (height, width, channels), not empty, and a square of the same
     dtype (uint8 or uint16), shape (channels, size, size), whose channels are contiguous. It writes
     what the image covers, leaves the padding alone, and returns the height and width of the former;
     `corner` says where that lies.
     """
-    import cv2  # so that the version can be asked for without it
+    import cv2  # so that the version can be read without it
 
     resize, area, linear = cv2.resize, cv2.INTER_AREA, cv2.INTER_LINEAR
 

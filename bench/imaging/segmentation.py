@@ -72,12 +72,12 @@ def segment(
     size : side in px of a cell's picture.
     on : channel to look at; None for the median over the channels.
     min_area : of a cell, in px²; smaller ones are left out.
-    most : cells per image, the largest first.
-    clip : values above become it, before anything else; None for none.
+    most : at most this many cells per image, the largest first.
+    clip : values above become it, before anything else; None for no limit.
 
     Raises
     ------
-    DataError : no such channel, or Cellpose is wanted and not installed.
+    DataError : no such channel, or Cellpose is requested but not installed.
     """
     channels = images.shape[0]
     if on is not None and on >= channels:
@@ -101,7 +101,7 @@ def grey(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def otsu(image: NDArray[Any], min_area: float, most: int) -> Boxes:
-    """Return the boxes around what is brighter than Otsu's threshold (1979), the largest first.
+    """Return the boxes around regions brighter than Otsu's threshold (1979), the largest first.
 
     An image of one value has no threshold, and no box.
 
@@ -109,7 +109,7 @@ def otsu(image: NDArray[Any], min_area: float, most: int) -> Boxes:
     ----------
     image : uint8 or uint16, shape (h, w).
     min_area : of the outer contour, holes included, in px² between the centres of its pixels.
-    most : boxes at most.
+    most : at most this many boxes.
     """
     if image.min() == image.max():
         return _largest([], min_area, most)
@@ -127,7 +127,7 @@ def boxes_of_masks(masks: NDArray[Any], min_area: float, most: int) -> Boxes:
     ----------
     masks : integers, shape (h, w).
     min_area : in px².
-    most : boxes at most.
+    most : at most this many boxes.
     """
     found = []
     for label in np.unique(masks[masks > 0]):
@@ -142,7 +142,7 @@ def _largest(found: list[tuple[float, Any]], min_area: float, most: int) -> Boxe
 
 
 def _square(box: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[int, int, int, int]:
-    """Return the square around a box with a margin, moved into the image and cut where that is smaller."""
+    """Return the square around a box with a margin, shifted into the image, cropped if larger than it."""
     left, top, width, height = box.tolist()
     side = round(max(width, height) * (1 + 2 * _MARGIN))
     side_y, side_x = min(side, shape[0]), min(side, shape[1])
@@ -157,7 +157,7 @@ def _cellpose(run: Run) -> Callable[[NDArray[Any], float, int], Boxes]:
         from cellpose import models  # type: ignore[import-not-found,unused-ignore]  # an extra
     except ImportError as error:
         raise DataError(
-            "segmentation: cellpose is not installed; `pip install cutjoin[cellpose]` brings it, or use "
+            "segmentation: cellpose is not installed; `pip install cutjoin[cellpose]`, or use "
             "segmentation: otsu"
         ) from error
     model = models.CellposeModel(gpu=run.device != "cpu", model_type="cyto2")

@@ -26,7 +26,7 @@ Names = Annotated[tuple[str, ...], Field(min_length=1)]
 def _as_set(split: str | tuple[str, ...]) -> str | tuple[str, ...]:
     if isinstance(split, str):
         return split
-    names = tuple(sorted(set(split)))  # neither order nor repetition is to change a key
+    names = tuple(sorted(set(split)))  # neither order nor repetition may change a key
     return names[0] if len(names) == 1 else names
 
 
@@ -50,11 +50,11 @@ class Selection(BaseModel):
 def rows(
     table: pd.DataFrame, selection: Selection, *, part: Literal["fit", "score"], seed: int
 ) -> NDArray[np.int64]:
-    """Return the rows of `table` that a selection means, sorted.
+    """Return the rows of `table` that are selected, sorted.
 
     Filters apply first (`split`, `classes`, `exclude_classes`), then `fraction`, then `max_images`.
-    The images of each class (those without label count as one more) stand in an order that depends
-    on nothing but `seed` and their ids; "fit" takes from its front and "score" from its back.
+    The images of each class (those without label count as one more) are put in an order that depends
+    only on `seed` and their ids; "fit" takes from its front and "score" from its back.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ def rows(
     import numpy as np
     import pandas as pd
 
-    kept = np.flatnonzero(_filtered(table, selection))
-    order = _shuffled(table["id"].to_numpy()[kept], seed)
-    shuffled = kept[order if part == "fit" else order[::-1]]
+    remaining = np.flatnonzero(_filtered(table, selection))
+    order = _shuffled(table["id"].to_numpy()[remaining], seed)
+    shuffled = remaining[order if part == "fit" else order[::-1]]
     codes, _ = pd.factorize(table["label"].to_numpy(dtype=object)[shuffled])  # -1 without a label
     chosen: list[NDArray[np.int64]] = []
     urgency: list[NDArray[np.float64]] = []
@@ -88,19 +88,19 @@ def rows(
         taken = members[: _share(len(members), selection.fraction, part)]
         chosen.append(taken)
         urgency.append(np.arange(len(taken)) / max(1, len(taken)))
-    places = np.concatenate(chosen or [np.empty(0, np.int64)])
-    if selection.max_images is not None and len(places):
-        places = places[np.lexsort((places, np.concatenate(urgency)))][: selection.max_images]
-    if not len(places):
-        said = selection.model_dump(exclude_none=True)
-        raise DataError(f"no images to {part} are left of {len(table)} by {said}; select more")
-    return np.sort(shuffled[places]).astype(np.int64)
+    positions = np.concatenate(chosen or [np.empty(0, np.int64)])
+    if selection.max_images is not None and len(positions):
+        positions = positions[np.lexsort((positions, np.concatenate(urgency)))][: selection.max_images]
+    if not len(positions):
+        criteria = selection.model_dump(exclude_none=True)
+        raise DataError(f"no images to {part} are left of {len(table)} by {criteria}; select more")
+    return np.sort(shuffled[positions]).astype(np.int64)
 
 
 def match_names(wanted: Sequence[str], known: Collection[str], what: str = "class") -> set[str]:
-    """Return the known names that the wanted ones mean: each is a name, or else a pattern.
+    """Return the known names that match the given ones: each is a name, or else a pattern.
 
-    Raises `DataError` for one that means nothing, with the nearest known name.
+    Raises `DataError` for one that matches nothing, with the nearest known name.
     """
     found: set[str] = set()
     for name in wanted:
@@ -134,7 +134,7 @@ def _filtered(table: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
 
 
 def _shuffled(ids: NDArray[np.object_], seed: int) -> NDArray[np.intp]:
-    """Return an order that any image keeps relative to any other, whatever else is in the set."""
+    """Return an order in which the relative order of two images does not depend on the rest of the set."""
     import numpy as np
     import xxhash
 

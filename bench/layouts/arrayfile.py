@@ -1,7 +1,7 @@
 """Tables and matrices that were computed elsewhere, and how their rows are matched to images.
 
 Imports nothing heavy, since adapter files import it. The `field` in these signatures is the
-parameter that a message blames.
+parameter that error messages name.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _GAPS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
 
 def file_ending(path: Path, known: Sequence[str], field: str = "file") -> str:
-    """Return the ending of an existing file, in lower case; `DataError` if it is none of `known`."""
+    """Return the ending of an existing file, in lower case; `DataError` if it is not one of `known`."""
     ending = path.suffix.lower()
     if ending not in known:
-        raise DataError(f"{field}: {path} ends in none of {', '.join(known)}")
+        raise DataError(f"{field}: {path} does not end in {' or '.join(known)}")
     if not path.is_file():
         raise DataError(f"{field}: {path} does not exist")
     return ending
@@ -48,7 +48,7 @@ def read_csv(path: Path, field: str = "file", **options: Any) -> pd.DataFrame:
     with _errors_as_data_error(path, field, "csv"):
         table: pd.DataFrame = pd.read_csv(path, low_memory=False, **options)
     if not isinstance(table.index, pd.RangeIndex):
-        # Lines longer than the header: pandas takes their first values for an index and shifts the rest.
+        # Lines longer than the header: pandas would take their first values as an index and shift the rest.
         raise DataError(f"{field}: {path} has lines with more values than its header has columns")
     return table
 
@@ -81,7 +81,7 @@ def read_table(path: Path, ids: Sequence[str], numbers: Sequence[str] | None = N
         raise DataError(f"file: {path} has no column {absent[0]!r}; it has {list(table.columns)[:8]}")
     twice = [c for c in ids if [*ids, *wanted].count(c) > 1]
     if twice:
-        raise DataError(f"file: column {twice[0]!r} of {path} is named as ids and once more; name another")
+        raise DataError(f"file: column {twice[0]!r} of {path} is used for ids and again; choose another")
     text = [c for c in wanted if not pd.api.types.is_numeric_dtype(table[c])]
     if text:
         raise DataError(f"file: column {text[0]!r} of {path} is not numbers; name the columns to use")
@@ -134,11 +134,11 @@ def read_ids(path: Path, column: str = "id") -> list[str]:
 def match_rows(
     ids: Sequence[str] | None, wanted: Sequence[str], count: int, path: Path, what: str
 ) -> NDArray[np.int64]:
-    """Return the row of every wanted image among the `count` rows of a file.
+    """Return the row of every image of `wanted` among the `count` rows of a file.
 
-    Without ids the rows must be exactly the wanted images, in their order. Raises `DataError` for
-    ids that are not one per row or occur twice, and for images without a row, of which it says
-    that the file has no `what` for them.
+    Without ids the rows must be exactly these images, in this order. Raises `DataError` for
+    ids that are not one per row or occur twice, and for images without a row, saying that the file has no
+    `what` for them.
     """
     import numpy as np
 

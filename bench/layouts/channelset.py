@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Files = tuple[Path, tuple[str, ...]]
 """A folder and the names of one image's channels in it, in order."""
 
-_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
+_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 
 
 class ChannelSet(ImageSet):
@@ -83,11 +83,11 @@ class ChannelSet(ImageSet):
         return str(folder / names[0])
 
 
-class Tree:
-    """The names of the files and folders below a root; each folder is listed once, when asked for.
+class FolderTree:
+    """The names of the files and folders below a root; each folder is listed once, on demand.
 
-    Folders are named relative to the root. One that is not there, or leads out of the root, holds
-    nothing. Hidden files and links that lead out of the root do not count.
+    Folders are named relative to the root. One that is missing or leads outside the root counts
+    as empty. Hidden files and links that lead out of the root do not count.
     """
 
     def __init__(self, root: Path) -> None:
@@ -124,7 +124,7 @@ class Tree:
                     elif entry.is_dir():
                         folders.append(entry.name)
         except OSError as e:
-            if e.errno in _NOT_THERE:
+            if e.errno in _MISSING:
                 return frozenset(), ()
             raise DataError(f"{path}: cannot be listed: {e.strerror}") from None
         return frozenset(files), tuple(sorted(folders))

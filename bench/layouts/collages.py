@@ -17,9 +17,9 @@ from bench.imaging.decode import decode
 from bench.interfaces import Json
 
 CACHE_BYTES = 256 << 20
-"""At most this much of decoded collages is kept, besides those in use: one per thread."""
+"""Bytes of decoded collages to cache, besides those in use: one per thread."""
 _AHEAD = 16
-"""A thread that would wait for a collage decodes one of the next this many instead."""
+"""A thread that would have to wait for a collage decodes one of this many next ones instead."""
 
 
 class Collages(ImageSet):
@@ -89,7 +89,7 @@ class Collages(ImageSet):
                 yield BadImage(f"{self.where(row)}: {pixels}")
             elif y + height > pixels.shape[0] or x + width > pixels.shape[1]:
                 yield BadImage(
-                    f"{self.where(row)}: its crop of {width} x {height} px at ({x}, {y}) reaches out of "
+                    f"{self.where(row)}: its crop of {width} x {height} px at ({x}, {y}) extends beyond "
                     f"the collage {self.files[file][0].name} of {pixels.shape[1]} x {pixels.shape[0]} px"
                 )
             else:
@@ -101,7 +101,7 @@ class Collages(ImageSet):
         return f"{self.tables[table]}:{line}"
 
     def _collage(self, file: int) -> NDArray[Any] | BadImage:
-        """Return a decoded collage, or why there is none; each is decoded by one thread only."""
+        """Return a decoded collage, or why it cannot be used; each is decoded by one thread only."""
         while True:
             with self._lock:
                 wanted = self._decoded.get(file)
@@ -116,7 +116,7 @@ class Collages(ImageSet):
             except BaseException as e:
                 with self._lock:
                     del self._decoded[todo]
-                mine.set_exception(e)  # or those who wait would do so for ever
+                mine.set_exception(e)  # or threads that wait for it would block forever
                 raise
             mine.set_result(result)
             self._forget(keep=file)
@@ -182,5 +182,5 @@ def mask_areas(images: Collages, masks: Sequence[Path | None]) -> NDArray[np.int
 
 def _of_bytes(image: NDArray[Any], path: Path) -> NDArray[Any]:
     if image.dtype != np.uint8:
-        raise BadImage(f"{path}: has pixels of type {image.dtype}; 8 bits are wanted")
+        raise BadImage(f"{path}: has pixels of type {image.dtype}; expected 8 bits")
     return image

@@ -63,9 +63,9 @@ class Particles:
     file: NDArray[np.int64]
     """Position of each record's collage in `files`."""
     camera: NDArray[np.int64] | None
-    """Shape (n, 2): x, y of the box in the frame of the camera, in px; None if the table does not say."""
+    """Shape (n, 2): x, y of the box in the frame of the camera, in px; None if the table lacks it."""
     image_ids: Sequence[str] | None
-    """GUID of each image, upper case; None if the table does not say."""
+    """GUID of each image, upper case; None if the table lacks it."""
     raw_area: NDArray[np.float64]
     """Number of pixels of the mask; nan where unknown."""
     diameter: NDArray[np.float64]
@@ -170,15 +170,15 @@ def is_export(path: Path) -> bool:
 
 
 def stuck(particles: Particles) -> NDArray[np.bool_]:
-    """Find particles that stick to the flow cell: they are imaged again and again at the same place.
+    """Find particles that stick to the flow cell: they are imaged repeatedly at the same position.
 
     A particle counts if another one of its run has each edge of its box within 2 px in the frame of
     the camera and a mean grey value within 5 of 255. Both are measured anew in every frame, so they
-    waver. In a run of 10,000 about one particle in 100 counts by chance.
+    vary. In a run of 10,000 about one particle in 100 counts by chance.
 
     Returns
     -------
-    Shape (n,); all False if the table lacks the places or the grey values.
+    Shape (n,); all False if the table lacks the positions or the grey values.
     """
     from scipy.spatial import cKDTree
 
@@ -198,7 +198,7 @@ def stuck(particles: Particles) -> NDArray[np.bool_]:
 
 
 def _read_lst(path: Path, name: str, findings: Findings) -> tuple[NDArray[np.int64], dict[str, Any]]:
-    """Return the line of each record that has all fields, and the columns that are wanted, as text."""
+    """Return the line of each record that has all fields, and the columns in use, as text."""
     data = _bytes(path).removeprefix(b"\xef\xbb\xbf")
     if data.startswith(b"version https://git-lfs"):
         raise DataError(f"{path}: is a Git LFS pointer, not the table itself; run `git lfs pull`")
@@ -229,7 +229,7 @@ def _read_lst(path: Path, name: str, findings: Findings) -> tuple[NDArray[np.int
 def _fields(path: Path, lines: Sequence[bytes]) -> list[str]:
     """Return the names of the fields from the head of an `.lst`."""
     if not re.fullmatch(rb"\d{3}\s*", lines[0]):
-        raise DataError(f"{path}:1: is no .lst of VisualSpreadsheet: its first line is no version like 017")
+        raise DataError(f"{path}:1: is not a .lst of VisualSpreadsheet: line 1 is not a version such as 017")
     if int(lines[0]) < 17:
         raise DataError(
             f"{path}:1: has version {lines[0].decode().strip()}, which does not name its fields; version 017 "
@@ -237,12 +237,12 @@ def _fields(path: Path, lines: Sequence[bytes]) -> list[str]:
         )
     declared = re.fullmatch(rb"num-fields\|(\d{1,9})\s*", lines[1] if len(lines) > 1 else b"")
     if declared is None or not 0 < int(declared[1]) <= _MAX_FIELDS:
-        raise DataError(f"{path}:2: is no `num-fields|<number>` of 1 to {_MAX_FIELDS}")
+        raise DataError(f"{path}:2: is not `num-fields|<number>` with a number from 1 to {_MAX_FIELDS}")
     names: list[str] = []
     for number, line in enumerate(lines[2 : 2 + int(declared[1])], 3):
         parts = re.fullmatch(rb"(\w+)\|\w+\s*", line)
         if parts is None or parts[1].decode() in names:
-            raise DataError(f"{path}:{number}: is no `<name>|<type>` of a field, or a repeated one")
+            raise DataError(f"{path}:{number}: is not the `<name>|<type>` of a field, or repeats one")
         names.append(parts[1].decode())
     if len(names) < int(declared[1]):
         raise DataError(f"{path}: is cut off: {len(names)} of {int(declared[1])} fields are named")
@@ -286,7 +286,7 @@ def _read_csv(path: Path, name: str, findings: Findings) -> tuple[NDArray[np.int
 
 def _bytes(path: Path) -> bytes:
     try:
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not path.is_file():  # opening a FIFO would block
             raise DataError(f"{path}: is not a file")
         with path.open("rb") as f:
             data = f.read(MAX_LST_BYTES + 1)
@@ -307,7 +307,7 @@ def _is_text(line: bytes) -> bool:
 
 
 def _integers(column: Any, least: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return numbers and which of them are some, from `least` to below 2**31; 0 elsewhere."""
+    """Return numbers, and which are valid: from `least` to below 2**31. Invalid ones are 0."""
     ok = np.ones(len(column), np.bool_)
     try:
         values = np.asarray(pc.cast(column, pa.int64()).to_numpy())

@@ -22,14 +22,14 @@ class Listing:
     files: Sequence[tuple[str, str | None]]
     """(path relative to `root`, class), sorted; the class is None for files directly in `root`."""
     ignored: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Reason -> paths relative to `root` that are no images of the set."""
+    """Reason -> paths relative to `root` that are not images of the set."""
 
     @property
     def paths(self) -> list[Path]:
         return [self.root / name for name, _ in self.files]
 
     def notes(self) -> dict[str, Json]:
-        """Say what was ignored and why, each with a few examples."""
+        """Return what was ignored, by reason, each with a few examples."""
         return {
             reason: {"count": len(names), "first": list(names[:10])}
             for reason, names in sorted(self.ignored.items())
@@ -39,8 +39,8 @@ class Listing:
 def list_images(root: Path, suffixes: Collection[str], classes: Collection[str] | None = None) -> Listing:
     """List the image files of `root` (no class) and of its sub-folders (their names are the classes).
 
-    Hidden files and those that systems leave behind (`Thumbs.db`) do not count at all. Links that lead
-    out of `root`, other files and deeper folders are ignored, and the listing says so.
+    Hidden files and those that operating systems create (`Thumbs.db`) are skipped silently. Links that
+    lead out of `root`, other files and deeper folders are listed as ignored.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def class_names(root: Path) -> list[str]:
 def identical_files(paths: Sequence[Path]) -> list[list[int]]:
     """Return the groups of positions whose files have the same content, in order; empty files do not count.
 
-    Only files that share their size are read. Files that cannot be read are the business of who reads them.
+    Only files that share their size are read. Unreadable files are left to the decoder.
     """
     from bench.util.durable import file_checksum
 
@@ -81,7 +81,7 @@ def identical_files(paths: Sequence[Path]) -> list[list[int]]:
 
 
 def within(root: Path, name: str) -> Path | None:
-    """Return the path that data names below `root`; None if it leads out of it, also through links.
+    """Return the path that data names below `root`; None if it leads outside, also through links.
 
     Accepts both slashes; the file need not exist.
     """
@@ -118,7 +118,7 @@ def _sort(
 ) -> None:
     if not entry.is_file():
         ignored.setdefault("folders or special files where images are expected", []).append(name)
-    elif os.path.splitext(entry.name)[1].lower() not in suffixes:  # noqa: PTH122  # ten times as quick
+    elif os.path.splitext(entry.name)[1].lower() not in suffixes:  # noqa: PTH122  # ten times as fast
         ignored.setdefault("files that are no images", []).append(name)
     else:
         files.append((name, label))
@@ -135,9 +135,9 @@ def _relative(root: Path, entry: os.DirEntry[str]) -> str:
     return Path(entry.path).relative_to(root).as_posix()
 
 
-def _grouped(places: Any, key: Any) -> list[list[int]]:
+def _grouped(positions: Any, key: Any) -> list[list[int]]:
     groups: dict[Any, list[int]] = {}
-    for i in places:
+    for i in positions:
         try:
             value = key(i)
         except OSError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench.errors import DataError
 from bench.interfaces import Json
-from bench.layouts.channelset import Files, Tree, examples
+from bench.layouts.channelset import Files, FolderTree, examples
 from bench.layouts.loaddata import CHANNEL_FILE, channels_of_index, channels_of_table, sites, suffixes
 from bench.layouts.platemap import PlateMap, Treatment, join
 from bench.layouts.tablefile import TextTable, read_table
@@ -25,7 +25,7 @@ NUMBERS = {"Mito": 1, "AGP": 2, "RNA": 3, "ER": 4, "DNA": 5, "HighZBF": 6, "LowZ
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldOfView:
     """One field of view of a well."""
 
     plate: str
@@ -33,7 +33,7 @@ class Field:
     """As "A01"."""
     site: int
     files: Files | None
-    """None if a channel is not there."""
+    """None if a channel is missing."""
 
     @property
     def row(self) -> int:
@@ -48,15 +48,15 @@ class Field:
 
 
 @dataclass
-class Reading:
-    """What was read below a root, and what was found there."""
+class Reader:
+    """Reads tables below a root, and records which ones and what was odd about them."""
 
-    tree: Tree
+    tree: FolderTree
     tables: list[Path] = field(default_factory=list)
     findings: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def note(self, what: str, *which: str) -> None:
-        """Remember findings of a kind, each once."""
+        """Record findings of a kind, each once."""
         self.findings.setdefault(what, {}).update(dict.fromkeys(which))
 
     def read(self, path: str, required: Sequence[str]) -> TextTable:
@@ -72,9 +72,9 @@ class Reading:
 
 
 class PlateMaps:
-    """The plate maps of a batch, each read when it is needed, and what is known of its plates."""
+    """The plate maps of a batch, each read on demand, and the metadata of its plates."""
 
-    def __init__(self, reading: Reading, batch: str) -> None:
+    def __init__(self, reading: Reader, batch: str) -> None:
         self._reading = reading
         folders = [f"{a}{b}" for a in PLACES for b in ("workspace/metadata/", "metadata/", "")]
         files = reading.tree.files
@@ -137,7 +137,7 @@ def _is_experiment(name: str) -> bool:
     return name.startswith("experiment-metadata") and name.endswith(".tsv")
 
 
-def plate_folders(reading: Reading, batch: str) -> dict[str, str]:
+def plate_folders(reading: Reader, batch: str) -> dict[str, str]:
     """Return the folder of images by plate, relative to the root."""
     tree, folders = reading.tree, dict[str, str]()
     levels = (f"images/{batch}/images/", f"{batch}/images/", "images/", "")
@@ -153,9 +153,9 @@ def plate_folders(reading: Reading, batch: str) -> dict[str, str]:
 
 
 def named(
-    reading: Reading, folders: Mapping[str, str], tables: Sequence[str], channels: Sequence[str]
-) -> Iterator[Field]:
-    """Yield the fields that file names tell of."""
+    reading: Reader, folders: Mapping[str, str], tables: Sequence[str], channels: Sequence[str]
+) -> Iterator[FieldOfView]:
+    """Yield the fields found by file name."""
     for plate, folder in sorted(folders.items()):
         numbers = _numbers(reading, plate, folder, tables)
         missing = [c for c in channels if c not in numbers]
@@ -176,11 +176,11 @@ def named(
             names = [by_number.get(numbers[c]) for c in channels]
             whole = tuple(n for n in names if n is not None)
             files = (reading.tree.root / folder, whole) if len(whole) == len(names) else None
-            yield Field(plate, f"{chr(64 + row)}{column:02d}", site, files)
+            yield FieldOfView(plate, f"{chr(64 + row)}{column:02d}", site, files)
 
 
-def _numbers(reading: Reading, plate: str, folder: str, tables: Sequence[str]) -> Mapping[str, int]:
-    """Return the number of each channel on a plate, from the first source that tells it."""
+def _numbers(reading: Reader, plate: str, folder: str, tables: Sequence[str]) -> Mapping[str, int]:
+    """Return the number of each channel on a plate, from the first source that has it."""
     index = [f"{f}/Index.idx.xml" for f in (folder, folder.rpartition("/")[0])]
     sources = [t for t in tables if plate in t]
     sources += [path for path in index if "Index.idx.xml" in reading.tree.files(path.rpartition("/")[0])]
@@ -193,7 +193,7 @@ def _numbers(reading: Reading, plate: str, folder: str, tables: Sequence[str]) -
     return NUMBERS
 
 
-def load_data_tables(tree: Tree, batch: str) -> list[str]:
+def load_data_tables(tree: FolderTree, batch: str) -> list[str]:
     """Return the tables that list images, one of each folder of a plate."""
     found: list[str] = []
     for place in (f"{a}{b}load_data_csv/{batch}" for a in PLACES for b in ("workspace/", "")):
@@ -210,8 +210,8 @@ _LISTING = re.compile(r"load_data(_with_illum)?\.csv(\.gz)?")
 
 
 def listed(
-    reading: Reading, folders: Mapping[str, str], tables: Sequence[str], channels: Sequence[str]
-) -> Iterator[Field]:
+    reading: Reader, folders: Mapping[str, str], tables: Sequence[str], channels: Sequence[str]
+) -> Iterator[FieldOfView]:
     """Yield the fields that tables list, their files looked up below the root."""
     left_out: list[str] = []
     required = ("Metadata_Plate", "Metadata_Well", "Metadata_Site")
@@ -226,7 +226,7 @@ def listed(
         paths = [_located(reading.tree, *s.files.get(c, ("", "")), s.plate, folders, alone) for c in channels]
         whole = tuple(p for p in paths if p is not None)
         files = (reading.tree.root, whole) if len(whole) == len(paths) else None
-        f = Field(s.plate, s.well, s.site, files)
+        f = FieldOfView(s.plate, s.well, s.site, files)
         if f.id in seen:
             left_out.append(f"{s.where}: repeats {f.id}")
         else:
@@ -236,7 +236,7 @@ def listed(
 
 
 def _located(
-    tree: Tree, folder: str, name: str, plate: str, folders: Mapping[str, str], alone: bool
+    tree: FolderTree, folder: str, name: str, plate: str, folders: Mapping[str, str], alone: bool
 ) -> str | None:
     """Return where a file lies below the root, of all that its producer may have called its folder.
 

@@ -30,15 +30,15 @@ class LabelFile:
 
     path: Path
     labels: NDArray[np.int64]
-    """Shape (n,): equal labels have equal codes; -1 where the file says -1 or nothing."""
+    """Shape (n,): equal labels have equal codes; -1 where the file has -1 or no value."""
     empty: NDArray[np.bool_]
-    """Shape (n,): where the file says nothing."""
+    """Shape (n,): where the file has no value."""
     ids: Sequence[str] | None = None
     lines: Sequence[int] | None = None
     """Line of each label; None for files without lines."""
 
     def where(self, i: int) -> str:
-        """Say where the i-th label stands, for messages."""
+        """Return file and line, or row, of the i-th label, for messages."""
         return f"{self.path}:{self.lines[i]}" if self.lines else f"{self.path}: row {i + 1}"
 
 
@@ -178,7 +178,7 @@ def _refuse_other_headers(where: str, header: list[str]) -> None:
 
 
 def _columns(where: str, header: list[str]) -> dict[str, int]:
-    """Return where `id` and `label` stand; a file of one column is a file of labels."""
+    """Return the positions of `id` and `label`; a file of one column is a file of labels."""
     if len(header) == 1:
         return {"label": 0}
     for name in ("id", "label"):

@@ -1,4 +1,4 @@
-"""Tables that tell CellProfiler which image files form a site (`load_data.csv`), and the like."""
+"""Tables that list the image files of each site for CellProfiler (`load_data.csv`), and similar ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHANNEL_FILE = re.compile(r"r(\d\d)c(\d\d)f(\d\d)p(\d\d)-ch(\d+)sk\d+fk\d+fl\d+\
 """Row, column, field, plane and channel in the names that Harmony (Opera Phenix) gives."""
 
 _HEAD_BYTES = 8 << 20
-"""The part of a file that its beginning is looked for in: the index of a plate names its channels there."""
+"""How much of a file is searched: the index of a plate names its channels near the beginning."""
 _MAX_PARTS = 12
 _DYES = {
     "hoechst 33342": "DNA",
@@ -84,7 +84,7 @@ def channel_columns(columns: Mapping[str, object]) -> dict[str, tuple[str, str]]
 
 
 def channels_of_table(path: Path) -> dict[str, int]:
-    """Return channel -> number in the file names, from the first row of a table; empty if it does not say."""
+    """Return channel -> number in the file names, from the first row of a table; empty if it has none."""
     lines = _head(path).splitlines(keepends=True)[:2]
     try:
         rows = list(csv.reader(io.StringIO("".join(lines), newline="")))
@@ -100,9 +100,9 @@ def channels_of_table(path: Path) -> dict[str, int]:
 
 
 def channels_of_index(path: Path) -> dict[str, int]:
-    """Return channel -> number from Harmony's index (`Index.idx.xml`); empty if it does not say.
+    """Return channel -> number from Harmony's index (`Index.idx.xml`); empty if it has none.
 
-    Only patterns are looked for: nothing in the file is expanded or followed.
+    Searched by regular expression only: no XML entity is expanded or followed.
     """
     found: dict[str, int] = {}
     pattern = r"<ChannelID>(\d{1,3})</ChannelID>\s*(?:<FlimID>\d{1,3}</FlimID>\s*)?<ChannelName>([^<]{1,60})<"
@@ -121,6 +121,6 @@ def _head(path: Path) -> str:
 
 
 def suffixes(folder: str) -> Sequence[str]:
-    """Return what a producer's folder or address may be called elsewhere: its last parts, the most first."""
+    """Return where a producer's folder or address may be on this machine: its last parts, longest first."""
     parts = [p for p in folder.replace("\\", "/").split("/") if p not in ("", ".", "..")][-_MAX_PARTS:]
     return ["/".join(parts[i:]) for i in range(len(parts) + 1)]

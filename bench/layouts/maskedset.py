@@ -1,4 +1,4 @@
-"""Images of one file each, beside each a file that says which pixels belong to the object."""
+"""Images of one file each, each with a mask that marks the object's pixels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MaskedSet(FileSet):
         image = super().read(row)
         name = self.where(row)
         if (image == image[..., :1]).all():
-            raise BadImage(f"{name}: has no colours: its channels are equal; three different ones are wanted")
+            raise BadImage(f"{name}: has no colours: its channels are equal; expected three different ones")
         path = self._masks[row]
         if path is not None:
             mask = decode(path, grey=True)

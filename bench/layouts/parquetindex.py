@@ -29,13 +29,13 @@ DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
 
 
 @dataclass(frozen=True)
-class Group:
+class RowGroup:
     """One row group of one file."""
 
     path: Path
     number: int
     first: int
-    """Place of its first row in the file."""
+    """Index of its first row in the file."""
     rows: int
     column: str
     """Name of the column whose values are the bytes of the images, with a dot inside a structure."""
@@ -45,7 +45,7 @@ class Group:
 class ParquetIndex:
     """What parquet files say about their images; no image was read. One entry per row, files in order."""
 
-    groups: Sequence[Group]
+    groups: Sequence[RowGroup]
     group: NDArray[np.int64]
     """Position in `groups` of each row."""
     ids: Sequence[str]
@@ -69,7 +69,7 @@ def read_index(files: Sequence[Path]) -> ParquetIndex:
     ------
     DataError : a file that is damaged, has other columns, or a label that is not among its names.
     """
-    groups: list[Group] = []
+    groups: list[RowGroup] = []
     of_group: list[int] = []
     stems: list[str] = []
     labels: list[str | None] = []
@@ -77,10 +77,10 @@ def read_index(files: Sequence[Path]) -> ParquetIndex:
     for path in files:
         shard = _SHARD.fullmatch(path.stem)
         try:
-            for group, said, names in _groups(path):
+            for group, of_rows, names in _groups(path):
                 of_group += [len(groups)] * group.rows
                 stems += [PurePosixPath((name or "").replace("\\", "/")).stem for name in names]
-                labels += said
+                labels += of_rows
                 splits += [shard.group(1) if shard else None] * group.rows
                 groups.append(group)
         except DataError:
@@ -88,11 +88,11 @@ def read_index(files: Sequence[Path]) -> ParquetIndex:
         except DAMAGE as e:
             raise DataError(f"{path}: {reason(path, e)}") from None
     has_paths = all(stems) and len(set(stems)) == len(stems)
-    places = [f"{g.path.stem}:{row}" for g in groups for row in range(g.first, g.first + g.rows)]
+    fallback = [f"{g.path.stem}:{row}" for g in groups for row in range(g.first, g.first + g.rows)]
     return ParquetIndex(
         groups=groups,
         group=np.array(of_group, np.int64),
-        ids=stems if has_paths else _unique(places),
+        ids=stems if has_paths else _unique(fallback),
         labels=labels,
         splits=splits,
         has_paths=has_paths,
@@ -101,12 +101,12 @@ def read_index(files: Sequence[Path]) -> ParquetIndex:
 
 def open_file(path: Path) -> pq.ParquetFile:
     """Open a parquet file. Raises `DataError` or one of `DAMAGE`."""
-    if not path.is_file():  # opening a pipe would wait for ever
+    if not path.is_file():  # opening a FIFO would block
         raise DataError(f"{path}: there is no such file")
     return pq.ParquetFile(path, pre_buffer=False)
 
 
-def _groups(path: Path) -> Iterator[tuple[Group, list[str | None], list[str | None]]]:
+def _groups(path: Path) -> Iterator[tuple[RowGroup, list[str | None], list[str | None]]]:
     """Yield the row groups of a file, with the label and the path of every row."""
     with open_file(path) as f:
         schema = f.schema_arrow
@@ -119,14 +119,14 @@ def _groups(path: Path) -> Iterator[tuple[Group, list[str | None], list[str | No
             labels: list[str | None] = []
             for batch in f.iter_batches(_TEXT_ROWS, row_groups=[number], columns=columns, use_threads=False):
                 if batch.nbytes > _TEXT_BYTES:
-                    raise DataError(f"{path}: row group {number} has labels or paths that are no names")
+                    raise DataError(f"{path}: row group {number} has labels or paths too long for names")
                 values = batch.column(label).to_pylist()
                 at = first + len(labels)
                 labels += [_label(path, at + i, value, classes) for i, value in enumerate(values)]
                 names += _paths(batch, named)
             if len(labels) != f.metadata.row_group(number).num_rows:
                 raise DataError(f"{path}: row group {number} is damaged: it holds {len(labels)} labels only")
-            yield Group(path, number, first, len(labels), image), labels, names
+            yield RowGroup(path, number, first, len(labels), image), labels, names
             first += len(labels)
 
 
@@ -148,7 +148,7 @@ def _image_column(path: Path, schema: pa.Schema) -> tuple[str, str]:
             return f"{name}.bytes", f"{name}.path" if _is_text(fields.get("path")) else ""
     elif _is_bytes(kind):
         return name, ""
-    raise DataError(f"{path}: the column {name!r} is of type {kind}; the bytes of image files are wanted")
+    raise DataError(f"{path}: the column {name!r} is of type {kind}; expected the bytes of image files")
 
 
 def _label_column(path: Path, schema: pa.Schema) -> tuple[str, Sequence[str] | None]:
@@ -156,15 +156,15 @@ def _label_column(path: Path, schema: pa.Schema) -> tuple[str, Sequence[str] | N
     name = _column(path, schema, _LABEL)
     kind = schema.field(name).type
     if not (pa.types.is_integer(kind) or _is_text(kind)):
-        raise DataError(f"{path}: the column {name!r} is of type {kind}; text or whole numbers are wanted")
-    said = (schema.metadata or {}).get(b"huggingface")
-    if said is None or not pa.types.is_integer(kind):
+        raise DataError(f"{path}: the column {name!r} is of type {kind}; expected text or whole numbers")
+    metadata = (schema.metadata or {}).get(b"huggingface")
+    if metadata is None or not pa.types.is_integer(kind):
         return name, None
-    found: Any = json.loads(said)
+    found: Any = json.loads(metadata)
     for key in ("info", "features", name, "names"):
         found = found.get(key) if isinstance(found, dict) else None
     if found is not None and not (isinstance(found, list) and all(isinstance(x, str) for x in found)):
-        raise DataError(f"{path}: the names of the classes in its metadata are no list of names")
+        raise DataError(f"{path}: the names of the classes in its metadata are not a list of names")
     return name, found
 
 
@@ -203,7 +203,7 @@ def reason(path: Path, error: BaseException) -> str:
     with contextlib.suppress(OSError), path.open("rb") as f:
         if f.read(23) == b"version https://git-lfs":
             return "is a Git LFS pointer, not the file itself; run `git lfs pull`"
-    return f"is no parquet file, or a damaged one: {' '.join(str(error).split())[:300]}"
+    return f"is not a parquet file, or is damaged: {' '.join(str(error).split())[:300]}"
 
 
 def _unique(ids: Sequence[str]) -> Sequence[str]:

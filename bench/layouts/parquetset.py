@@ -1,4 +1,4 @@
-"""Images that lie in parquet files, row groups read when asked for."""
+"""Images that lie in parquet files, row groups read on demand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.errors import DataError
 from bench.images import BadImage, ImageSet
 from bench.imaging.decode import decode
-from bench.layouts.parquetindex import DAMAGE, Group, ParquetIndex, open_file, reason
+from bench.layouts.parquetindex import DAMAGE, ParquetIndex, RowGroup, open_file, reason
 
 MAX_GROUP_BYTES = 1 << 30
 """A row group with more bytes of images is not read: groups are held in memory whole."""
@@ -27,8 +27,8 @@ _ROWS = 64
 
 
 class ParquetSet(ImageSet):
-    """Rows of parquet files. Row groups are read when an image of theirs is asked for, one at a time;
-    about 256 MiB of them stay in memory, or the last one if it is larger.
+    """Rows of parquet files. A row group is read when one of its images is needed;
+    about 256 MiB of them are cached, or the last one if it is larger.
     """
 
     def __init__(self, index: ParquetIndex, rows: NDArray[np.int64], *, grey: bool, fill: int) -> None:
@@ -87,14 +87,14 @@ class ParquetSet(ImageSet):
         return value
 
     def _forget(self) -> None:
-        """Drop the groups used longest ago, but never the newest."""
+        """Drop the least recently used groups, but never the newest."""
         sizes = [0 if isinstance(v, BadImage) else v.nbytes for v in self._cache.values()]
         while len(sizes) > 1 and sum(sizes) > _CACHED_BYTES:
             self._cache.popitem(last=False)
             del sizes[0]
 
 
-def _images(group: Group) -> pa.ChunkedArray | BadImage:
+def _images(group: RowGroup) -> pa.ChunkedArray | BadImage:
     """Return the bytes of the images of a row group, or why they cannot be read."""
     outer, _, inner = group.column.partition(".")
     chunks: list[pa.Array] = []

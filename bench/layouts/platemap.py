@@ -14,7 +14,7 @@ _UNNAMED = frozenset({"", "NA"})
 
 @dataclass(frozen=True)
 class Treatment:
-    """What was done to a well, and what is known of it."""
+    """What was done to a well, and its annotations."""
 
     kind: str
     """"compound" or "gene"."""
@@ -25,7 +25,7 @@ class Treatment:
     target: str | None
     """The gene aimed at, where it is one."""
     control_type: str
-    """"negcon", "poscon_cp", ..., "trt" for no control; "" where nothing is known of the reagent."""
+    """"negcon", "poscon_cp", ..., "trt" for treatments; "" if the reagent has no metadata."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def join(plate_map: TextTable, reagents: TextTable) -> PlateMap:
     """Look up each well's reagent.
 
     A map with a column `solvent` is one of compounds: there, wells without `broad_sample` ("" or "NA") in
-    the solvent DMSO are the negative control. Nothing but the solvent decides that: the reagents' own row
-    for DMSO is called "NA", which equals "" for readers that take both as missing, and for no other.
+    the solvent DMSO are the negative control. Only the solvent decides: the reagents' own row for
+    DMSO is called "NA", which readers that treat it as missing cannot tell from "".
     In other maps (CRISPR guides, ORFs) such wells are empty, and so are those with another solvent.
 
     Parameters
@@ -82,7 +82,7 @@ def join(plate_map: TextTable, reagents: TextTable) -> PlateMap:
 
 
 def well_name(position: str) -> str | None:
-    """Return a well as "A01"; None if it is none of a plate of 384 or 1536."""
+    """Return a well as "A01"; None if it is not a well of a plate of 384 or 1536."""
     match = re.fullmatch(r"([A-Za-z]|[Aa][A-Fa-f])0?([1-9]|[1-3]\d|4[0-8])", position.strip())
     return f"{match[1].upper()}{int(match[2]):02d}" if match else None
 

@@ -1,4 +1,4 @@
-"""What users write down about runs and particles: groups by run, labels by particle."""
+"""Tables that users write about runs and particles: groups by run, labels by particle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.errors import DataError
 from bench.interfaces import Json
 from bench.layouts.tablefile import TextTable, read_table
 
-Groups = dict[str, dict[str, str | int | None]]
+RunGroups = dict[str, dict[str, str | int | None]]
 """Column -> run -> value; whole numbers for the column "day"."""
 
 _ROOM = 10
@@ -22,13 +22,13 @@ _MAX_PATH = 300
 
 @dataclass
 class Findings:
-    """What was left out of a dataset or is odd about it, each with its number and the first few places."""
+    """What was left out of a dataset or is odd about it, each with its count and the first few locations."""
 
     counts: dict[str, int] = field(default_factory=dict)
     first: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, what: str, places: Iterable[str], n: int = 1) -> None:
-        """Add `n` cases; of `places` only as many are taken as there is room for."""
+        """Add `n` cases; `places` is consumed only as far as examples are still shown."""
         if n:
             self.counts[what] = self.counts.get(what, 0) + n
             shown = self.first.setdefault(what, [])
@@ -42,7 +42,7 @@ class Findings:
         return "; ".join(f"{n} {what} ({self.first[what][0]})" for what, n in sorted(self.counts.items()))
 
 
-def groups_by_pattern(pattern: str, paths: Mapping[str, str], findings: Findings) -> Groups:
+def groups_by_pattern(pattern: str, paths: Mapping[str, str], findings: Findings) -> RunGroups:
     """Search each run's path for a regular expression, and return its named groups.
 
     Parameters
@@ -67,7 +67,7 @@ def groups_by_pattern(pattern: str, paths: Mapping[str, str], findings: Findings
     return _collected(found())
 
 
-def groups_by_table(path: Path, runs: Iterable[str], taken: Iterable[str], findings: Findings) -> Groups:
+def groups_by_table(path: Path, runs: Iterable[str], taken: Iterable[str], findings: Findings) -> RunGroups:
     """Read a table with the column `run` and one for each group, and return what it says of `runs`.
 
     Parameters
@@ -151,12 +151,12 @@ def _keys(table: TextTable, by: str) -> Iterator[str]:
 
 
 def _below(path: Path, where: str) -> str:
-    """Name a file without its folder, so that notes are the same wherever the data lies."""
+    """Name a file without its folder, so that notes do not depend on where the data is."""
     return path.name + where.removeprefix(str(path))
 
 
-def _collected(found: Iterable[tuple[str, str, Mapping[str, str | None]]]) -> Groups:
-    groups: Groups = {}
+def _collected(found: Iterable[tuple[str, str, Mapping[str, str | None]]]) -> RunGroups:
+    groups: RunGroups = {}
     for where, run, values in found:
         for column, value in values.items():
             if column == "day" and value and not re.fullmatch(r"-?[0-9]{1,9}", value):

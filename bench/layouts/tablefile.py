@@ -22,7 +22,7 @@ class TextTable:
 
     path: Path
     columns: Mapping[str, Sequence[str]]
-    """Values by column, all of one length; "" where the file says nothing."""
+    """Values by column, all of one length; "" where the file has no value."""
     lines: Sequence[int]
     """Line of each row; the first line of the file is 1."""
     ragged: Sequence[str]
@@ -32,7 +32,7 @@ class TextTable:
         return len(self.lines)
 
     def where(self, row: int) -> str:
-        """Say where a row stands, for messages."""
+        """Return file and line of a row, for messages."""
         return f"{self.path}:{self.lines[row]}"
 
 
@@ -65,14 +65,14 @@ def read_table(
             elif row:
                 ragged.append(f"{path}:{line}: has {len(row)} fields, the header {len(header)}")
     except csv.Error as e:
-        raise DataError(f"{path}:{reader.line_num}: is no table: {e}") from None
+        raise DataError(f"{path}:{reader.line_num}: is not a valid table: {e}") from None
     values = zip(*rows, strict=True) if rows else ([] for _ in header)
     return TextTable(path, dict(zip(header, map(list, values), strict=True)), lines, ragged)
 
 
 def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
     if not any(header):
-        raise DataError(f"{path}: is empty; a table with a header is wanted")
+        raise DataError(f"{path}: is empty; expected a table with a header")
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise DataError(f"{path}:1: the column {repeated[0]!r} appears more than once")
@@ -86,7 +86,7 @@ def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) ->
 
 def _text(path: Path, max_bytes: int) -> str:
     try:
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not path.is_file():  # opening a FIFO would block
             raise DataError(f"{path}: there is no such file")
         with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as f:
             data = f.read(max_bytes + 1)
@@ -99,7 +99,7 @@ def _text(path: Path, max_bytes: int) -> str:
     if data.startswith(b"version https://git-lfs"):
         raise DataError(f"{path}: is a Git LFS pointer, not the table itself; run `git lfs pull`")
     if b"\0" in data:
-        raise DataError(f"{path}: holds zero bytes; text in UTF-8 is wanted")
+        raise DataError(f"{path}: holds zero bytes; expected text in UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as e:

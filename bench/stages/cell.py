@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bench.adapters.spec import AdapterSpec
 from bench.errors import DataError
 from bench.images import ImageSet, Prepared
-from bench.imaging.contact import Look, coloured, measured
+from bench.imaging.contact import Intensity, coloured, measured
 from bench.imaging.prepare import class_indices, load
 from bench.planning import wiring
 from bench.records.record import CellRecord, StageRecord
@@ -120,7 +120,7 @@ class Cell:
 
     def picture(self, row: int) -> NDArray[np.uint8]:
         """Return one image as RGB, shape (size, size, 3), all on one scale of brightness."""
-        return coloured(self._as_set.read(row), self._look)
+        return coloured(self._as_set.read(row), self._intensity)
 
     @cached_property
     def _prepared(self) -> Path:
@@ -140,7 +140,7 @@ class Cell:
         return _Decoded(self.images)
 
     @cached_property
-    def _look(self) -> Look:
+    def _intensity(self) -> Intensity:
         return measured(self._as_set, range(len(self.images)))
 
     @cached_property

@@ -26,7 +26,7 @@ class GridError(CutjoinError, ValueError):
 
 
 _Axis = tuple[Where, Where, list[tuple[int | str, Any]]]
-"""What a grid sets, where its values are written, and the values, each under its place or its name there."""
+"""What a grid sets, where its values are written, and the values, each with its index or name there."""
 
 
 @dataclass
@@ -52,8 +52,8 @@ def expand(block: dict[str, Any]) -> list[Concrete]:
     A grid stands in a part (`encoder: {use: x, grid: {lr: [1e-3, 1e-4]}}`) or at
     the method itself, its keys then paths (`grid: {encoder: [pixels, timm], clusterer.k: [5, 10]}`).
     A mapping instead of a list names the values: `grid: {clusterer: {SC: spectral, k-means: kmeans}}`.
-    Raises `GridError` for a grid that is no mapping of lists or mappings, inside another grid, about
-    something that is no part of a method or that another grid sets too, or too large.
+    Raises `GridError` for a grid that is not a mapping of lists or mappings, that is inside another grid,
+    that sets something which is not a part of a method or which another grid sets too, or that is too large.
     """
     axes = list(_axes(block, ()))
     _check(axes)
@@ -65,9 +65,9 @@ def expand(block: dict[str, Any]) -> list[Concrete]:
         origin: dict[Where, Where] = {}
         for i in outer_first:
             target, source, values = axes[i]
-            place, value = values[choice[i]]
+            index, value = values[choice[i]]
             _assign(body, target, value)
-            origin[target] = (*source, place)
+            origin[target] = (*source, index)
         chosen = [(target, *values[i]) for (target, _, values), i in zip(axes, choice, strict=True)]
         concretes.append(Concrete(_name(block.get("name"), body, chosen), body, origin))
     return concretes
@@ -84,17 +84,17 @@ def label(block: Any) -> str:
 def _axes(block: dict[str, Any], where: Where) -> Iterator[_Axis]:
     grid = block.get("grid", {})
     if not isinstance(grid, dict):
-        raise GridError((*where, "grid"), "a mapping from parameters to lists of values is wanted")
+        raise GridError((*where, "grid"), "expected a mapping from parameters to lists of values")
     for key, values in grid.items():
         source = (*where, "grid", key)
         if not isinstance(values, list | dict) or not values:
-            raise GridError(source, "a non-empty list of values, or a mapping from names to them, is wanted")
+            raise GridError(source, "expected a non-empty list of values, or a mapping from names to them")
         named = enumerate(values) if isinstance(values, list) else values.items()
-        placed: list[tuple[int | str, Any]] = list(named)
-        for place, value in placed:
+        indexed: list[tuple[int | str, Any]] = list(named)
+        for index, value in indexed:
             if _holds_grid(value):
-                raise GridError((*source, place), "a grid inside a grid is not expanded; list its values")
-        yield (*where, *str(key).split(".")), source, placed
+                raise GridError((*source, index), "a grid inside a grid is not expanded; list its values")
+        yield (*where, *str(key).split(".")), source, indexed
     for key, value in block.items():
         if isinstance(value, dict) and key != "grid":
             yield from _axes(value, (*where, key))
@@ -105,7 +105,7 @@ def _check(axes: list[_Axis]) -> None:
     for target, source, _ in axes:
         if target[0] not in PARTS:
             raise GridError(
-                source, f"{target[0]!r} is no part of a method; {suggest(str(target[0]), list(PARTS))}"
+                source, f"{target[0]!r} is not a part of a method; {suggest(str(target[0]), list(PARTS))}"
             )
         if target in seen:
             raise GridError(source, f"another grid sets {'.'.join(map(str, target))} too")

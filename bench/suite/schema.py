@@ -25,7 +25,7 @@ Decimals = Annotated[int, Field(ge=0, le=9)]
 
 
 class Limits(_Strict):
-    """What one stage may use. A stage that goes beyond is ended with all its processes."""
+    """What one stage may use. A stage that exceeds a limit is ended, with all its processes."""
 
     wall_s: Annotated[float, Unit("s")] = Field(24 * 3600.0, gt=0)
     """Wall-clock time of one stage."""
@@ -35,7 +35,7 @@ class Limits(_Strict):
     """Threads of one stage. Part of what makes a result reproducible, so not left to the machine."""
     processes: int = Field(1, ge=1)
     """Processes that train together, each on a GPU of its own where there are GPUs; encoders that cannot
-    train so do it alone. Each draws its own changes of images, so a number above 1 is part of the key."""
+    train in parallel use one. Each draws its own augmentations, so a number above 1 is part of the key."""
     gpu_share: float = Field(1.0, gt=0, le=1)
     """Share of one GPU that a stage takes, or each of its processes; with 0.5, two run on each at once."""
 
@@ -57,9 +57,9 @@ class Table(_Strict):
     methods: list[str] = []
     """Names or patterns of methods; unless given, all. Trivial baselines always stay."""
     rows: Literal["method", "dataset"] = "method"
-    """What stands in the rows."""
+    """What the rows are."""
     group: Literal["blocks", "columns"] = "blocks"
-    """Where the other of both stands: a block of rows each, or columns side by side under a common head."""
+    """How the other one is shown: a block of rows each, or groups of columns side by side."""
     sort: str | None = None
     """Metric by which rows are sorted and ranked, unless given the first column; or `suite`: its order."""
     decimals: Decimals | dict[str, Decimals] = 3
@@ -67,9 +67,9 @@ class Table(_Strict):
     marks: list[Literal["best", "second"]] = ["best", "second"]
     """What is marked in each column."""
     units: bool = True
-    """Units stand in the heads of columns."""
+    """Show units in the column headers."""
     intervals: bool = True
-    """Numbers stand with the half-width of their interval."""
+    """Show each number with the half-width of its interval."""
     reference: str | None = Field(None, description="A table of results/reference to print below ours.")
 
 
@@ -126,9 +126,9 @@ class SuiteBlock(_Strict):
     metrics: list[str] = Field(default=["acc", "f1", "nmi", "ari", "ami"], min_length=1)
     """Columns of tables: names of metrics, or Python files that hold one each, e.g. ./fmi.py."""
     noise: Literal["own_cluster", "drop"] = "own_cluster"
-    """Images called noise: each its own cluster, or left out with the coverage beside the number."""
+    """Images labelled as noise: each counts as its own cluster, or is left out, with the coverage shown."""
     label_free: bool = False
-    """Also score what needs no classes: clusters in the encoder's features. Data without labels needs it."""
+    """Also score clusters in the encoder's features. Needs no classes; required for data without labels."""
     bootstrap: Bootstrap = Bootstrap()
     baselines: bool = True
     """Add the trivial baselines to every dataset."""
@@ -140,7 +140,7 @@ class SuiteBlock(_Strict):
     tables: list[Table] = []
     profiles: dict[FileName, dict[str, Any]] = {}
     """Named changes to this file, chosen with --profile; datasets and methods are named, not listed, and
-    null leaves one out."""
+    null removes one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +206,7 @@ class Suite:
         return self.file.parent
 
     def methods_on(self, entry: DatasetEntry) -> list[Method]:
-        """Return the methods that run on a dataset, trivial baselines last unless it wants none."""
+        """Return the methods that run on a dataset, trivial baselines last if it has any."""
         own = [m for m in self.methods if not m.trivial]
         chosen = {m.name for m in own}
         if entry.methods is not None:

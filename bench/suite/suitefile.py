@@ -1,4 +1,4 @@
-"""Reads a suite file and finds all that is wrong with it at once, each with line, value and likely fix."""
+"""Reads a suite file and reports everything wrong with it at once, with line, value and likely fix."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find(name: str) -> Path:
     known = names.shipped()
     if name in known:
         return known[name]
-    raise FileError([Problem(path, 1, f"no suite of this name; {suggest(name, sorted(known))}")])
+    raise FileError([Problem(path, 1, f"no suite has this name; {suggest(name, sorted(known))}")])
 
 
 def load(file: Path, profile: str | None = None, data: Path | None = None) -> Suite:
@@ -57,7 +57,7 @@ def load(file: Path, profile: str | None = None, data: Path | None = None) -> Su
     Parameters
     ----------
     file : the YAML file.
-    profile : name of a profile to lay over it.
+    profile : name of a profile to apply.
     data : folder that holds one folder per dataset, for datasets without a `root`.
 
     Raises
@@ -112,7 +112,7 @@ class _Loader:
 
     def load(self) -> Suite:
         block = self._validated(SuiteBlock, self.tree.value, lambda where: where)
-        if block is None:  # go on with the parts that have the right form, to find all problems at once
+        if block is None:  # go on with the valid parts, to find all problems at once
             block = self._sound_parts()
         datasets = [e for i, b in enumerate(block.datasets) if (e := self._dataset(b, ("datasets", i)))]
         methods = [m for i, b in enumerate(block.methods) for m in self._methods(b, ("methods", i))]
@@ -138,7 +138,7 @@ class _Loader:
         )
 
     def _sound_parts(self) -> SuiteBlock:
-        """Return what a wrong file has that is right; the rest is left out or has its default."""
+        """Return the valid parts of an invalid file; the rest is left out or has its default."""
         context = {"folder": self.tree.file.parent}
         parts: dict[str, Any] = {}
         models: dict[str, type[BaseModel]] = {
@@ -243,7 +243,7 @@ class _Loader:
     ) -> Adapter | None:
         at = place or (lambda inner: (*where, *inner))
         if not isinstance(body, dict) or not isinstance(body.get("use"), str):
-            self._add(where, f"{kind}: a name, or a mapping with `use`, is wanted (got {show(body)})")
+            self._add(where, f"{kind}: expected a name, or a mapping with `use` (got {show(body)})")
             return None
         try:
             cls = registry.load(kind, body["use"], self.tree.file.parent)
@@ -260,7 +260,7 @@ class _Loader:
                 )
                 nested += params[name] is None
         for name in (own.model_fields if own else {}).keys() & cls.model_fields.keys():
-            self._add(where, f"{kind} {body['use']!r}: its parameter {name!r} is a word of the suite file")
+            self._add(where, f"{kind} {body['use']!r}: its parameter {name!r} is reserved for the suite file")
         known = [*cls.model_fields, *(own.model_fields if own else {})]
         made = self._validated(cls, params, at, known)
         return None if nested else made
@@ -308,12 +308,12 @@ class _Loader:
                 continue
             if name in seen:
                 first = self.tree.line(seen[name])
-                text = f"{what} {name!r} is there already, from line {first}; each needs a name of its own"
+                text = f"{what} {name!r} is already defined on line {first}; names must be unique"
                 self._add(where, text)
             seen.setdefault(name, where)
 
     def _is_wrong(self, where: Where) -> bool:
-        """Say whether something at `where` or inside it was found wrong."""
+        """Say whether a problem was found at `where` or inside it."""
         return any(w[: len(where)] == where for w in self.wrong)
 
     def _add(self, where: Where, message: str) -> None:
@@ -343,7 +343,7 @@ def _chain_problem(parts: dict[str, Adapter]) -> str | None:
     kinds = set(parts)
     if kinds not in ({"encoder", "clusterer"}, {"pair_model", "clusterer"}, {"classifier"}):
         got = " + ".join(sorted(kinds)) or "nothing"
-        return f"encoder + clusterer, pair_model + clusterer, or classifier is wanted (got {got})"
+        return f"expected encoder + clusterer, pair_model + clusterer, or classifier (got {got})"
     clusterer = parts.get("clusterer")
     if isinstance(clusterer, Clusterer):
         gives = "features" if "encoder" in parts else "join_probabilities"
@@ -386,7 +386,7 @@ def _nested(cls: type[Adapter]) -> dict[str, str]:
 
 
 def _sound(model: type[BaseModel], item: Any, context: dict[str, Any]) -> Any:
-    """Validate a block without its wrong fields; if even that fails, return one that stands for nothing."""
+    """Validate a block without its invalid fields; if even that fails, return an empty one."""
     made, wrong = validated(model, item, context)
     if made is None and isinstance(item, dict):
         bad = {where[0] for where, _ in wrong if where}

@@ -1,4 +1,4 @@
-"""Files that are visible whole or not at all, and that notice when a bit of them flips."""
+"""Files that appear atomically and detect flipped bits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MARK, _DIGITS, _END = "xxh3-128 of all before:", 32, b'"\n}\n'
 
 
 class Damaged(CutjoinError, ValueError):
-    """A file whose content is not what was written; says which and how it was noticed."""
+    """A file whose content is not what was written; the message says which and how it was detected."""
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -24,7 +24,7 @@ def write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = (
         path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    )  # unique: a dead writer blocks nobody
+    )  # unique: a writer that died blocks nobody
     try:
         with temporary.open("xb") as f:
             f.write(data)
@@ -49,7 +49,7 @@ def sync_folder(folder: Path) -> None:
 def seal(body: dict[str, Any]) -> bytes:
     """Return `body` as readable JSON that ends with a checksum of all bytes before; read it with `unseal`."""
     if "checksum" in body:
-        raise ValueError("a sealed body has no field `checksum` of its own")
+        raise ValueError("a sealed body must not have a field `checksum`")
     empty = _render({**body, "checksum": _MARK + _DIGITS * "0"})
     start = empty[: -_DIGITS - len(_END)]
     return start + _digest(start) + _END
@@ -70,13 +70,13 @@ def unseal(data: bytes, name: str, until: str | None = None) -> dict[str, Any]:
     try:
         body = dict(json.loads(data if at < 0 else data[:at] + b"}"))
     except (ValueError, TypeError, RecursionError):
-        raise Damaged(f"{name}: not a whole sealed JSON file") from None
+        raise Damaged(f"{name}: not a complete sealed JSON file") from None
     body.pop("checksum", None)
     return body
 
 
 def file_checksum(path: Path) -> str:
-    """Return the XXH3 128-bit checksum of a file: against accidents, not against forgers."""
+    """Return the XXH3 128-bit checksum of a file: detects accidents, not forgery."""
     state = xxhash.xxh3_128()
     with path.open("rb") as f:
         while block := f.read(1 << 22):
@@ -89,16 +89,16 @@ def _digest(data: bytes) -> bytes:
 
 
 def _unseal_by_values(data: bytes, name: str) -> dict[str, Any]:
-    """Read a file whose checksum is one of its values, as files were sealed first."""
+    """Read a file of the first format, whose checksum covers its values."""
     try:
         body = json.loads(data)
         claimed = body.pop("checksum")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Damaged(f"{name}: not a whole sealed JSON file") from None
+        raise Damaged(f"{name}: not a complete sealed JSON file") from None
     # The bytes are compared too: a flip in white space or in a spelling of a number changes no value.
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    wanted = str(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
-    if claimed != wanted or _render({**body, "checksum": claimed}) != data:
+    expected = str(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
+    if claimed != expected or _render({**body, "checksum": claimed}) != data:
         raise Damaged(f"{name}: content does not match its checksum")
     return dict(body)
 

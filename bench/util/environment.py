@@ -32,9 +32,9 @@ class Installation:
 
 
 def installations() -> list[Installation]:
-    """Return the copy that is in use, then the others on the path.
+    """Return the copy in use, then the others on the path.
 
-    There may be others: an editable checkout gives way to any copy that lies in a folder of the path.
+    There may be others: a copy in a folder of the path takes precedence over an editable checkout.
     """
     import importlib.metadata as md
 
@@ -64,7 +64,7 @@ def describe() -> dict[str, Any]:
 
 
 def _installation(found: md.Distribution) -> Installation | None:
-    """Read what an installation says of itself; None if that is damaged."""
+    """Read the metadata of an installation; None if it is damaged."""
     try:
         checkout = _checkout(found)
         folder = checkout or Path(str(found.locate_file("bench")))
@@ -74,10 +74,10 @@ def _installation(found: md.Distribution) -> Installation | None:
 
 
 def _checkout(found: md.Distribution) -> Path | None:
-    """Return the package that an editable installation leads to; None if it is no such one.
+    """Return the package that an editable installation points to; None if it is not editable.
 
-    Asks the finder that setuptools installs, as it is what Python asks: pip notes the folder elsewhere, but
-    other tools, such as tox, do not.
+    Reads the finder that setuptools installs, since that is what Python uses: pip records the folder
+    elsewhere, but other tools, such as tox, do not.
     """
     for file in found.files or ():
         if file.name.startswith("__editable__") and file.suffix == ".py":

@@ -1,4 +1,4 @@
-"""The few things about processes that Python's library does not offer."""
+"""What Python's standard library lacks about processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def adopt_orphans() -> None:
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """Return a process and all its descendants, as far as they are still there."""
+    """Return a process and all its descendants, as far as they still exist."""
     try:
         root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
@@ -40,25 +40,25 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def memory_of(processes: list[psutil.Process]) -> int:
-    """Return the bytes of memory that the processes use and that no file could give back."""
+    """Return the bytes of memory that the processes use and that are not backed by a file."""
     return sum(_anonymous(p.pid) for p in processes)
 
 
 def send(processes: list[psutil.Process], what: signal.Signals) -> None:
-    """Send a signal to each process that is still there."""
+    """Send a signal to each process that still exists."""
     for p in processes:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             p.send_signal(what)
 
 
 def send_group(leader: int, what: signal.Signals) -> None:
-    """Send a signal to a process group, if there is anything left of it."""
+    """Send a signal to a process group, if any process of it is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, what)
 
 
 def kernel_oom_kills() -> int:
-    """Return how many processes the kernel has ended for want of memory since it started; 0 if unknown."""
+    """Return how many processes the out-of-memory killer has ended since boot; 0 if unknown."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:
@@ -67,7 +67,7 @@ def kernel_oom_kills() -> int:
 
 
 def _anonymous(pid: int) -> int:
-    """Resident memory less mapped files: a memory map that streams through costs nothing that is scarce."""
+    """Return resident memory less mapped files: the kernel can drop pages of a memory map at any time."""
     try:
         fields = Path(f"/proc/{pid}/statm").read_text().split()
         return (int(fields[1]) - int(fields[2])) * _PAGE

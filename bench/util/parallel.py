@@ -1,4 +1,4 @@
-"""Work on many items in threads, with results in order and few of them in memory."""
+"""Work on many items in threads, yielding results in order with few of them in memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Result = TypeVar("Result")
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 1) -> Iterator[Result]:
     """Yield `work(item)` of each item, in the order of `items`, computed in `threads` threads.
 
-    At most `threads` + 2 results are in memory at a time, the one the caller works on included: who
-    takes them slowly slows the work down. An exception comes up in its item's turn; what waits then
-    is never begun, and what runs is waited for.
+    At most `threads` + 2 results are in memory at a time, including the one the caller works on, so a slow
+    consumer slows the work down. An exception is raised at its item's turn; items not yet started are then
+    cancelled, and running ones are waited for.
     """
     begun: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(max(1, threads)) as pool:

@@ -1,4 +1,4 @@
-"""Text for people: names from data made harmless, the nearest of some names, and counts."""
+"""Text for people: names from data made printable, suggestions for misspelt names, and counts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import difflib
 
 
 def suggest(name: str, known: list[str]) -> str:
-    """Return a "did you mean" for a wrong name, or the known names if none is near."""
+    """Return a "did you mean" for a wrong name, or the known names if none is similar."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if near:
         return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(known)}" if known else "none is known"
+    return f"known: {', '.join(known)}" if known else "there are none"
 
 
 def printable(text: str, mark: str = " ") -> str:

@@ -29,23 +29,23 @@ def validated(
 
 
 def show(value: Any) -> str:
-    """Return a value as it should look in a message."""
+    """Return a value as text for a message, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _inside(loc: tuple[int | str, ...], value: Any) -> Where:
     """Cut pydantic's location to what is in the file: it appends the names of union members."""
-    kept: list[int | str] = []
+    path: list[int | str] = []
     for part in loc:
         try:
             value = value[part]
         except (KeyError, IndexError, TypeError):
             if isinstance(value, dict) and isinstance(part, str) and part == loc[-1]:
-                kept.append(part)  # a missing field
+                path.append(part)  # a missing field
             break
-        kept.append(part)
-    return tuple(kept)
+        path.append(part)
+    return tuple(path)
 
 
 def _sentence(loc: Where, errors: list[Any], known: list[str], model: type[BaseModel]) -> str:
@@ -55,18 +55,18 @@ def _sentence(loc: Where, errors: list[Any], known: list[str], model: type[BaseM
             known = _fields_around(model, loc) or known
         return f"unknown parameter (got {show(first['input'])}); {suggest(str(loc[-1]), known)}"
     if first["type"] == "missing":
-        return "required, but not there"
-    wanted = " or ".join(dict.fromkeys(_clean(e["msg"]) for e in errors))
+        return "required, but missing"
+    expected = " or ".join(dict.fromkeys(_clean(e["msg"]) for e in errors))
     hint = ""
     choice = next((e for e in errors if e["type"] == "literal_error"), None)
     if choice is not None and isinstance(choice["input"], str):
         options = [o.strip(" '") for o in str(choice["ctx"]["expected"]).replace(" or ", ",").split(",")]
         hint = f"; {suggest(first['input'], options)}"
-    return f"{wanted} (got {show(first['input'])}){hint}"
+    return f"{expected} (got {show(first['input'])}){hint}"
 
 
 def _fields_around(model: type[BaseModel], loc: Where) -> list[str]:
-    """Return the fields of the model that the value at `loc` is a field of."""
+    """Return the field names of the model that has the field at `loc`."""
     current: Any = model
     for part in loc[:-1]:
         if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""YAML 1.2 read into plain values, with the line that every value stands on."""
+"""YAML 1.2 read into plain values, with the line of every value."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def read(file: Path) -> Tree:
         node = YAML(typ="rt").load(text)
     except MarkedYAMLError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else 1
-        said = " ".join(str(e.problem or e.context or "not YAML").split())
-        raise FileError([Problem(file, line, f"not valid YAML: {said}")]) from None
+        message = " ".join(str(e.problem or e.context or "not YAML").split())
+        raise FileError([Problem(file, line, f"not valid YAML: {message}")]) from None
     except RecursionError:
         raise FileError([Problem(file, 1, "nested too deeply: not a suite file")]) from None
-    except Exception as e:  # noqa: BLE001  # on odd files ruamel.yaml lets errors of all kinds through
+    except Exception as e:  # noqa: BLE001  # on malformed files ruamel.yaml raises errors of all kinds
         raise FileError([Problem(file, 1, f"not valid YAML: {' '.join(str(e).split())}")]) from None
     tree = Tree(file, None)
     tree.value = _plain(node, (), tree)
@@ -89,7 +89,7 @@ def from_mapping(value: Mapping[str, Any], file: Path) -> Tree:
 
 
 def override(tree: Tree, where: Where, change: Where) -> None:
-    """Lay the mapping at `change` over the mapping at `where`; lists and scalars are replaced.
+    """Merge the mapping at `change` into the mapping at `where`; lists and scalars are replaced.
 
     In the lists `datasets` and `methods`, a mapping overrides the entries by name; null leaves one out.
     Raises `FileError` for names that are not in the list.
@@ -169,16 +169,16 @@ def _put(tree: Tree, where: Where, change: Where) -> None:
     tree.lines.update({(*where, *p[len(change) :]): n for p, n in moved.items()})
 
 
-def _leave_out(tree: Tree, where: Where, places: set[int]) -> None:
+def _leave_out(tree: Tree, where: Where, indices: set[int]) -> None:
     entries = get(tree, where)
-    kept = [i for i in range(len(entries)) if i not in places]
-    moved = {old: new for new, old in enumerate(kept)}
-    entries[:] = [entries[i] for i in kept]
+    remaining = [i for i in range(len(entries)) if i not in indices]
+    moved = {old: new for new, old in enumerate(remaining)}
+    entries[:] = [entries[i] for i in remaining]
     inside = [p for p in tree.lines if len(p) > len(where) and p[: len(where)] == where]
     lines = {p: tree.lines.pop(p) for p in inside}
     for path, line in lines.items():
-        if (place := path[len(where)]) in moved:
-            tree.lines[(*where, moved[place], *path[len(where) + 1 :])] = line
+        if (index := path[len(where)]) in moved:
+            tree.lines[(*where, moved[index], *path[len(where) + 1 :])] = line
 
 
 def _plain(node: Any, where: Where, tree: Tree, line: int = 1) -> Any:
@@ -202,9 +202,9 @@ def _plain(node: Any, where: Where, tree: Tree, line: int = 1) -> Any:
 
 
 def _text_checked(value: Any, tree: Tree, line: int) -> Any:
-    """Refuse escapes for what can be in no file name and on no screen."""
+    """Refuse escapes for characters that no file name and no screen can hold."""
     if isinstance(value, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
-        text = f"{value!r} holds a null character or half a surrogate pair, which are no text"
+        text = f"{value!r} holds a null character or half a surrogate pair, which are not text"
         raise FileError([Problem(tree.file, line, text)])
     return value
 
@@ -212,7 +212,7 @@ def _text_checked(value: Any, tree: Tree, line: int) -> Any:
 def _key_line(at: Any, key: Any, default: int) -> int:
     try:
         return int(at.key(key)[0]) + 1
-    except (KeyError, TypeError, AttributeError):  # keys merged from an anchor have no place of their own
+    except (KeyError, TypeError, AttributeError):  # keys merged from an anchor have no line of their own
         return default
 
 

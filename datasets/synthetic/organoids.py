@@ -29,14 +29,14 @@ class Organoids(Generator):
         import numpy as np
         import tifffile
 
-        from .drawing.organoids import LOOKS, draw
+        from .drawing.organoids import STYLES, draw
 
         for split in ("train-100", "test-100", "test-30", "test-unlabeled"):
             (root / split).mkdir(parents=True, exist_ok=True)
         for i, (split, number, kind) in zip(range(self.images), _places(), strict=False):
             rng = np.random.default_rng([self.seed % 2**64, i])
-            look = LOOKS[kind or int(rng.integers(1, len(LOOKS) + 1))]
-            image, mask = draw(look, rng)
+            style = STYLES[kind or int(rng.integers(1, len(STYLES) + 1))]
+            image, mask = draw(style, rng)
             name = root / split / f"single_organoid_{number}"
             tifffile.imwrite(f"{name}.tif", image, photometric="rgb", metadata=None)
             tifffile.imwrite(f"{name}_mask.tif", mask, photometric="minisblack", metadata=None)

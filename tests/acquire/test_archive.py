@@ -90,7 +90,7 @@ def test_continues_and_takes_what_was_copied_there(kind: str, tmp_path: Path, ou
 @pytest.mark.parametrize("other", [b"mine", b"x,y\n9,9\n"])
 def test_never_overwrites(kind: str, other: bytes, tmp_path: Path, out: Path):
     (out / "a.csv").write_bytes(other)
-    with pytest.raises(DataError, match=r"a\.csv: is there, and is not what"):
+    with pytest.raises(DataError, match=r"a\.csv: exists, and differs from what"):
         unpack(pack(tmp_path / f"x.{kind}", FILES), out, **NOTHING)
     assert (out / "a.csv").read_bytes() == other
 
@@ -151,9 +151,9 @@ def test_links_in_the_folder_are_not_followed_out(kind: str, tmp_path: Path, out
     (tmp_path / "elsewhere").mkdir()
     (out / "train").symlink_to(tmp_path / "elsewhere")
     (out / "a.csv").symlink_to(tmp_path / "elsewhere" / "a.csv")
-    with pytest.raises(DataError, match="no folder within"):
+    with pytest.raises(DataError, match="not a folder within"):
         unpack(pack(tmp_path / f"x.{kind}", {"train/1": b"x"}), out, **NOTHING)
-    with pytest.raises(DataError, match="is there"):
+    with pytest.raises(DataError, match="exists, and differs"):
         unpack(pack(tmp_path / f"y.{kind}", {"a.csv": b"x"}), out, **NOTHING)
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -207,7 +207,7 @@ def test_a_file_shorter_than_it_declares_is_refused(tmp_path: Path, out: Path):
     at = data.rindex(b"PK\x01\x02") + 24
     data[at : at + 4] = (9).to_bytes(4, "little")
     (tmp_path / "x.zip").write_bytes(data)
-    with pytest.raises(DataError, match="not of the 9 bytes"):
+    with pytest.raises(DataError, match="does not have the 9 bytes"):
         unpack(tmp_path / "x.zip", out, **NOTHING)
     assert not tree(out)
 
@@ -215,7 +215,7 @@ def test_a_file_shorter_than_it_declares_is_refused(tmp_path: Path, out: Path):
 def test_no_archive_is_one_sentence(tmp_path: Path, out: Path):
     (tmp_path / "x.zip").write_bytes(b"<html>no such file</html>")
     assert not is_archive(tmp_path / "x.zip")
-    with pytest.raises(DataError, match=r"x\.zip: damaged, or of no kind"):
+    with pytest.raises(DataError, match=r"x\.zip: damaged, or not a supported kind"):
         unpack(tmp_path / "x.zip", out, **NOTHING)
 
 

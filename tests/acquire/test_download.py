@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.acquire import download
-from bench.acquire.download import Wanted, check_space, fetch
+from bench.acquire.download import RemoteFile, check_space, fetch
 from bench.errors import DataError
 
 CONTENT = random.Random(0).randbytes(700_001)  # the same in every worker: its sum names tests
@@ -94,7 +94,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
 
 
 def get(source: Source, folder: Path, size: int | None = len(CONTENT), md5: str = MD5) -> bool:
-    return fetch(Wanted(source.url, size, md5), folder, lambda done, total, text: None)
+    return fetch(RemoteFile(source.url, size, md5), folder, lambda done, total, text: None)
 
 
 def names(folder: Path) -> list[str]:
@@ -105,7 +105,7 @@ def names(folder: Path) -> list[str]:
 @pytest.mark.parametrize("md5", [MD5, MD5.upper(), ""])
 def test_a_file_comes_whole_once(size: int | None, md5: str, source: Source, tmp_path: Path):
     calls: list[tuple[int, int | None]] = []
-    assert fetch(Wanted(source.url, size, md5), tmp_path, lambda d, t, _: calls.append((d, t)))
+    assert fetch(RemoteFile(source.url, size, md5), tmp_path, lambda d, t, _: calls.append((d, t)))
     assert (tmp_path / "data 1.zip").read_bytes() == CONTENT
     assert names(tmp_path) == ["data 1.zip"]
     assert (len(CONTENT), len(CONTENT)) in calls
@@ -126,7 +126,7 @@ def test_an_interrupted_command_is_continued_by_the_next(source: Source, tmp_pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fetch(Wanted(source.url, len(CONTENT), MD5), tmp_path, stop)
+        fetch(RemoteFile(source.url, len(CONTENT), MD5), tmp_path, stop)
     kept = (tmp_path / "data 1.zip.part").stat().st_size
     assert 0 < kept < len(CONTENT)
     assert not (tmp_path / "data 1.zip").exists()
@@ -222,7 +222,7 @@ def test_lasting_troubles_are_one_sentence(source: Source, tmp_path: Path):
 
 def test_nobody_there_is_one_sentence(source: Source, tmp_path: Path):
     with pytest.raises(DataError, match="refused"):
-        fetch(Wanted("http://127.0.0.1:9/x"), tmp_path, lambda *_: None)
+        fetch(RemoteFile("http://127.0.0.1:9/x"), tmp_path, lambda *_: None)
 
 
 def test_a_compressed_answer_is_refused(source: Source, tmp_path: Path):
@@ -236,7 +236,7 @@ def test_a_compressed_answer_is_refused(source: Source, tmp_path: Path):
 )
 def test_only_https(url: str, tmp_path: Path):
     with pytest.raises(DataError, match=r"only https|names no file"):
-        fetch(Wanted(url), tmp_path, lambda *_: None)
+        fetch(RemoteFile(url), tmp_path, lambda *_: None)
     assert not names(tmp_path)
 
 
@@ -258,7 +258,7 @@ def test_one_process_at_a_time(source: Source, tmp_path: Path):
         with pytest.raises(DataError, match="another process"):
             get(source, tmp_path)
 
-    assert fetch(Wanted(source.url), tmp_path, nested)
+    assert fetch(RemoteFile(source.url), tmp_path, nested)
     assert source.asked == [""]
 
 

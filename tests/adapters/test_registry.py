@@ -64,7 +64,7 @@ def test_an_unknown_name_suggests_the_nearest():
         load("encoder", "polarfft")
     with pytest.raises(AdapterError, match=r"known: .*pixels"):
         load("encoder", "qqq")
-    assert suggest("x", []) == "none is known"
+    assert suggest("x", []) == "there are none"
 
 
 @pytest.mark.parametrize("use", ["__init__", "../encoders/pixels", "os", "", "pixels.x", "pixels\n"])

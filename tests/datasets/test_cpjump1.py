@@ -181,7 +181,7 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path):
         cpjump1().open(root / SOURCE / "workspace/metadata")
     with pytest.raises(DataError, match=r"no metadata_<plate>\.csv"):
         cpjump1(layout="aggregated").open(root)
-    with pytest.raises(DataError, match="faithful_labels is for the layout aggregated"):
+    with pytest.raises(DataError, match="faithful_labels applies to the layout aggregated"):
         cpjump1(faithful_labels=True).open(root)
     (root / SOURCE / "workspace/metadata/external_metadata/JUMP-Target-1_compound_metadata.tsv").unlink()
     with pytest.raises(DataError, match=r"no JUMP-Target-1_compound_metadata\*\.tsv"):

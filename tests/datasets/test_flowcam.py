@@ -187,7 +187,7 @@ def test_crops_out_of_the_collage_are_bad_images(root: Path, tmp_path: Path):
     described = json.loads((folder / "set.json").read_text())
     assert described["n"] == 38
     assert [bad["where"] for bad in described["bad_images"]] == [f"{lst(root)}:{line}", f"{lst(root)}:{far}"]
-    assert all("reaches out of the collage" in bad["what"] for bad in described["bad_images"])
+    assert all("extends beyond the collage" in bad["what"] for bad in described["bad_images"])
 
 
 def test_two_runs_of_one_name_are_told_apart_by_their_paths(root: Path):
@@ -245,7 +245,7 @@ def test_mapping_by_file(root: Path):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"run_pattern": "bag(?P<bag>"}, "is no regular expression"),
+        ({"run_pattern": "bag(?P<bag>"}, "is not a regular expression"),
         ({"run_pattern": "bag(.)"}, "names no group"),
         ({"run_pattern": "(?P<id>.)"}, "'id' is a column of every table"),
         ({"run_pattern": "(?P<bag>.)" + "a" * 500}, "at most 500"),

@@ -232,7 +232,7 @@ def test_errors_of_parquet_name_classes_and_files(root: Path):
     with pytest.raises(DataError, match="no image of 0 classes in 2 parquet files"):
         kaggle(exclude_classes=("*",)).open(folder)
     (folder / "train-00001-of-00002.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet: is no parquet file"):
+    with pytest.raises(DataError, match=r"train-00001-of-00002\.parquet: is not a parquet file"):
         kaggle().open(folder)
 
 

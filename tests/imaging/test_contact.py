@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.errors import DataError
 from bench.images import BadImage, ImageSet
 from bench.imaging import contact
-from bench.imaging.contact import UNKNOWN, Group, coloured, groups, measured, sheets, spread
+from bench.imaging.contact import UNKNOWN, ImageGroup, coloured, groups, measured, sheets, spread
 
 SIZE, LEFT, STEP = 20, 240, 24
 
@@ -71,11 +71,15 @@ def test_groups_by_label_then_by_group_then_one():
     images = Flat([0] * 5, ["b", "a10", None, "a2", "b"], run=[2, 1, 2, 10, 1])
     assert groups(images, None) == (
         "label",
-        [Group("a2", [3]), Group("a10", [1]), Group("b", [0, 4]), Group(UNKNOWN, [2])],
+        [ImageGroup("a2", [3]), ImageGroup("a10", [1]), ImageGroup("b", [0, 4]), ImageGroup(UNKNOWN, [2])],
     )
-    assert groups(images, "run")[1] == [Group("1", [1, 4]), Group("2", [0, 2]), Group("10", [3])]
+    assert groups(images, "run")[1] == [
+        ImageGroup("1", [1, 4]),
+        ImageGroup("2", [0, 2]),
+        ImageGroup("10", [3]),
+    ]
     without = Flat([0] * 2, [None, None], run=["x", "y"])
-    assert groups(without, None) == ("", [Group("all images", range(2))])
+    assert groups(without, None) == ("", [ImageGroup("all images", range(2))])
     without.group = "run"
     assert [g.name for g in groups(without, None)[1]] == ["x", "y"]
     with pytest.raises(DataError, match="did you mean 'run'"):
@@ -99,8 +103,8 @@ def test_sheets_are_the_same_every_time_and_depend_on_what_is_written():
     found = groups(images, None)[1]
     first, again = (np.stack(list(sheets(images, found, "T", 4, SIZE))) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    renamed = [Group("c", found[0].rows), found[1]]
-    longer = [Group("a", [*found[0].rows, 49]), found[1]]
+    renamed = [ImageGroup("c", found[0].rows), found[1]]
+    longer = [ImageGroup("a", [*found[0].rows, 49]), found[1]]
     for changed in (renamed, longer):
         (page,) = sheets(images, changed, "T", 4, SIZE)
         assert (page[:, :LEFT] != first[0][:, :LEFT]).any()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bench.images import BadImage, ImageSet
 from bench.imaging.decode import decode
-from bench.imaging.duplicates import KINDS, Duplicates, Group, Link, find_duplicates, leaking
+from bench.imaging.duplicates import KINDS, CopyGroup, Duplicates, Link, find_duplicates, leaking
 
 Image = NDArray[Any]
 
@@ -226,9 +226,9 @@ def test_progress_reaches_the_end(drawn: list[Image]):
 
 
 def test_leaks_are_scored_copies_of_fitted_images():
-    def group(*rows: int) -> Group:
+    def group(*rows: int) -> CopyGroup:
         links = (Link(rows[0], row, KINDS[0], "", (0, 0), 0.0) for row in rows[1:])
-        return Group(rows, tuple(links))
+        return CopyGroup(rows, tuple(links))
 
     groups = [group(0, 5, 6), group(1, 2), group(7, 8), group(3, 9)]
     assert leaking(groups, fit=[0, 1, 2, 3], score=[5, 6, 7, 8, 3]) == [5, 6]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.imaging import normalise as module
-from bench.imaging.normalise import Limits, normalise
+from bench.imaging.normalise import ChannelLimits, normalise
 from bench.imaging.pixelfile import PixelFile
 from bench.imaging.resize import corner
 from bench.interfaces import Run
@@ -31,7 +31,7 @@ def normalised(
     covered: Sequence[tuple[int, int]] | None = None,
     fill: int = 0,
     run: Run | None = None,
-) -> tuple[NDArray[Any], dict[int, Limits]]:
+) -> tuple[NDArray[Any], dict[int, ChannelLimits]]:
     """Write images, normalise the file, and return what it holds then."""
     n, size = len(images), images.shape[-1]
     boxes = np.array(covered if covered is not None else [(size, size)] * n, np.uint16)

@@ -41,7 +41,7 @@ def test_import_is_light():
 def test_file_ending(tmp_path):
     (tmp_path / "a.NPY").touch()
     assert file_ending(tmp_path / "a.NPY", (".csv", ".npy")) == ".npy"
-    with pytest.raises(DataError, match=r"^ids: .*a\.NPY ends in none of \.csv$"):
+    with pytest.raises(DataError, match=r"^ids: .*a\.NPY does not end in \.csv$"):
         file_ending(tmp_path / "a.NPY", (".csv",), "ids")
     with pytest.raises(DataError, match="does not exist"):
         file_ending(tmp_path / "b.npy", (".npy",))
@@ -87,7 +87,7 @@ def test_table(tmp_path, kind):
     assert list(read_table(file, ["id"], ["y", "x"])) == ["id", "y", "x"]
     with pytest.raises(DataError, match="no column 'z'; it has"):
         read_table(file, ["id"], ["z"])
-    with pytest.raises(DataError, match=r"'id' .* once more"):
+    with pytest.raises(DataError, match=r"'id' .* again"):
         read_table(file, ["id"], ["id", "x"])
     with pytest.raises(DataError, match=r"column 'id' .* is not numbers"):
         read_table(file, ["x"], ["id"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.images import BadImage
 from bench.layouts import channelset
-from bench.layouts.channelset import ChannelSet, Tree, examples
+from bench.layouts.channelset import ChannelSet, FolderTree, examples
 
 
 def write(path: Path, image: NDArray[Any]) -> None:
@@ -84,7 +84,7 @@ def test_a_tree_lists_what_is_there_and_nothing_outside(tmp_path: Path):
     (root / "a/fine.png").symlink_to(root / "a/x.png")
     (root / "a/loop").symlink_to(root / "a/loop")
     (root / "out").symlink_to(tmp_path)
-    tree = Tree(root)
+    tree = FolderTree(root)
     assert tree.files("a") == {"x.png", "fine.png"}
     assert tree.folders("a") == ("b",)
     assert tree.folders("") == ("a",)

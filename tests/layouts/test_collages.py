@@ -161,7 +161,7 @@ def test_boxes_out_of_the_collage_are_bad_alone(tmp_path: Path):
     found = list(images.read_many(range(6)))
     assert [isinstance(f, BadImage) for f in found] == [False, True, True, True, False, True]
     assert str(found[1]) == (
-        "b.lst:11: its crop of 80 x 60 px at (1, 0) reaches out of the collage 0.tif of 80 x 60 px"
+        "b.lst:11: its crop of 80 x 60 px at (1, 0) extends beyond the collage 0.tif of 80 x 60 px"
     )
     with pytest.raises(BadImage, match=r"a\.lst:12"):
         images.read(2)

@@ -185,7 +185,7 @@ def test_a_damaged_row_group_makes_its_own_images_bad(tmp_path: Path):
     bad = [row for row, image in enumerate(images.read_many(range(12))) if isinstance(image, BadImage)]
     assert bad == [4, 5, 6, 7]
     with pytest.raises(
-        BadImage, match=r"a\.parquet: row 5: row group 1: is no parquet file, or a damaged one"
+        BadImage, match=r"a\.parquet: row 5: row group 1: is not a parquet file, or is damaged"
     ):
         images.read(5)
     assert images.identical() == []
@@ -228,15 +228,15 @@ def broken(tmp_path: Path) -> dict[str, tuple[Any, str]]:
         ),
         "names": (
             pa.table({"image": one, "label": [0]}).replace_schema_metadata(huggingface("abc")),
-            "names of the classes in its metadata are no list",
+            "names of the classes in its metadata are not a list",
         ),
         "json": (
             pa.table({"image": one, "label": [0]}).replace_schema_metadata({"huggingface": "{"}),
-            "is no parquet file, or a damaged one",
+            "is not a parquet file, or is damaged",
         ),
         "long": (
             pa.table({"image": one, "label": ["x" * (65 << 20)]}),
-            "has labels or paths that are no names",
+            "has labels or paths too long for names",
         ),
     }
 
@@ -253,9 +253,9 @@ def test_files_of_another_kind_are_refused_by_name(tmp_path: Path, what: str):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no parquet file, or a damaged one"),
-        (b"PAR1", "is no parquet file"),
-        (b"image,label\r\n1,2\r\n" * 9, "is no parquet file"),
+        (b"", "is not a parquet file, or is damaged"),
+        (b"PAR1", "is not a parquet file"),
+        (b"image,label\r\n1,2\r\n" * 9, "is not a parquet file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
     ],
 )

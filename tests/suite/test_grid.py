@@ -109,8 +109,8 @@ WRONG: list[tuple[dict[str, Any], tuple[Any, ...], str]] = [
     ({"grid": {"clusterer": {"A": {"use": "b", "grid": {"k": [1]}}}}}, ("grid", "clusterer", "A"), "inside"),
     ({"encoder": {"use": "x", "grid": {"a": [1], "lr": []}}}, ("encoder", "grid", "lr"), "non-empty list"),
     ({"grid": {"encoderr": ["x"]}}, ("grid", "encoderr"), "did you mean 'encoder'"),
-    ({"grid": {"name": ["x"]}}, ("grid", "name"), "no part of a method"),
-    ({"grid": {5: ["x"]}}, ("grid", 5), "no part of a method"),
+    ({"grid": {"name": ["x"]}}, ("grid", "name"), "not a part of a method"),
+    ({"grid": {5: ["x"]}}, ("grid", 5), "not a part of a method"),
     (
         {"clusterer": {"use": "x", "grid": {"k": [1]}}, "grid": {"clusterer.k": [2]}},
         ("clusterer", "grid", "k"),

@@ -141,7 +141,7 @@ ONE_WRONG: dict[str, tuple[str, str, int, str]] = {
     "unknown key": ("title:", "titel:", 1, r"unknown parameter \(got 'All there is'\).*'title'"),
     "wrong type": ("[0, 1]", "zero", 2, r"seeds: input should be a valid list \(got 'zero'\)"),
     "wrong item": ("[0, 1]", "[0, x]", 2, r"seeds\.1: .*valid integer.*'x'"),
-    "repeated seed": ("[0, 1]", "[3, 3]", 2, r"seed 3 is there already"),
+    "repeated seed": ("[0, 1]", "[3, 3]", 2, r"seed 3 is already defined"),
     "negative seed": ("[0, 1]", "[-1]", 2, r"seeds\.0: .*greater than or equal to 0 \(got -1\)"),
     "list for a seed": ("[0, 1]", "[[1]]", 2, r"seeds\.0"),
     "no seeds": ("[0, 1]", "[]", 2, r"seeds: .*at least 1"),
@@ -161,12 +161,12 @@ ONE_WRONG: dict[str, tuple[str, str, int, str]] = {
     "generator value": ("balance: 0.9", "balance: 0", 12, r"synthetic\.balance: .*greater than 0 \(got 0\)"),
     "encoder": ("{use: pixels", "{use: pixel", 15, r"encoder\.use: .*'pixel'; did you mean 'pixels'"),
     "grid value": ("[8, 16]", "[8, x]", 15, r"methods\.0\.encoder\.grid\.side\.1: .*valid integer.*'x'"),
-    "grid type": ("[8, 16]", "8", 15, r"methods\.0\.encoder\.grid\.side: a non-empty list"),
+    "grid type": ("[8, 16]", "8", 15, r"methods\.0\.encoder\.grid\.side: expected a non-empty list"),
     "parameter": ("grid: {side: [8, 16]}", "sde: 8", 15, r"methods\.0\.encoder\.sde: .*did you mean 'side'"),
     "reducer": ("use: umap", "use: umaps", 16, r"reduce\.use: no reducer .*mean 'umap'"),
     "reducer value": ("n_neighbors: 5", "n_neighbors: 1", 16, r"reduce\.n_neighbors: .*\(got 1\)"),
     "grid over parts": ("{use: polar_fft}", "{use: polar_ft}", 18, r"grid\.encoder\.1\.use: .*'polar_fft'"),
-    "grid of what": ("clusterer.k:", "cluster.k:", 19, r"'cluster' is no part.*mean 'clusterer'"),
+    "grid of what": ("clusterer.k:", "cluster.k:", 19, r"'cluster' is not a part.*mean 'clusterer'"),
     "grid over a parameter": ("[2, classes]", "[2, class]", 19, r"grid\.clusterer\.k\.1: .*'classes'"),
     "clusterer value": ("n_init: 3", "n_init: 0", 20, r"n_init: .*greater than 0 \(got 0\)"),
     "table": ("columns: [acc]", "columns: [acx]", 27, r"columns\.0: .*'acx'; did you mean 'acc'"),
@@ -210,15 +210,15 @@ def test_all_problems_are_told_at_once(tmp_path: Path):
         ("{}", "got nothing"),
         ("null", "mapping|dictionary"),
         ("5", "mapping|dictionary"),
-        ("{encoder: pixels, clusterer: kmeans, classifier: majority}", "is wanted"),
+        ("{encoder: pixels, clusterer: kmeans, classifier: majority}", "expected encoder"),
         ("{encoder: pixels, clusterer: all_in_one}", "takes nothing, but the encoder gives features"),
-        ("{encoder: pixels, clusterer: {use: kmeans, reduce: 5}}", "reducer: a name"),
+        ("{encoder: pixels, clusterer: {use: kmeans, reduce: 5}}", "reducer: expected a name"),
         ("{encoder: {side: 8}, clusterer: kmeans}", "mapping with `use`"),
         ("{encoder: {use: precomputed}, clusterer: kmeans}", r"encoder\.file: required"),
         ("{name: all in one, encoder: pixels, clusterer: kmeans}", "a trivial baseline has this name"),
         (
             "{encoder: pixels, clusterer: kmeans}\n  - {encoder: pixels, clusterer: kmeans}",
-            "is there already, from line",
+            "is already defined on line",
         ),
     ],
 )
@@ -230,7 +230,7 @@ def test_wrong_methods(tmp_path: Path, methods: str, message: str):
 def test_two_datasets_of_one_name(tmp_path: Path):
     text = SUITE.replace("methods:", "  - {name: K, use: image_folder, root: .}\nmethods:")
     assert problems(tmp_path, text) == [
-        (13, "datasets.1: dataset 'K' is there already, from line 7; each needs a name of its own")
+        (13, "datasets.1: dataset 'K' is already defined on line 7; names must be unique")
     ]
 
 
@@ -241,8 +241,8 @@ def test_no_mapping(tmp_path: Path, text: str):
 
 def test_an_empty_mapping(tmp_path: Path):
     assert [m for _, m in problems(tmp_path, "{}\n")] == [
-        "datasets: required, but not there",
-        "methods: required, but not there",
+        "datasets: required, but missing",
+        "methods: required, but missing",
     ]
 
 
@@ -253,7 +253,7 @@ PROFILES = [
     ("smoke", SUITE.replace("{K: {size: 16}}", "{K: {size: x}}"), r"datasets\.0\.size: .*'x'"),
     ("smoke", SUITE.replace("seeds: [7]", "seedz: [7]"), r"seedz: unknown.*did you mean 'seeds'"),
     ("smoke", SUITE[: SUITE.index("  smoke:")] + "  smoke: [1, 2]\n", r"profiles\.smoke: .*dictionary"),
-    ("smoke", SUITE[: SUITE.index("profiles:")], r"no profile named 'smoke'; none is known"),
+    ("smoke", SUITE[: SUITE.index("profiles:")], r"no profile named 'smoke'; there are none"),
 ]
 
 

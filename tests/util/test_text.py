@@ -35,4 +35,4 @@ def test_counts() -> None:
 def test_the_nearest_name_or_all() -> None:
     assert suggest("kmean", ["kmeans", "ward"]) == "did you mean 'kmeans'?"
     assert suggest("x", ["kmeans", "ward"]) == "known: kmeans, ward"
-    assert suggest("x", []) == "none is known"
+    assert suggest("x", []) == "there are none"

@@ -69,7 +69,7 @@ def test_members_of_a_union_make_one_sentence():
 
 
 def test_a_missing_field_is_named():
-    assert dict(validated(Outer, {}, {})[1]) == {("name",): "required, but not there"}
+    assert dict(validated(Outer, {}, {})[1]) == {("name",): "required, but missing"}
 
 
 def test_everything_at_once():

@@ -1,4 +1,4 @@
-"""`bench check`: what can be known to go wrong before a suite runs."""
+"""`bench check`: finds what would go wrong before a suite runs."""
 
 from __future__ import annotations
 
@@ -17,92 +17,96 @@ from bench.suite.schema import DatasetEntry, Suite
 
 _SPARE_BYTES = 1 << 30
 _SEARCHED_UP_TO = 100_000
-"""Images of a dataset that are quick enough to decode and compare before a run."""
+"""Largest dataset whose images are decoded and compared before a run."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
+class CheckResult:
+    """The outcome of one check."""
 
     what: str
     ok: bool
-    said: str
+    message: str
 
 
 def check_suite(options: CheckOptions) -> int:
-    """Print one line per check; return 1 if one found a fault (a wrong file ends with 2 before)."""
+    """Print one line per check; return 1 if any failed. Raises `FileError` for a wrong suite file."""
     suite = suites.load(suites.find(options.suite.name), options.suite.profile, options.data)
     findings = list(_findings(suite, options.store, duplicates=options.duplicates))
     if options.json:
-        print(json.dumps([vars(f) for f in findings]))
+        print(json.dumps([{"what": f.what, "ok": f.ok, "said": f.message} for f in findings]))
     else:
         for f in findings:
-            print(f"{'ok  ' if f.ok else 'BAD '} {f.what}: {f.said}")
+            print(f"{'ok  ' if f.ok else 'BAD '} {f.what}: {f.message}")
     return 0 if all(f.ok for f in findings) else 1
 
 
-def _findings(suite: Suite, store_root: Path, *, duplicates: bool) -> Iterator[Finding]:
+def _findings(suite: Suite, store_root: Path, *, duplicates: bool) -> Iterator[CheckResult]:
     sizes = len(suite.datasets), len(suite.methods), len(suite.block.seeds)
     cells = sum(len(suite.methods_on(entry)) for entry in suite.datasets) * sizes[2]
     said = f"{sizes[0]} datasets, {sizes[1]} methods, {sizes[2]} seeds: {cells} cells"
-    yield Finding("suite file", True, said)
+    yield CheckResult("suite file", True, said)
     yield from _libraries(suite)
-    wanted = 0
+    size = 0
     for entry in suite.datasets:
-        finding, size = _dataset(entry)
-        wanted += size
+        finding, pixels = _dataset(entry)
+        size += pixels
         yield finding
         if duplicates and finding.ok:
             yield _duplicates(entry)
-    yield _disk(store_root, wanted)
+    yield _disk(store_root, size)
 
 
-def _libraries(suite: Suite) -> Iterator[Finding]:
+def _libraries(suite: Suite) -> Iterator[CheckResult]:
     parts = [p for m in suite.methods for p in m.parts.values()]
     names = sorted({lib.partition(".")[0] for p in parts for lib in type(p).libraries})
     missing = [n for n in names if importlib.util.find_spec(n) is None]
     said = f"not installed: {', '.join(missing)}; pip install them" if missing else f"{len(names)} found"
-    yield Finding("libraries", not missing, said)
+    yield CheckResult("libraries", not missing, said)
 
 
-def _dataset(entry: DatasetEntry) -> tuple[Finding, int]:
+def _dataset(entry: DatasetEntry) -> tuple[CheckResult, int]:
     what = f"dataset {entry.name!r}"
     adapter = entry.adapter
     if entry.generator is not None:
         n = entry.generator.images
-        return Finding(what, True, f"{n} images will be generated"), n * 3 * adapter.size**2
+        return CheckResult(what, True, f"{n} images will be generated"), n * 3 * adapter.size**2
     if entry.root is None or not entry.root.is_dir():
         where = f"no folder {entry.root}" if entry.root else "no `root` and no BENCH_DATA"
-        return Finding(what, False, f"{where}; set BENCH_DATA (or --data) or write `root:` in the suite"), 0
+        return CheckResult(
+            what, False, f"{where}; set BENCH_DATA (or --data) or write `root:` in the suite"
+        ), 0
     try:
         images = adapter.open(entry.root)
     except DataError as e:
-        return Finding(what, False, str(e)), 0
+        return CheckResult(what, False, str(e)), 0
     labels = list(images.table["label"].dropna())
     classes = len(set(labels))
     notes = "".join(f"; {name}: {value}" for name, value in images.notes.items() if value)
     made = " (a generated stand-in)" if stand_in_marker(entry.root) else ""
     counts = f"{len(images.table)} images in {entry.root}{made}, {len(labels)} labelled, {classes} classes"
     said = f"{counts}{notes}"
-    return Finding(what, len(images.table) > 0, said), len(images.table) * images.channels * adapter.size**2
+    return CheckResult(what, len(images.table) > 0, said), len(
+        images.table
+    ) * images.channels * adapter.size**2
 
 
-def _duplicates(entry: DatasetEntry) -> Finding:
+def _duplicates(entry: DatasetEntry) -> CheckResult:
     what = f"duplicates in {entry.name!r}"
     if entry.generator is not None or entry.root is None:
-        return Finding(what, True, "not searched: each image will be drawn by itself")
+        return CheckResult(what, True, "not searched: each image will be drawn independently")
     images = entry.adapter.open(entry.root)
     if len(images.table) > _SEARCHED_UP_TO:
         said = f"not searched: more than {_SEARCHED_UP_TO} images; `bench data duplicates` takes any number"
-        return Finding(what, True, said)
+        return CheckResult(what, True, said)
     from bench.cli.copies import judged, searched
 
-    return Finding(what, *judged(entry, images, searched(images)))
+    return CheckResult(what, *judged(entry, images, searched(images)))
 
 
-def _disk(store_root: Path, wanted: int) -> Finding:
+def _disk(store_root: Path, prepared: int) -> CheckResult:
     folder = next(p for p in (store_root, *store_root.absolute().parents) if p.exists())
     free = shutil.disk_usage(folder).free
-    need = 2 * wanted + _SPARE_BYTES  # prepared images, and about as much again in features
-    said = f"{free / 2**30:.1f} GiB free at {store_root}, about {need / 2**30:.1f} GiB wanted"
-    return Finding("disk space", free > need, said)
+    need = 2 * prepared + _SPARE_BYTES  # prepared images, and about as much again in features
+    said = f"{free / 2**30:.1f} GiB free at {store_root}, about {need / 2**30:.1f} GiB needed"
+    return CheckResult("disk space", free > need, said)

@@ -32,7 +32,7 @@ def list_datasets(options: ListDataOptions) -> None:
         print(f"{row['name']}  {_here(row)}")
         print(f"  {row['summary']}")
         facts = [f"licence: {row['licence']}"] if row["licence"] else []
-        facts += [f"download: {row['download']}"] if row["licence"] else ["no particular dataset"]
+        facts += [f"download: {row['download']}"] if row["licence"] else ["not a particular dataset"]
         facts += [f"stand-ins: {row['generator']}" if row["generator"] else "no stand-ins"]
         print(textwrap.fill("; ".join(facts), 100, initial_indent="  ", subsequent_indent="    "))
     if options.data is None:
@@ -66,7 +66,7 @@ def synthesize_stand_in(options: SynthesizeOptions) -> None:
     assert issubclass(made, Generator)
     generator = configured(made, options.settings or (), {"images": options.images, "seed": seed})
     if out.is_symlink() or (out.exists() and not out.is_dir()) or (out.is_dir() and any(out.iterdir())):
-        raise UsageError(f"{out}: is there and is no empty folder; a stand-in gets a folder of its own")
+        raise UsageError(f"{out}: exists and is not an empty folder; a stand-in needs its own")
     facts: dict[str, Any] = {
         "about": "generated stand-in: none of these images is real",
         "dataset": name,

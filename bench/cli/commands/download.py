@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.acquire.archive import is_archive, unpack
-from bench.acquire.download import Wanted, check_space, fetch
+from bench.acquire.download import RemoteFile, check_space, fetch
 from bench.adapters.origin import Download, Origin, stand_in_marker
 from bench.cli.options.data import DownloadOptions
 from bench.cli.origins import origin_facts, total_size
 from bench.cli.progress import Progress, human
 from bench.cli.settings import dataset_class, default_folder
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from bench.util.text import suggest
 
 _NO_SOURCE = 2
@@ -29,29 +29,29 @@ _INSTALL = {
 }
 _ARCHIVES_IN_ARCHIVES = 3
 _STDERR = 2
-"""File descriptor: what a program says must not get into our JSON."""
+"""File descriptor that programs print to: their output must not mix with our JSON."""
 
 
 def download_dataset(options: DownloadOptions) -> int:
     """Fetch and unpack the parts of a dataset; return the exit code: 2 where there is no public source.
 
-    Raises `DataError` for unknown parts, programs that are not installed, and whatever goes wrong on the way.
+    Raises `DataError` for unknown parts, programs that are not installed, and any failure of a download.
     """
     name, dry_run, as_json = options.name, options.dry_run, options.json
     origin = dataset_class(name).origin
     target = options.out or default_folder(name, options.data)
     if origin is None or not origin.parts:
-        return _say_by_hand(name, origin, target, as_json=as_json)
+        return _print_by_hand(name, origin, target, as_json=as_json)
     parts = _chosen(name, origin, options.part or ())
     if dry_run and target is None:
         target = Path(name)
     if target is None:
-        raise DataError(f"{name}: where to? Give --out, or set BENCH_DATA (or --data)")
+        raise UsageError(f"{name}: no target folder; give --out, or set BENCH_DATA (or --data)")
     marker = stand_in_marker(target)
     if marker is not None:
         raise DataError(f"{target}: holds a generated stand-in ({marker}); get the real data elsewhere")
     if dry_run:
-        _say_commands(name, origin, parts, target, as_json=as_json)
+        _print_commands(name, origin, parts, target, as_json=as_json)
         return 0
     _check_programs(parts)
     print(f"{name}: {total_size(parts)}, to {target}; licence: {origin.licence}", file=sys.stderr)
@@ -69,13 +69,15 @@ def download_dataset(options: DownloadOptions) -> int:
     return 0
 
 
-def _say_by_hand(name: str, origin: Origin | None, target: Path | None, *, as_json: bool) -> int:
+def _print_by_hand(name: str, origin: Origin | None, target: Path | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"dataset": name, "origin": origin_facts(origin), "parts": []}))
     elif origin is None:
-        print(f"{name} is a layout, no particular dataset: `bench data describe {name}` says what it reads.")
+        print(
+            f"{name} is a layout, not a particular dataset: `bench data describe {name}` says what it reads."
+        )
     else:
-        print(f"{name}: there is no public source that a program could fetch. {origin.by_hand}")
+        print(f"{name}: there is no public source that can be fetched automatically. {origin.by_hand}")
         print(f"Data folder: {target or f'$BENCH_DATA/{name}'}")
         print(f"Licence: {origin.licence}")
     return _NO_SOURCE
@@ -83,13 +85,13 @@ def _say_by_hand(name: str, origin: Origin | None, target: Path | None, *, as_js
 
 def _chosen(name: str, origin: Origin, names: Sequence[str]) -> list[Download]:
     known = {p.name: p for p in origin.parts}
-    for wanted in names:
-        if wanted not in known:
-            raise DataError(f"{name} has no part {wanted!r}; {suggest(wanted, list(known))}")
+    for part in names:
+        if part not in known:
+            raise UsageError(f"{name} has no part {part!r}; {suggest(part, list(known))}")
     return [p for p in origin.parts if (p.name in names if names else not p.optional)]
 
 
-def _say_commands(
+def _print_commands(
     name: str, origin: Origin, parts: Sequence[Download], target: Path, *, as_json: bool
 ) -> None:
     if as_json:
@@ -109,11 +111,11 @@ def _say_commands(
 
 
 def _shell(part: Download, target: Path) -> list[str]:
-    """Write what is done for a part as commands for a shell."""
+    """Return the shell commands that do the same for a part."""
     if part.command:
         unpacking = ["# then every archive that it leaves is unpacked there"] if part.unpack else []
         return [shlex.join(_command(part, target)), *unpacking]
-    file = str(target / _wanted(part).name)
+    file = str(target / _remote(part).name)
     lines = [
         shlex.join(["curl", "--fail", "-L", "-C", "-", "--create-dirs", "-o", file, part.url]),
     ]
@@ -135,27 +137,27 @@ def _check_programs(parts: Sequence[Download]) -> None:
 
 
 def _missing_bytes(parts: Sequence[Download], target: Path) -> int:
-    files = ((p, target / _wanted(p).name) for p in parts if p.url and p.size is not None)
+    files = ((p, target / _remote(p).name) for p in parts if p.url and p.size is not None)
     return sum((p.size or 0) for p, file in files if not file.exists())
 
 
 def _get(part: Download, target: Path) -> dict[str, Any]:
     about: dict[str, Any] = {"part": part.name, "file": None, "bytes": None, "unpacked": None}
     if part.url:
-        wanted = _wanted(part)
+        remote = _remote(part)
         with Progress("bytes") as progress:
-            fresh = fetch(wanted, target, progress)
-        file = target / wanted.name
+            fresh = fetch(remote, target, progress)
+        file = target / remote.name
         about |= {
-            "state": "fetched" if fresh else "was there",
+            "state": "fetched" if fresh else "already there",
             "file": str(file),
             "bytes": file.stat().st_size,
-            "checked": "md5" if part.md5 else "size" if part.size is not None else "nothing was known",
+            "checked": "md5" if part.md5 else "size" if part.size is not None else "nothing known",
         }
         archives = [file]
     else:
         _run(_command(part, target))
-        about["state"] = "command ended well"
+        about["state"] = "command succeeded"
         archives = []
     if part.unpack:
         with Progress("bytes") as progress:
@@ -183,21 +185,21 @@ def _run(command: Sequence[str]) -> None:
     print(f"$ {shlex.join(command)}", file=sys.stderr)
     code = subprocess.run(command, stdout=_STDERR, check=False).returncode
     if code:
-        raise DataError(f"`{shlex.join(command)}` ended with exit code {code}; what it says is above")
+        raise DataError(f"`{shlex.join(command)}` ended with exit code {code}; its output is above")
 
 
 def _command(part: Download, target: Path) -> list[str]:
     return [word.replace("{out}", str(target)) for word in part.command]
 
 
-def _wanted(part: Download) -> Wanted:
-    return Wanted(part.url, part.size, part.md5)
+def _remote(part: Download) -> RemoteFile:
+    return RemoteFile(part.url, part.size, part.md5)
 
 
 def _sentence(about: dict[str, Any]) -> str:
-    said = f"{about['part']}: {about['state']}"
+    text = f"{about['part']}: {about['state']}"
     if about["file"]:
-        said += f", {about['file']}, {human(about['bytes'])}, checked: {about['checked']}"
+        text += f", {about['file']}, {human(about['bytes'])}, checked: {about['checked']}"
     for archive, files in (about["unpacked"] or {}).items():
-        said += f"; {archive}: {files} files unpacked, the archive may go"
-    return said
+        text += f"; {archive}: {files} files unpacked, the archive can be deleted"
+    return text

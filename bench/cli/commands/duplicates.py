@@ -10,7 +10,7 @@ from bench.cli.copies import kinds, labels, searched
 from bench.cli.options.data import DuplicatesOptions
 from bench.cli.settings import data_folder, dataset
 from bench.errors import UsageError
-from bench.imaging.duplicates import DISTANCE, Group
+from bench.imaging.duplicates import DISTANCE, CopyGroup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def show_duplicates(options: DuplicatesOptions) -> None:
         _print(facts)
 
 
-def _described(group: Group, table: pd.DataFrame) -> dict[str, Any]:
+def _described(group: CopyGroup, table: pd.DataFrame) -> dict[str, Any]:
     ids = {row: str(table["id"].iloc[row]) for row in group.rows}
     links = [
         {

@@ -54,9 +54,9 @@ def draw_figures(options: FigureOptions) -> None:
     """
     what, as_json = options.kind, options.json
     asked = None if what == ALL else find(what)
-    results, plan = opened(options.suite, options.where.results)
+    results, plan = opened(options.suite, options.folders.results)
     folder = options.out or results.folder / "figures"
-    source = _Source(results, plan, Store(options.where.store), folder, options)
+    source = _Source(results, plan, Store(options.folders.store), folder, options)
     drawn: list[dict[str, object]] = []
     left_out: dict[str, str] = {}
     for one in [what] if asked else FIGURES.names():

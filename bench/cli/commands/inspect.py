@@ -1,4 +1,4 @@
-"""`bench status`, `bench show`: what the records say."""
+"""`bench status` and `bench show`: print records."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def show_status(options: StatusOptions) -> int:
         )
         for line in filter(None, (p["error"], p["log"] and f"log: {p['log']}")):
             console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
-    said = ", ".join(f"{n:,} {s}" for s, n in sorted(counts.items()))
-    console.print(f"{plan.suite}: {plural(len(plan.cells), 'cell')}: {said}", highlight=False)
+    summary = ", ".join(f"{n:,} {s}" for s, n in sorted(counts.items()))
+    console.print(f"{plan.suite}: {plural(len(plan.cells), 'cell')}: {summary}", highlight=False)
     return 1 if bad else 0
 
 
@@ -66,7 +66,7 @@ def show_cell(options: ShowOptions) -> None:
         return
     console = Console()
     console.print(f"{record.dataset} · {record.method} · seed {record.seed}", style="bold", markup=False)
-    facts = {
+    fields = {
         "suite": record.suite,
         "key": record.key,
         "status": f"{record.status}{': ' + record.error if record.error else ''}",
@@ -74,12 +74,12 @@ def show_cell(options: ShowOptions) -> None:
         "data": "generated" if record.synthetic else record.data_fingerprint,
         "sees labels": "yes" if record.uses_labels else "no",
         "scored": f"{record.n_scored} images, {record.classes} classes",
-        "found": f"{record.clusters} clusters, {record.noise} images called noise",
+        "found": f"{record.clusters} clusters, {record.noise} images labelled as noise",
         "bad images": len(record.bad_images) or None,
         "commit": f"{record.place.git_commit}{' with changes' if record.place.git_dirty else ''}",
         "host": f"{record.place.host}, {record.place.platform}",
     }
-    console.print(_pairs({k: v for k, v in facts.items() if v is not None}))
+    console.print(_pairs({k: v for k, v in fields.items() if v is not None}))
     if record.metrics:
         console.print(_scores(record))
     if record.parts:
@@ -107,9 +107,9 @@ def _find_record(cell: str, base: Path) -> Path:
     return found[0]
 
 
-def _pairs(facts: dict[str, object]) -> Table:
+def _pairs(fields: dict[str, object]) -> Table:
     table = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
+    for name, value in fields.items():
         table.add_row(Text(name, style="dim"), Text(str(value)))
     return table
 
@@ -138,13 +138,13 @@ def _stages(record: CellRecord) -> Table:
         "stage", "adapter", "seconds", "peak MiB", "device", "facts and warnings", box=None, pad_edge=False
     )
     for s in record.stages:
-        said = [f"{k}: {v}" for k, v in s.facts.items()] + s.warnings
+        remarks = [f"{k}: {v}" for k, v in s.facts.items()] + s.warnings
         table.add_row(
             s.stage,
             s.adapter,
             f"{s.wall_s:.2f}",
             f"{s.host_peak_bytes / 2**20:.0f}",
             s.device,
-            Text("\n".join(said)),
+            Text("\n".join(remarks)),
         )
     return table

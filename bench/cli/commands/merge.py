@@ -29,7 +29,7 @@ def merge_results(options: MergeOptions) -> int:
         print(json.dumps({"suites": [asdict(m) for m in merged]}))
     else:
         for one in merged:
-            _tell(one, base)
+            _print(one, base)
     return 1 if any(m.conflicts or m.problems for m in merged) else 0
 
 
@@ -43,7 +43,7 @@ def _redraw(results: Results) -> None:
         print(f"bench: {problem}", file=sys.stderr)
 
 
-def _tell(merged: Merged, base: Path) -> None:
+def _print(merged: Merged, base: Path) -> None:
     for conflict in merged.conflicts:
         where = f"{conflict.dataset} · {conflict.method} · seed {conflict.seed}"
         print(f"CONTRADICTION  {one_line(where)}: {conflict.said}")
@@ -53,5 +53,7 @@ def _tell(merged: Merged, base: Path) -> None:
         print(f"NOT MERGED  {line}")
     for line in merged.notes:
         print(f"NOTE  {line}")
-    said = f"{merged.records} records, {merged.added} of them new, {len(merged.conflicts)} contradictions"
-    print(f"{merged.suite}: {said}; {len(merged.problems)} files not merged. Written: {base / merged.suite}")
+    counts = f"{merged.records} records, {merged.added} of them new, {len(merged.conflicts)} contradictions"
+    print(
+        f"{merged.suite}: {counts}; {len(merged.problems)} files not merged. Written: {base / merged.suite}"
+    )

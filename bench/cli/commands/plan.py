@@ -22,14 +22,14 @@ from bench.util.text import plural
 def show_plan(options: PlanOptions) -> None:
     """Print what a run would do, without doing or changing any of it."""
     suite = suites.load(suites.find(options.suite.name), options.suite.profile, options.data)
-    where = options.where
-    plan = make_plan(suite, Fingerprints(where.store / "fingerprints.sqlite", read_only=True))
-    results, store = Results(where.results, suite.name), Store(where.store)
+    folders = options.folders
+    plan = make_plan(suite, Fingerprints(folders.store / "fingerprints.sqlite", read_only=True))
+    results, store = Results(folders.results, suite.name), Store(folders.store)
     states = {cell.key: _state(cell, results) for cell in plan.cells}
-    wanted = {key for cell in plan.cells if states[cell.key] == "to do" for key in cell.stages}
-    cached = {key for key in wanted if store.holds(key)}
+    needed = {key for cell in plan.cells if states[cell.key] == "to do" for key in cell.stages}
+    cached = {key for key in needed if store.holds(key)}
     if options.json:
-        print(json.dumps(_as_json(plan, states, wanted, cached)))
+        print(json.dumps(_as_json(plan, states, needed, cached)))
         return
     console = Console()
     table = Table(box=None, pad_edge=False)
@@ -42,7 +42,7 @@ def show_plan(options: PlanOptions) -> None:
     total = Counter(states.values())
     console.print(
         f"\n{plural(len(plan.cells), 'cell')}: {total['to do']:,} to do, {total['cached']:,} cached, "
-        f"{total['blocked']:,} blocked; {plural(len(wanted) - len(cached), 'stage')} to run, "
+        f"{total['blocked']:,} blocked; {plural(len(needed) - len(cached), 'stage')} to run, "
         f"{len(cached):,} in the store",
         highlight=False,
     )
@@ -66,7 +66,7 @@ def _by_method(plan: Plan, states: dict[str, str]) -> dict[tuple[str, str], Coun
     return counts
 
 
-def _as_json(plan: Plan, states: dict[str, str], wanted: set[str], cached: set[str]) -> dict[str, object]:
+def _as_json(plan: Plan, states: dict[str, str], needed: set[str], cached: set[str]) -> dict[str, object]:
     return {
         "suite": plan.suite.name,
         "cells": [
@@ -81,6 +81,6 @@ def _as_json(plan: Plan, states: dict[str, str], wanted: set[str], cached: set[s
             }
             for c in plan.cells
         ],
-        "stages_to_run": len(wanted) - len(cached),
+        "stages_to_run": len(needed) - len(cached),
         "stages_cached": len(cached),
     }

@@ -26,8 +26,8 @@ def run_suite(options: RunOptions) -> int:
     """
     console = wide_console(stderr=options.json)
     request = Request(
-        store=options.where.store,
-        results=options.where.results,
+        store=options.folders.store,
+        results=options.folders.results,
         jobs=options.jobs,
         executor=options.executor,
         retry=statuses(word for w in options.retry.split(",") if (word := w.strip())),
@@ -63,11 +63,11 @@ def _conclude(console: Console, finished: FinishedRun) -> None:
     counts = ", ".join(f"{n:,} {status}" for status, n in finished.statuses.items())
     console.print(f"\n{plural(len(finished.cells), 'cell')}: {counts}", highlight=False)
     if finished.interrupted:
-        console.print("Interrupted. What is finished is kept; the same command continues.", style="yellow")
+        console.print("Interrupted. Finished work is kept; the same command continues.", style="yellow")
     elif finished.failed:
         again = f"bench status {finished.suite}"
         console.print(
-            f"Some cells failed: `{again}` says why; `--retry failed` runs them again.", style="red"
+            f"Some cells failed: `{again}` shows why; `--retry failed` runs them again.", style="red"
         )
     files = f"{finished.folder}/leaderboard.{finished.written.suffixes()}"
     console.print(f"Written: {files}", markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from bench.errors import UsageError
 from bench.metrics.names import METRICS
 from bench.util.text import suggest
 
-Policy = Literal["own_cluster", "drop"]
+NoisePolicy = Literal["own_cluster", "drop"]
 
 
 def score_files(options: ScoreOptions) -> None:
@@ -20,7 +20,7 @@ def score_files(options: ScoreOptions) -> None:
     from bench.layouts.labelfile import match, read_labels
     from bench.metrics.score import score
 
-    policies: dict[str, Policy] = {p: p for p in get_args(Policy)}
+    policies: dict[str, NoisePolicy] = {p: p for p in get_args(NoisePolicy)}
     noise, level = options.noise, options.level
     if noise not in policies:
         raise UsageError(f"--noise: no policy named {noise!r}; {suggest(noise, list(policies))}")

@@ -63,7 +63,7 @@ def _page_file(target: Path, number: int) -> Path:
 
 
 def _remove_older(target: Path, pages: int) -> None:
-    """Remove the pages of an earlier, longer set of sheets: they would be taken for part of this one."""
+    """Remove the pages of an earlier, longer set of sheets: they would look like part of this one."""
     folder, stem = (target, "sheet") if target.suffix.lower() != ".png" else (target.parent, target.stem)
     for path in folder.glob("*.png"):
         match = re.fullmatch(rf"{re.escape(stem)}-(\d\d+)\.png", path.name)

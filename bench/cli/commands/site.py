@@ -20,7 +20,7 @@ from bench.util.text import suggest
 
 
 def write_site(options: SiteOptions) -> None:
-    """Write the page of the suites into a folder; say where, and what it could not show.
+    """Write the page of the suites into a folder; print where, and what could not be shown.
 
     Raises `UsageError` for suites that have not run, and `DataError` for a folder that holds other files.
     """
@@ -28,13 +28,13 @@ def write_site(options: SiteOptions) -> None:
     if projection not in projections():
         raise UsageError(f"--map: no projection {projection!r}; {suggest(projection, projections())}")
     suites = [
-        _suite(SuiteRef(name=name, profile=options.profile), options.where.results)
+        _suite(SuiteRef(name=name, profile=options.profile), options.folders.results)
         for name in dict.fromkeys(options.suites)
     ]
     with Progress("images") as progress:
         built = build_site(
             suites,
-            Store(options.where.store),
+            Store(options.folders.store),
             out,
             projection,
             options.max_points,
@@ -42,8 +42,8 @@ def write_site(options: SiteOptions) -> None:
         )
     index = out / "index.html"
     if options.json:
-        said = {"index": str(index), "pages": built.pages, "files": built.files, "bytes": built.bytes}
-        print(json.dumps({**said, "not_shown": built.not_shown}))
+        body = {"index": str(index), "pages": built.pages, "files": built.files, "bytes": built.bytes}
+        print(json.dumps({**body, "not_shown": built.not_shown}))
         return
     for why in built.not_shown:
         print(f"not shown: {why}", file=sys.stderr)

@@ -30,7 +30,7 @@ from bench.util.yamlfile import read as read_yaml
 
 
 @dataclass
-class Summary:
+class WriteSummary:
     """What was written, and what is missing and why."""
 
     written: list[Path] = field(default_factory=list)
@@ -40,16 +40,16 @@ class Summary:
     """Shipped suites without results."""
 
     def add(self, suite: str, table: str, why: str) -> None:
-        """Note that a table of a suite is missing, or not whole."""
+        """Record that a table of a suite is missing or incomplete."""
         self.missing.append({"suite": suite, "table": table, "why": why})
 
 
 def write_tables(options: TablesOptions) -> int:
-    """Write the tables of suites, or of every suite with results; return 1 if any is missing or not whole."""
+    """Write the tables of suites, or of all with results; return 1 if any is missing or incomplete."""
     names = _suites(options)
     formats = [tableformat.load(use) for use in options.format or ()] or tableformat.for_files()
     _check_suffixes(formats)
-    summary = Summary()
+    summary = WriteSummary()
     for name in names:
         try:
             results, plan = opened(SuiteRef(name=name, profile=options.profile), options.results)
@@ -96,14 +96,16 @@ class _Source:
     scored_of: Callable[[str], Scored | None]
 
 
-def _write_suite(source: _Source, folder: Path, formats: Sequence[NamedFormat], summary: Summary) -> None:
+def _write_suite(
+    source: _Source, folder: Path, formats: Sequence[NamedFormat], summary: WriteSummary
+) -> None:
     results, plan, scored_of = source.results, source.plan, source.scored_of
     for table in plan.tables:
         name = str(table["id"])
         try:
             board, layout = declared(plan, table, scored_of)
-            if lack := _lack(board):
-                summary.add(results.suite, name, lack)
+            if reason := _deficiency(board):
+                summary.add(results.suite, name, reason)
             if any(row.scored for one in board.boards for row in one.rows):
                 beside = compared(plan, scored_of, results.get, name) if table["reference"] else []
                 content = TableContent(board, layout)
@@ -113,12 +115,14 @@ def _write_suite(source: _Source, folder: Path, formats: Sequence[NamedFormat], 
         except CutjoinError as e:
             summary.add(results.suite, name, str(e))
     for late in _declared_later(plan):
-        why = "declared after the run; the same `bench run` again takes it up, from the cache"
+        why = (
+            "declared after the run; run the same `bench run` again to include it; cached results are reused"
+        )
         summary.add(results.suite, late, why)
 
 
-def _lack(board: Leaderboard) -> str:
-    """Return what a table lacks, or nothing."""
+def _deficiency(board: Leaderboard) -> str:
+    """Return what a table lacks; empty if it is complete."""
     rows = [row for one in board.boards for row in one.rows]
     planned, scored = sum(r.planned for r in rows), sum(r.scored for r in rows)
     if not planned:
@@ -126,8 +130,8 @@ def _lack(board: Leaderboard) -> str:
     absent: Counter[str] = Counter()
     for row in rows:
         absent.update(row.missing())
-    said = ", ".join(f"{n} {status}" for status, n in sorted(absent.items()))
-    return f"{planned - scored} of its {planned} cells have no scores: {said}" if scored < planned else ""
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(absent.items()))
+    return f"{planned - scored} of its {planned} cells have no scores: {counts}" if scored < planned else ""
 
 
 def _files(
@@ -141,7 +145,7 @@ def _files(
 
 
 def _declared_later(plan: PlanOnDisk) -> list[str]:
-    """Return the tables that a shipped suite has now and its run did not know."""
+    """Return the tables that a shipped suite declares now but did not when it ran."""
     stems = [s for s in shipped() if _runs_of(s, [plan.suite])]
     if not stems:
         return []
@@ -153,7 +157,7 @@ def _declared_later(plan: PlanOnDisk) -> list[str]:
 
 
 def _runs_of(stem: str, names: Sequence[str]) -> list[str]:
-    """Return the results that are of a shipped suite: of its own name, or with one of its profiles."""
+    """Return the results that belong to a shipped suite: by its own name, or with one of its profiles."""
     if stem in names:
         return [stem]
     if not any(n.startswith(stem) for n in names):
@@ -162,7 +166,7 @@ def _runs_of(stem: str, names: Sequence[str]) -> list[str]:
     return [n for n in names if n in {results_name(stem, p) for p in profiles}]
 
 
-def _report(summary: Summary, *, as_json: bool) -> None:
+def _report(summary: WriteSummary, *, as_json: bool) -> None:
     if as_json:
         body = {"written": [str(p) for p in summary.written]}
         print(json.dumps({**body, "missing": summary.missing, "not_run": summary.not_run}))
@@ -172,9 +176,9 @@ def _report(summary: Summary, *, as_json: bool) -> None:
         names = [p.name for p in summary.written if p.parent == folder]
         console.print(f"{folder}: {', '.join(names)}", markup=False, highlight=False, soft_wrap=True)
     for one in summary.missing:
-        said = f"missing: {one['suite']}, {one['table']}: {one['why']}"
-        console.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        line = f"missing: {one['suite']}, {one['table']}: {one['why']}"
+        console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     if summary.not_run:
-        said = f"not run: {', '.join(summary.not_run)}"
-        console.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
+        line = f"not run: {', '.join(summary.not_run)}"
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(summary.written)} files written", highlight=False)

@@ -1,4 +1,4 @@
-"""`bench verify` and `bench gc`: the state of what is on disk."""
+"""`bench verify` and `bench gc`: check and clean up what is on disk."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bench.util.durable import Damaged
 def verify_all(options: VerifyOptions) -> int:
     """Read every record of the suites and every artefact of the store; return 1 if any is damaged."""
     console = Console(stderr=True)
-    names, base = options.suites or [], options.where.results
-    store_root, quarantine = options.where.store, options.quarantine
+    names, base = options.suites or [], options.folders.results
+    store_root, quarantine = options.folders.store, options.quarantine
     known = sorted(p.parent.name for p in base.glob("*/records") if p.is_dir())
     for name in names:
         if name not in known:
@@ -56,7 +56,7 @@ def verify_all(options: VerifyOptions) -> int:
 
 
 def collect(options: GcOptions) -> None:
-    """Remove artefacts that nothing used for so many days."""
+    """Remove artefacts unused for `unused_days` days."""
     dry_run = options.dry_run
     count, size = Store(options.store).collect(options.unused_days * 86400, dry_run=dry_run)
     if options.json:

@@ -1,4 +1,4 @@
-"""`bench data verify`: decode every image of a dataset and compare what is there with what is known."""
+"""`bench data verify`: decode every image of a dataset and compare it with the known numbers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _BLOCK = 16
 """Neighbours that a thread decodes at a time: they may share a file."""
 _SHOWN = 20
 _MANY_VALUES = 2000
-"""Columns of more different values, such as names of wells, are not counted value by value."""
+"""Columns with more distinct values, such as names of wells, are not counted value by value."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What decoding every image showed."""
+class DecodeResult:
+    """What decoding every image found."""
 
     bad: Sequence[tuple[str, str]]
     """(where, why) of each image that cannot be used."""
@@ -45,9 +45,9 @@ class Reading:
 
 
 def verify_dataset(options: VerifyDataOptions) -> int:
-    """Print counts, bad images and the comparison with known numbers; return 1 if something is wrong.
+    """Print counts, bad images and the comparison with known numbers; return 1 if a check fails.
 
-    Raises `DataError` if the layout is not there at all.
+    Raises `DataError` if the layout is missing.
     """
     name = options.name
     adapter = dataset(name, options.settings or ())
@@ -83,7 +83,7 @@ def verify_dataset(options: VerifyDataOptions) -> int:
     return 0 if facts["ok"] else 1
 
 
-def read_all(images: ImageSet, report: Progress) -> Reading:
+def read_all(images: ImageSet, report: Progress) -> DecodeResult:
     """Decode every image once, with all cores."""
     n = len(images.table)
     bad: list[tuple[str, str]] = []
@@ -96,9 +96,9 @@ def read_all(images: ImageSet, report: Progress) -> Reading:
             spans.append(result)
         report(row + 1, n, "images decoded")
     if not spans:
-        return Reading(bad, None, None, None)
+        return DecodeResult(bad, None, None, None)
     height, width, low, high = zip(*spans, strict=True)
-    return Reading(bad, (min(height), max(height)), (min(width), max(width)), (min(low), max(high)))
+    return DecodeResult(bad, (min(height), max(height)), (min(width), max(width)), (min(low), max(high)))
 
 
 def counts(images: ImageSet) -> dict[str, dict[str, int]]:

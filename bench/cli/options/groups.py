@@ -16,9 +16,7 @@ DataOpt = Annotated[
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 SuiteArg = Annotated[str, typer.Argument(metavar="SUITE", help="Name of a shipped suite, or a YAML file.")]
-ProfileOpt = Annotated[
-    str | None, typer.Option("--profile", "-p", help="Profile of the suite to lay over it.")
-]
+ProfileOpt = Annotated[str | None, typer.Option("--profile", "-p", help="Profile of the suite to apply.")]
 StoreOpt = Annotated[
     Path,
     typer.Option(
@@ -43,8 +41,8 @@ class SuiteRef:
 
 
 @options_class
-class Where:
-    """Where results and artefacts are."""
+class Folders:
+    """Folders results and artefacts are."""
 
     results: ResultsOpt = DEFAULT_RESULTS
     store: StoreOpt = field(default_factory=default_store)

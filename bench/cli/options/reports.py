@@ -12,13 +12,13 @@ import typer
 from bench.api.folders import DEFAULT_RESULTS, default_store
 from bench.cli.options.declare import options_class
 from bench.cli.options.groups import (
+    Folders,
     JsonOpt,
     ProfileOpt,
     ResultsOpt,
     StoreOpt,
     SuiteArg,
     SuiteRef,
-    Where,
 )
 from bench.report.tables import formats
 
@@ -105,7 +105,7 @@ class FigureOptions:
     out: Annotated[
         Path | None, typer.Option(help="Folder for the files.  [default: figures/ in the suite's results]")
     ] = None
-    where: Where = field(default_factory=Where)
+    folders: Folders = field(default_factory=Folders)
     json: JsonOpt = False
 
 
@@ -124,9 +124,9 @@ class SiteOptions:
         str, typer.Option(help="How features become a plane: pca, in seconds; umap, minutes per seed.")
     ] = "pca"
     max_points: Annotated[
-        int, typer.Option(min=1, max=200_000, help="Images on a map; of more, a sample is drawn.")
+        int, typer.Option(min=1, max=200_000, help="Images on a map; if there are more, a sample.")
     ] = 30_000
-    where: Where = field(default_factory=Where)
+    folders: Folders = field(default_factory=Folders)
     json: JsonOpt = False
 
 

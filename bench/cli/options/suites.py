@@ -12,11 +12,11 @@ from bench.api.folders import DEFAULT_RESULTS, default_store
 from bench.cli.options.declare import options_class
 from bench.cli.options.groups import (
     DataOpt,
+    Folders,
     JsonOpt,
     ResultsOpt,
     StoreOpt,
     SuiteRef,
-    Where,
 )
 
 
@@ -26,7 +26,7 @@ class RunOptions:
 
     suite: SuiteRef
     data: DataOpt = None
-    where: Where = field(default_factory=Where)
+    folders: Folders = field(default_factory=Folders)
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, help="Stages at once.  [default: one per core]")
     ] = None
@@ -54,7 +54,7 @@ class PlanOptions:
 
     suite: SuiteRef
     data: DataOpt = None
-    where: Where = field(default_factory=Where)
+    folders: Folders = field(default_factory=Folders)
     json: JsonOpt = False
 
 
@@ -98,7 +98,7 @@ class VerifyOptions:
     suites: Annotated[list[str] | None, typer.Argument(metavar="[SUITE]...", help="Unless given, all.")] = (
         None
     )
-    where: Where = field(default_factory=Where)
+    folders: Folders = field(default_factory=Folders)
     quarantine: Annotated[bool, typer.Option("--quarantine", help="Move what is damaged out of use.")] = False
     json: JsonOpt = False
 
@@ -108,10 +108,10 @@ class GcOptions:
     """Options of `bench gc`."""
 
     store: StoreOpt = field(default_factory=default_store)
-    unused_days: Annotated[float, typer.Option(min=0, help="Remove what was not used for so many days.")] = (
-        30.0
-    )
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False
+    unused_days: Annotated[
+        float, typer.Option(min=0, help="Remove what was not used for this many days.")
+    ] = 30.0
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False
     json: JsonOpt = False
 
 

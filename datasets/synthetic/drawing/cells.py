@@ -15,7 +15,7 @@ STAINS = ("nuclei", "er", "actin", "nucleoli", "mitochondria", "golgi")
 """The channels of `draw`, in order."""
 
 _SIDE = 128
-"""Lengths in a `Look` are in px of a field of this side; other sides show the field larger or smaller."""
+"""Lengths in a `CellStyle` are in px of a field of this side; other sides scale the field."""
 _TILE = 512
 _TURNS = 8
 """Number of directions that fibres may take."""
@@ -24,8 +24,8 @@ _FINE = 4
 
 
 @dataclass(frozen=True)
-class Look:
-    """What cells of a kind look like; each factor may be scaled on its own."""
+class CellStyle:
+    """What cells of one kind look like; each factor may be scaled on its own."""
 
     density: float
     """Cells in a field."""
@@ -42,8 +42,8 @@ class Look:
     clumping: float
     """Share of the cells that sit beside another one."""
 
-    def scaled(self, factors: Mapping[str, float]) -> Look:
-        """Return a look with some factors multiplied, within what can be drawn."""
+    def scaled(self, factors: Mapping[str, float]) -> CellStyle:
+        """Return a style with some factors multiplied, clipped to what can be drawn."""
         values = {f.name: getattr(self, f.name) * factors.get(f.name, 1.0) for f in fields(self)}
         return replace(self, **{k: float(np.clip(v, *_LIMITS[k])) for k, v in values.items()})
 
@@ -58,16 +58,16 @@ _LIMITS = {
     "clumping": (0, 1),
 }
 
-CELL_TYPES: Mapping[str, Look] = MappingProxyType(
+CELL_TYPES: Mapping[str, CellStyle] = MappingProxyType(
     {
-        "A549": Look(24, 12.5, 0.44, 0.30, 0.35, 0.20, 0.35),
-        "HEPG2": Look(44, 8.0, 0.60, 0.10, 0.10, 0.10, 0.85),
-        "HUVEC": Look(28, 10.5, 0.42, 0.80, 0.30, 0.25, 0.10),
-        "RPE": Look(30, 16.0, 0.38, 0.20, 0.25, 1.20, 0.20),
-        "U2OS": Look(11, 17.0, 0.48, 0.35, 0.70, 0.60, 0.40),
+        "A549": CellStyle(24, 12.5, 0.44, 0.30, 0.35, 0.20, 0.35),
+        "HEPG2": CellStyle(44, 8.0, 0.60, 0.10, 0.10, 0.10, 0.85),
+        "HUVEC": CellStyle(28, 10.5, 0.42, 0.80, 0.30, 0.25, 0.10),
+        "RPE": CellStyle(30, 16.0, 0.38, 0.20, 0.25, 1.20, 0.20),
+        "U2OS": CellStyle(11, 17.0, 0.48, 0.35, 0.70, 0.60, 0.40),
     }
 )
-"""Look by name of a cell line, of which each is a caricature."""
+"""Style by name of a cell line, of which each is a caricature."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Batch:
         return np.asarray(np.clip(np.rint(values * scale), 0, most), np.uint16)
 
 
-def draw(look: Look, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def draw(style: CellStyle, side: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw one field of cells.
 
     Number, places, sizes, outlines, brightness and texture of the cells come from `rng`.
@@ -116,18 +116,18 @@ def draw(look: Look, side: int, rng: np.random.Generator) -> NDArray[np.float32]
     scale = side / _SIDE
     bodies, nuclei, rims, spots, golgi = (np.zeros((side, side), np.uint8) for _ in range(5))
     turns = np.zeros((side, side), np.uint8)
-    for x, y, radius in _places(look, rng) * scale:
+    for x, y, radius in _places(style, rng) * scale:
         turn, bright = rng.uniform(0, np.pi), rng.uniform(0.65, 1.0)
-        body = _outline(radius, look.spread, 1 + 0.9 * look.spread * rng.random(), turn, rng)
-        stretch = np.sqrt(1 + look.eccentricity * rng.uniform(0.6, 1.4))
-        nucleus = _outline(radius * look.nucleus * rng.uniform(0.85, 1.15), 0.08, stretch, turn, rng)
+        body = _outline(radius, style.spread, 1 + 0.9 * style.spread * rng.random(), turn, rng)
+        stretch = np.sqrt(1 + style.eccentricity * rng.uniform(0.6, 1.4))
+        nucleus = _outline(radius * style.nucleus * rng.uniform(0.85, 1.15), 0.08, stretch, turn, rng)
         centre = np.array([x, y])
         _fill(bodies, centre + body, 255 * bright)
         _fill(turns, centre + body, turn / np.pi * _TURNS, smooth=False)
         _rim(rims, centre + body, 255 * bright, scale)
         shift = radius * 0.12 * rng.standard_normal(2)
         _fill(nuclei, centre + shift + nucleus, 255 * rng.uniform(0.6, 1.0))
-        reach = radius * look.nucleus
+        reach = radius * style.nucleus
         for dx, dy, size in rng.uniform(-1, 1, (rng.integers(1, 4), 3)):
             at = centre + shift + np.array([dx, dy]) * reach * 0.45
             _dot(spots, at, (0.16 + 0.05 * size) * reach, 255)
@@ -135,11 +135,11 @@ def draw(look: Look, side: int, rng: np.random.Generator) -> NDArray[np.float32]
         for dx, dy, size in rng.uniform(-1, 1, (5, 3)):
             at = centre + shift + away + np.array([dx, dy]) * reach * 0.45
             _dot(golgi, at, (0.2 + 0.1 * size) * reach, 255 * bright)
-    return _stains(look, scale, (bodies, nuclei, rims, spots, golgi), turns, rng)
+    return _stains(style, scale, (bodies, nuclei, rims, spots, golgi), turns, rng)
 
 
 def _stains(
-    look: Look,
+    style: CellStyle,
     scale: float,
     parts: tuple[NDArray[np.uint8], ...],
     turns: NDArray[np.uint8],
@@ -150,7 +150,7 @@ def _stains(
     depth = cv2.distanceTransform(outside, cv2.DIST_L2, 3) if not outside.all() else None
     body, nucleus, rim, spot, golgi = (p.astype(np.float32) / np.float32(255) for p in parts)
     body = np.asarray(cv2.GaussianBlur(body, (0, 0), 0.9 * scale), np.float32)
-    near = np.exp(depth * np.float32(-1.6 / (look.radius * scale))) if depth is not None else body * 0
+    near = np.exp(depth * np.float32(-1.6 / (style.radius * scale))) if depth is not None else body * 0
     inside = 1 - np.minimum(nucleus * 1.5, 1)
     cloud, grain, speckle = (_texture(kind, side, rng) for kind in ("cloud", "grain", "speckle"))
     fibre = _fibres(turns, side, rng)
@@ -158,7 +158,7 @@ def _stains(
         [
             nucleus * (0.75 + 0.35 * cloud) + 0.04 * body,
             body * near * (0.35 + 0.65 * inside) * (0.7 + 0.5 * cloud),
-            body * (0.18 + 0.55 * look.fibres * fibre) * (0.6 + 0.4 * inside) + 0.45 * rim,
+            body * (0.18 + 0.55 * style.fibres * fibre) * (0.6 + 0.4 * inside) + 0.45 * rim,
             body * near * (0.3 + 0.3 * cloud) + 0.12 * nucleus + 0.75 * spot * np.minimum(nucleus * 2, 1),
             body * near * inside * (0.12 + 1.1 * grain),
             body * (0.15 + 0.25 * speckle) + 0.6 * golgi * np.minimum(body * 2, 1) + 0.15 * rim,
@@ -170,12 +170,12 @@ def _stains(
     return np.stack(blurred) * tilt.astype(np.float32)
 
 
-def _places(look: Look, rng: np.random.Generator) -> NDArray[np.float64]:
+def _places(style: CellStyle, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return x, y and radius per cell; centres keep off each other, but may lie a little outside."""
-    n = max(1, round(look.density * np.exp(0.1 * rng.standard_normal())))
-    radii = look.radius * np.exp(0.14 * rng.standard_normal(n))
+    n = max(1, round(style.density * np.exp(0.1 * rng.standard_normal())))
+    radii = style.radius * np.exp(0.14 * rng.standard_normal(n))
     tries = rng.uniform(-0.05, 1.05, (n, 12, 2)) * _SIDE
-    beside = rng.random(n) < look.clumping
+    beside = rng.random(n) < style.clumping
     angles = rng.uniform(0, 2 * np.pi, (n, 12))
     found: list[tuple[float, float, float]] = []
     centres = np.empty((n, 2))

@@ -19,7 +19,7 @@ _MARGIN = 10
 
 
 @dataclass(frozen=True)
-class Look:
+class OrganoidStyle:
     """What the organoids of one class have in common."""
 
     lumen: Literal["none", "thin", "thick", "many"]
@@ -30,27 +30,27 @@ class Look:
     """Where the red stain is: everywhere, in single cells, at the outside, or around the cavities."""
 
 
-LOOKS: Mapping[int, Look] = MappingProxyType(
+STYLES: Mapping[int, OrganoidStyle] = MappingProxyType(
     {
-        1: Look("none", "round", "diffuse"),
-        2: Look("none", "round", "spots"),
-        3: Look("thin", "round", "rim"),
-        4: Look("thin", "lobed", "diffuse"),
-        5: Look("thick", "round", "diffuse"),
-        6: Look("thick", "round", "apical"),
-        7: Look("many", "round", "diffuse"),
-        8: Look("many", "lobed", "spots"),
-        9: Look("none", "lobed", "rim"),
-        10: Look("thick", "lobed", "spots"),
-        11: Look("none", "budded", "diffuse"),
-        12: Look("thin", "budded", "spots"),
-        13: Look("many", "budded", "apical"),
+        1: OrganoidStyle("none", "round", "diffuse"),
+        2: OrganoidStyle("none", "round", "spots"),
+        3: OrganoidStyle("thin", "round", "rim"),
+        4: OrganoidStyle("thin", "lobed", "diffuse"),
+        5: OrganoidStyle("thick", "round", "diffuse"),
+        6: OrganoidStyle("thick", "round", "apical"),
+        7: OrganoidStyle("many", "round", "diffuse"),
+        8: OrganoidStyle("many", "lobed", "spots"),
+        9: OrganoidStyle("none", "lobed", "rim"),
+        10: OrganoidStyle("thick", "lobed", "spots"),
+        11: OrganoidStyle("none", "budded", "diffuse"),
+        12: OrganoidStyle("thin", "budded", "spots"),
+        13: OrganoidStyle("many", "budded", "apical"),
     }
 )
 """Class -> what its organoids look like."""
 
 
-def draw(look: Look, rng: np.random.Generator) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+def draw(style: OrganoidStyle, rng: np.random.Generator) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """Draw one organoid, cropped to its mask.
 
     Red is a marker, green the borders of cells, blue their nuclei. Rotation, size (sides of about 60 to 260
@@ -62,11 +62,11 @@ def draw(look: Look, rng: np.random.Generator) -> tuple[NDArray[np.uint16], NDAr
     image : uint16, shape (height, width, 3), RGB; 0 outside the mask and above 255 within it.
     mask : uint8, shape (height, width); 255 where the organoid is, else 0.
     """
-    shape = _Shape(look, rng)
+    shape = _Shape(style, rng)
     tissue, haze = shape.tissue(), shape.haze(rng)
     nuclei, borders, cells = _cells(tissue, rng)
     apical, rim = shape.band(shape.cavity, rng.uniform(1.5, 3)), shape.band(shape.edge, rng.uniform(1.5, 3))
-    red = _marker(look.marker, shape, cells, rng)
+    red = _marker(style.marker, shape, cells, rng)
     green = (0.75 * borders + 0.2) * tissue + rng.uniform(0.4, 0.9) * apical + rng.uniform(0.1, 0.4) * rim
     blue = nuclei + 0.08
     light = np.dstack([red * tissue + haze, green + haze, blue * tissue + haze]).astype(np.float32)
@@ -94,10 +94,10 @@ def _marker(
 class _Shape:
     """Distances to the outside and to the cavities, px, on one canvas."""
 
-    def __init__(self, look: Look, rng: np.random.Generator) -> None:
+    def __init__(self, style: OrganoidStyle, rng: np.random.Generator) -> None:
         self.radius = float(np.clip(52 * np.exp(0.25 * rng.standard_normal()), 28, 100))
         angle, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.88, 1.14)
-        outline = _outline(look.outline, rng)
+        outline = _outline(style.outline, rng)
         half = int(np.ceil(1.14 * outline.max() * self.radius)) + _MARGIN
         at = (np.arange(-half, half, dtype=np.float32) + np.float32(0.5)) / np.float32(self.radius)
         x, y = at[None, :], at[:, None]
@@ -109,7 +109,7 @@ class _Shape:
         self._distance = np.hypot(self._u, self._v)
         self.edge: NDArray[np.float32] = (self._limit - self._distance) * np.float32(self.radius)
         """Distance to the outside; negative there."""
-        self.cavity: NDArray[np.float32] = self._cavities(look.lumen, rng) * np.float32(self.radius)
+        self.cavity: NDArray[np.float32] = self._cavities(style.lumen, rng) * np.float32(self.radius)
         """Distance to the nearest cavity; negative within."""
 
     def tissue(self) -> NDArray[np.float32]:

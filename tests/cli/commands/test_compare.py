@@ -44,7 +44,7 @@ def test_wrong_usage_ends_with_2_and_a_sentence(tmp_path: Path):
     for words, said in (
         (("compare", a, str(tmp_path / "nowhere")), "no run here"),
         (("compare", a, a, "--format", "xml"), "no format 'xml'"),
-        (("compare", a, a, "--time-ratio", "0.9"), "a ratio above 1 is wanted"),
+        (("compare", a, a, "--time-ratio", "0.9"), "expected a ratio above 1"),
         (("regress", "made", "--nights", str(tmp_path / "nowhere")), "no night of 'made'"),
         (("regress", "made", "--nights", str(tmp_path), "--since", "2026-13-01"), "neither a date"),
         (("merge", str(tmp_path / "nowhere")), "there is no such folder"),

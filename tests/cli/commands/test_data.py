@@ -135,9 +135,9 @@ def test_settings_are_read_as_in_a_suite():
         (["size=x"], r"size: .*integer.* \(got 'x'\)"),
         (["shape=pat"], "did you mean 'pad'"),
         (["size=3"], "size: .*greater than or equal to 4"),
-        (["size"], "name=value is wanted"),
-        (["=3"], "name=value is wanted"),
-        (["size=3", "size=4"], "given already"),
+        (["size"], "expected name=value"),
+        (["=3"], "expected name=value"),
+        (["size=3", "size=4"], "already given"),
         (["size=[3"], "not a YAML value"),
         (["size=!!python/object:os.system x"], "size"),
         (["sice=1", "grey=5"], "grey: .*\n.*sice|sice: .*\n.*grey"),
@@ -265,7 +265,7 @@ def test_commands_that_cannot_run_or_fail_are_one_sentence(tmp_path: Path):
         call("download", own, "--out", tmp_path / "out")
     with pytest.raises(DataError, match="no part 'b'"):
         call("download", own, "--part", "b", "--out", tmp_path / "out")
-    with pytest.raises(DataError, match="Give --out"):
+    with pytest.raises(DataError, match="give --out"):
         call("download", own)
 
 
@@ -322,12 +322,12 @@ def test_synthesize_overwrites_nothing(tmp_path: Path, folder: Path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for out in (folder, tmp_path / "file", tmp_path / "link"):
-        with pytest.raises(DataError, match="no empty folder"):
+        with pytest.raises(DataError, match="not an empty folder"):
             call("synthesize", "kaggle_plankton", out, "--images", 2, "--seed", 0)
     assert snapshot(folder) == {k: v for k, v in before.items() if k.startswith(f"{folder}/")}
     with pytest.raises(DataError, match="has no generator"):
         call("synthesize", "image_folder", tmp_path / "x", "--images", 2, "--seed", 0)
-    with pytest.raises(DataError, match="given already"):
+    with pytest.raises(DataError, match="already given"):
         call("synthesize", "kaggle_plankton", tmp_path / "x", "--images", 2, "--seed", 0, "--set", "seed=3")
     (tmp_path / "empty").mkdir()
     assert call("synthesize", "kaggle_plankton", tmp_path / "empty", "--images", 2, "--seed", 0)[0] == 0

@@ -136,4 +136,4 @@ def test_the_search_can_be_left_out(folder: Path, tmp_path: Path, capsys: pytest
     check_suite(checked(suite, tmp_path, duplicates=False))
     assert "duplicates" not in capsys.readouterr().out
     check_suite(checked(write_suite(tmp_path / "s"), tmp_path))
-    assert "not searched: each image will be drawn by itself" in capsys.readouterr().out
+    assert "not searched: each image will be drawn independently" in capsys.readouterr().out

@@ -49,6 +49,6 @@ def test_folders_of_others_are_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not below the folder"):
         Folder(tmp_path)
     (tmp_path / LIST).write_text("{}")
-    with pytest.raises(DataError, match="not a whole sealed JSON file"):
+    with pytest.raises(DataError, match="not a complete sealed JSON file"):
         Folder(tmp_path)
     assert files(tmp_path) == {"f", LIST}

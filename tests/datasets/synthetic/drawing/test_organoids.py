@@ -6,17 +6,17 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from bench.datasets.synthetic.drawing.organoids import LOOKS, Look, draw
+from bench.datasets.synthetic.drawing.organoids import STYLES, OrganoidStyle, draw
 
 
-def some(look: Look, n: int = 8) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [draw(look, np.random.default_rng([7, i])) for i in range(n)]
+def some(style: OrganoidStyle, n: int = 8) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [draw(style, np.random.default_rng([7, i])) for i in range(n)]
 
 
-@pytest.mark.parametrize("kind", sorted(LOOKS))
+@pytest.mark.parametrize("kind", sorted(STYLES))
 def test_images_are_16_bit_colour_on_black(kind: int):
     sizes = []
-    for image, mask in some(LOOKS[kind]):
+    for image, mask in some(STYLES[kind]):
         assert image.dtype == np.uint16
         assert image.shape == (*mask.shape, 3)
         assert mask.dtype == np.uint8
@@ -35,19 +35,19 @@ def test_images_are_16_bit_colour_on_black(kind: int):
 
 
 def test_same_seed_same_bits_other_seed_other_image():
-    look = LOOKS[8]
-    first, again, other = (draw(look, np.random.default_rng(s)) for s in (1, 1, 2))
+    style = STYLES[8]
+    first, again, other = (draw(style, np.random.default_rng(s)) for s in (1, 1, 2))
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(first[1], again[1])
     assert first[0].shape != other[0].shape or (first[0] != other[0]).any()
 
 
 def test_classes_differ_and_unseen_outlines_are_new():
-    assert sorted(LOOKS) == list(range(1, 14))
-    assert len(set(LOOKS.values())) == 13
-    assert {LOOKS[c].outline for c in range(1, 11)} == {"round", "lobed"}
-    assert {LOOKS[c].outline for c in range(11, 14)} == {"budded"}
-    assert min(Counter(look.lumen for look in LOOKS.values()).values()) > 1
+    assert sorted(STYLES) == list(range(1, 14))
+    assert len(set(STYLES.values())) == 13
+    assert {STYLES[c].outline for c in range(1, 11)} == {"round", "lobed"}
+    assert {STYLES[c].outline for c in range(11, 14)} == {"budded"}
+    assert min(Counter(style.lumen for style in STYLES.values()).values()) > 1
 
 
 def middle(image: np.ndarray) -> float:
@@ -59,8 +59,8 @@ def middle(image: np.ndarray) -> float:
 
 
 def test_cavities_are_dark():
-    solid = [middle(i) for i, _ in some(Look("none", "round", "diffuse"))]
-    hollow = [middle(i) for i, _ in some(Look("thin", "round", "diffuse"))]
+    solid = [middle(i) for i, _ in some(OrganoidStyle("none", "round", "diffuse"))]
+    hollow = [middle(i) for i, _ in some(OrganoidStyle("thin", "round", "diffuse"))]
     assert max(h / s for h, s in zip(hollow, solid, strict=True)) < 0.9
     assert np.mean(hollow) < 0.65
     assert np.mean(solid) > 0.9
@@ -74,7 +74,9 @@ def solidity_of(mask: np.ndarray) -> float:
 
 def test_outlines_differ():
     outlines: Any = ("round", "lobed", "budded")
-    solidity = {o: np.mean([solidity_of(m) for _, m in some(Look("none", o, "diffuse"))]) for o in outlines}
+    solidity = {
+        o: np.mean([solidity_of(m) for _, m in some(OrganoidStyle("none", o, "diffuse"))]) for o in outlines
+    }
     assert solidity["round"] > 0.97
     assert solidity["lobed"] < 0.955
     assert solidity["budded"] < 0.955
@@ -83,7 +85,7 @@ def test_outlines_differ():
 def test_markers_are_where_they_should_be():
     def red_near_outside(marker: Any) -> float:
         shares = []
-        for image, mask in some(Look("thick", "round", marker)):
+        for image, mask in some(OrganoidStyle("thick", "round", marker)):
             depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
             red = image[..., 0].astype(float)
             shares.append(red[(depth > 0) & (depth < 6)].mean() / red[mask > 0].mean())
@@ -92,7 +94,7 @@ def test_markers_are_where_they_should_be():
     assert red_near_outside("rim") > red_near_outside("diffuse") > red_near_outside("apical")
 
     def red_spread(marker: Any) -> float:
-        pairs = some(Look("none", "round", marker))
+        pairs = some(OrganoidStyle("none", "round", marker))
         return float(np.mean([i[..., 0][m > 0].std() / i[..., 0][m > 0].mean() for i, m in pairs]))
 
     assert red_spread("spots") > 1.5 * red_spread("diffuse")
