@@ -135,7 +135,7 @@ def find_duplicates(
     Images match that have the same sides, after one of the 8 symmetries, and whose rms difference at up to
     32 half waves per side is at most `distance` and at most `RELATIVE` of the contrast of both. A line may
     be missing along either axis of one (a crop), or at opposite ends of both (a shift). Copies of another
-    size are not found. ViewPairs are searched by the low frequencies of the mean channel
+    size are not found. Pairs are searched by the low frequencies of the mean channel
     (`bench.imaging.lowfrequency`), where they must differ by at most `RELATIVE_LOW` of the contrast. About
     6 kB of memory per image, and at most 128 MiB of decoded images; the result does not depend on `threads`.
     """
@@ -144,7 +144,8 @@ def find_duplicates(
     groups = _Groups(len(images.table))
     for link in identical:
         groups.join(link.first, link.second)
-    links = [*identical, *_near(images, seen, first_of, distance, groups, threads, report)]
+    search = _Search(distance, threads, report)
+    links = [*identical, *_near(images, seen, first_of, groups, search)]
     return Duplicates(len(images.table), _grouped(links, groups), tuple(seen.unread))
 
 
@@ -250,17 +251,30 @@ def _identical(seen: _Seen) -> tuple[list[Link], NDArray[np.bool_]]:
     return links, original == np.arange(len(keys))
 
 
+@dataclass(frozen=True)
+class _Search:
+    """How to search for near duplicates; see `find_duplicates`."""
+
+    distance: float
+    threads: int
+    report: ReportProgress
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Two images that may be near duplicates, and how to lay the second over the first."""
+
+    first: int
+    second: int
+    turn: int
+    crops: tuple[Crop, Crop]
+
+
 def _near(
-    images: ImageSet,
-    seen: _Seen,
-    chosen: NDArray[np.bool_],
-    distance: float,
-    groups: _Groups,
-    threads: int,
-    report: ReportProgress,
+    images: ImageSet, seen: _Seen, chosen: NDArray[np.bool_], groups: _Groups, search: _Search
 ) -> list[Link]:
     """Return links between images of different pixels, the nearest first."""
-    pairs, pairing = _candidates(seen, np.flatnonzero(chosen), distance, threads, report)
+    pairs, pairing = _candidates(seen, np.flatnonzero(chosen), search)
     read = functools.lru_cache(max(8, _CACHE_BYTES // seen.largest_bytes))(images.read)
     # Rounded, so that for a rotated lossless copy the whole image comes before crops that match equally well.
     keys = (pairs.second, pairs.first, pairing, np.round(pairs.distance, 2))
@@ -270,10 +284,10 @@ def _near(
 
     def compared(k: int) -> Link | None:
         first, second, turn = int(pairs.first[k]), int(pairs.second[k]), int(pairs.turn[k])
-        crops = _PAIRINGS[pairing[k]]
-        return _compared(read, first, second, turn, crops, seen.unit, distance)
+        candidate = _Candidate(first, second, turn, _PAIRINGS[pairing[k]])
+        return _compared(read, candidate, seen.unit, search.distance)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(search.threads) as pool:
         while order:
             batch: list[int] = []
             while order and len(batch) < _AT_ONCE:
@@ -282,23 +296,24 @@ def _near(
                     batch.append(k)
             found = [link for link in pool.map(compared, batch) if link is not None]
             links += [link for link in found if groups.join(link.first, link.second)]
-            report(total - len(order), total, "candidates compared")
+            search.report(total - len(order), total, "candidates compared")
     return links
 
 
 def _candidates(
-    seen: _Seen, places: NDArray[np.intp], distance: float, threads: int, report: ReportProgress
+    seen: _Seen, places: NDArray[np.intp], search: _Search
 ) -> tuple[ViewPairs, NDArray[np.int64]]:
     """Return pairs of rows that are near in their low frequencies, and the place in `_PAIRINGS` of each."""
-    made = functools.cache(lambda crop, relative: _cropped(seen, places, crop, relative, distance))
+    made = functools.cache(lambda crop, relative: _cropped(seen, places, crop, relative, search.distance))
     found: list[ViewPairs] = []
     for k, (a, b) in enumerate(_PAIRINGS):
 
         def reported(done: int, total: int, before: int = k) -> None:
-            report(before * total + done, len(_PAIRINGS) * total, "images searched")
+            search.report(before * total + done, len(_PAIRINGS) * total, "images searched")
 
         relative = RELATIVE_LOW[a != b]
-        found.append(near_pairs(made(a, relative), made(b, relative), threads=threads, report=reported))
+        views = made(a, relative), made(b, relative)
+        found.append(near_pairs(*views, threads=search.threads, report=reported))
     pairing = np.repeat(np.arange(len(found)), [len(p.first) for p in found])
     names = ("first", "second", "turn", "distance")
     return ViewPairs(*(np.concatenate([getattr(p, name) for p in found]) for name in names)), pairing
@@ -314,15 +329,10 @@ def _cropped(seen: _Seen, places: NDArray[np.intp], crop: Crop, relative: float,
 
 
 def _compared(
-    read: Callable[[int], NDArray[Any]],
-    first: int,
-    second: int,
-    turn: int,
-    crops: tuple[Crop, Crop],
-    unit: float,
-    distance: float,
+    read: Callable[[int], NDArray[Any]], candidate: _Candidate, unit: float, distance: float
 ) -> Link | None:
     """Compare the pixels of two images, cropped and turned as the search found."""
+    first, second, turn, crops = candidate.first, candidate.second, candidate.turn, candidate.crops
     a, b = _without(read(first), crops[0]), turned(_without(read(second), crops[1]), turn)
     uncropped = crops == ((0, 0), (0, 0))
     if uncropped and np.array_equal(a, b):

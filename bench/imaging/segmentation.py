@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
@@ -54,42 +55,37 @@ class Cells:
         return found
 
 
-def segment(
-    images: Prepared,
-    how: Literal["otsu", "cellpose"],
-    *,
-    size: int,
-    on: int | None,
-    min_area: float,
-    most: int,
-    clip: int | None,
-    run: Run,
-) -> Cells:
-    """Find the cells of images.
+@dataclass(frozen=True)
+class CellSearch:
+    """How cells are found."""
 
-    Parameters
-    ----------
-    size : side in px of a cell's picture.
-    on : channel to look at; None for the median over the channels.
-    min_area : of a cell, in px²; smaller ones are left out.
-    most : at most this many cells per image, the largest first.
-    clip : values above become it, before anything else; None for no limit.
+    how: Literal["otsu", "cellpose"]
+    on: int | None
+    """Channel to look at; None for the median over the channels."""
+    min_area: float
+    """Of a cell, in px²; smaller ones are left out."""
+    most: int
+    """At most this many cells per image, the largest first."""
+    clip: int | None
+    """Values above become it, before anything else; None for no limit."""
 
-    Raises
-    ------
-    DataError : no such channel, or Cellpose is requested but not installed.
+
+def segment(images: Prepared, search: CellSearch, size: int, run: Run) -> Cells:
+    """Find the cells of images; `size` is the side in px of a cell's picture.
+
+    Raises `DataError` for a channel that the images do not have, or Cellpose if it is not installed.
     """
-    channels = images.shape[0]
+    on, clip, channels = search.on, search.clip, images.shape[0]
     if on is not None and on >= channels:
         raise DataError(f"segment_on: channel {on} of images that have {channels}, counted from 0")
-    find = _cellpose(run) if how == "cellpose" else otsu
+    find = _cellpose(run) if search.how == "cellpose" else otsu
     boxes = []
     for i in range(len(images)):
         image = np.asarray(images.pixels[images.rows[i]])
         if clip is not None:
             image = np.minimum(image, clip)
         seen = image[on] if on is not None else grey(image)
-        boxes.append(find(np.ascontiguousarray(seen), min_area, most))
+        boxes.append(find(np.ascontiguousarray(seen), search.min_area, search.most))
         run.report(i + 1, len(images), "images segmented")
     return Cells(images, boxes, size, clip)
 

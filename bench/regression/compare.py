@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bench.errors import DataError
 from bench.regression.finding import Finding, Report, Verdict, ordered
 from bench.regression.reading import Label, RunResults, least, one_label_per_stage
@@ -54,18 +56,25 @@ def machines(apart: Apart) -> list[str]:
     ]
 
 
-def cost_finding(
-    verdict: Verdict,
-    what: str,
-    label: Label,
-    shared: int,
-    before: float,
-    after: float,
-    noise: str,
-    note: str = "",
-) -> Finding:
-    """Describe a change of what a stage costs; `before` and `after` in seconds or bytes."""
-    dataset, method, stage, adapter = label
+@dataclass(frozen=True)
+class CostChange:
+    """A change of what a stage costs."""
+
+    what: str
+    """"time" in seconds, or memory in bytes."""
+    label: Label
+    shared: int
+    """Number of methods that share the stage."""
+    before: float
+    after: float
+    noise: str
+    """How much it varies by itself, as a phrase."""
+
+
+def cost_finding(verdict: Verdict, change: CostChange, note: str = "") -> Finding:
+    """Describe a change of what a stage costs."""
+    what, before, after, shared = change.what, change.before, change.after, change.shared
+    dataset, method, stage, adapter = change.label
     return Finding(
         verdict=verdict,
         what=what,
@@ -75,7 +84,7 @@ def cost_finding(
         before=amount(what, before),
         after=amount(what, after),
         change=f"{100 * (after / before - 1):+.1f} %" if before else "",
-        noise=noise,
+        noise=change.noise,
         note=note,
         old=before,
         new=after,
@@ -119,7 +128,8 @@ def _costs(
                 note = _what_differs(before, after, label)
                 verdict: Verdict = "worse" if new[what] == high else "better"
                 noise = f"up to {100 * (ratios[what] - 1):.0f} %"
-                findings.append(cost_finding(verdict, what, label, shared, old[what], new[what], noise, note))
+                change = CostChange(what, label, shared, old[what], new[what], noise)
+                findings.append(cost_finding(verdict, change, note))
     return findings, dict(sorted(compared.items())), apart, bool(cached)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.errors import DataError
 from bench.regression.commits import commit_of, contains
-from bench.regression.compare import Apart, cost_finding, differences, machines
+from bench.regression.compare import Apart, CostChange, cost_finding, differences, machines
 from bench.regression.finding import Finding, Report, Verdict, ordered
 from bench.regression.reading import (
     CellFacts,
@@ -233,9 +233,8 @@ def _verdict(x: FloatArray, found: int, level: float, needed: int) -> Verdict | 
 def _finding(one: _Series, verdict: Verdict, level: float, after: float, x: FloatArray) -> Finding:
     known = x[~np.isnan(x)]
     spread = 100 * 1.4826 * float(np.median(np.abs(known - np.median(known))))
-    finding = cost_finding(
-        verdict, one.what, one.label, one.shared, math.exp(level), math.exp(after), f"{spread:.1f} % a night"
-    )
+    before, now, noise = math.exp(level), math.exp(after), f"{spread:.1f} % a night"
+    finding = cost_finding(verdict, CostChange(one.what, one.label, one.shared, before, now, noise))
     if one.label == _ALL:
         finding = replace(finding, before="", after="", old=None, new=None)
     if verdict == "slow tonight":

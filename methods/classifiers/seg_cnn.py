@@ -47,18 +47,16 @@ class SegCnn(CnnClassifier):
 
         Raises `DataError` for a channel that the images do not have, or Cellpose that is not installed.
         """
-        from bench.imaging.segmentation import segment
+        from bench.imaging.segmentation import CellSearch, segment
 
-        cells = segment(
-            images,
-            self.segmentation,
-            size=self.cell_size,
+        search = CellSearch(
+            how=self.segmentation,
             on=self.segment_on,
             min_area=0.0 if self.faithful else self.min_area,
             most=self.most,
             clip=EIGHT_BITS if self.faithful else None,
-            run=run,
         )
+        cells = segment(images, search, self.cell_size, run)
         run.facts["cells"] = len(cells.image)
         run.facts["images_without_cells"] = cells.empty
         return cells

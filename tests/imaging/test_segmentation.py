@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from bench.errors import DataError
-from bench.imaging.segmentation import Cells, boxes_of_masks, grey, otsu, segment
+from bench.imaging.segmentation import Cells, CellSearch, boxes_of_masks, grey, otsu, segment
 from tests.methods import make_run, prepared
 
 
@@ -61,7 +61,8 @@ def test_small_areas_are_left_out_and_the_largest_come_first():
 
 def test_of_a_clipped_image_the_whole_is_left():
     image = np.random.default_rng(0).integers(256, 60_000, (3, 1, 32, 32)).astype(np.uint16)
-    cells = segment(prepared(image), "otsu", size=16, on=None, min_area=0, most=9, clip=255, run=make_run())
+    search = CellSearch("otsu", on=None, min_area=0, most=9, clip=255)
+    cells = segment(prepared(image), search, 16, make_run())
     assert cells.boxes.tolist() == [[0, 0, 32, 32]] * 3
     assert cells.empty == 3
     assert (cells.pixels(np.arange(3)) == 255).all()
@@ -107,9 +108,9 @@ def test_every_box_in_an_image_that_is_not_square_can_be_shown(x, y, width, heig
 
 def test_what_cannot_be_segmented_says_why():
     images = prepared(np.zeros((1, 3, 8, 8), np.uint8))
-    known: dict[str, Any] = {"size": 8, "min_area": 0, "most": 9, "clip": None, "run": make_run()}
+    search = CellSearch("otsu", on=3, min_area=0, most=9, clip=None)
     with pytest.raises(DataError, match="channel 3 of images that have 3"):
-        segment(images, "otsu", on=3, **known)
+        segment(images, search, 8, make_run())
     if importlib.util.find_spec("cellpose") is None:
         with pytest.raises(DataError, match=r"cutjoin\[cellpose\]"):
-            segment(images, "cellpose", on=None, **known)
+            segment(images, replace(search, how="cellpose", on=None), 8, make_run())

@@ -110,7 +110,7 @@ def test_since_accepts_what_changed_before(tmp_path: Path):
         assert regress(kept).code == 0
     with pytest.raises(DataError, match=f"nights ran at: {BEFORE[:12]}, {AFTER[:12]}"):
         since(found, "cccccc")
-    with pytest.raises(DataError, match="newest night is of 2026-01-08"):
+    with pytest.raises(DataError, match="newest night is from 2026-01-08"):
         since(found, "2027-01-01")
 
 
