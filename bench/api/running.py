@@ -113,7 +113,7 @@ def run_suite(suite: Suite, request: Request, watching: Watching) -> FinishedRun
         plan, retry = replace(whole, cells=[_cell(whole, request.only, results)]), frozenset(Status)
     _refuse_without_any_data(plan)
     results.write_plan(whole.on_disk())
-    options = Options(request.jobs, retry, request.device, executor)
+    options = Options(executor=executor, jobs=request.jobs, retry=retry, device=request.device)
     interrupted = False
     with _Stop() as stop, watching(len(plan.cells)) as watcher:
         try:

@@ -10,7 +10,6 @@ from typing import IO, Protocol
 from bench.adapters import registry
 from bench.errors import DataError
 from bench.execute.executor import Ended, Executor, InProgress, Setup, Work
-from bench.execute.executors.local import LocalExecutor
 from bench.planning.plan import Cell, Plan, Stage
 from bench.records.record import CellRecord, Environment, StageReport, Status
 from bench.records.results import Results
@@ -24,16 +23,16 @@ _LOOK_ELSEWHERE_S = 0.3
 _MAX_REPEATS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How to run a plan; none of these changes a result's key."""
 
+    executor: type[Executor]
     jobs: int | None = None
     """Stages at once; None: as the executor sees fit."""
     retry: frozenset[Status] = frozenset()
     """Statuses of finished cells that shall run again."""
     device: str = "auto"
-    executor: type[Executor] = LocalExecutor
 
 
 class Watcher(Protocol):

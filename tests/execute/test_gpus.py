@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench.errors import DataError
 from bench.execute import gpus
+from bench.execute.executors.local import LocalExecutor
 from bench.execute.gpus import Gpus, visible_gpus
 from bench.execute.run import Options, State, run
 from bench.planning.fingerprint import Fingerprints
@@ -44,7 +45,7 @@ def spans(folder: Path, share: float) -> dict[int, tuple[float, float, str, str]
         f"methods:\n{methods}"
     )
     plan = make_plan(suitefile.load(folder / "s.yaml", None, None), Fingerprints(folder / "f.sqlite"))
-    options = Options(6, device="auto")
+    options = Options(executor=LocalExecutor, jobs=6)
     results = Results(folder / "results", "s")
     records = run(plan, Store(folder / "store"), results, options, Silent(), lambda: False)
     assert not [r.error for r in records.values() if r.status.failed]
