@@ -25,8 +25,10 @@ methods:
   - {name: pairs, pair_model: ./pair_model.py, clusterer: {use: multicut, solver: greedy}}
   - {name: classified, classifier: ./classifier.py}
 """
-KINDS = ("dataset", "encoder", "reducer", "clusterer", "pair_model", "classifier")
-KINDS += ("metric", "table_format", "figure")
+KINDS = (
+    *("dataset", "encoder", "reducer", "clusterer", "pair_model", "classifier"),
+    *("metric", "table_format", "figure"),
+)
 
 
 @pytest.fixture(scope="module")
