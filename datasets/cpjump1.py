@@ -44,7 +44,7 @@ _LOAD_DATA = "workspace/load_data_csv/2020_11_04_CPJUMP1"
 class Cpjump1(Dataset):
     """Reads fields of one batch: `<plate>__<time>/Images/r01c01f01p01-ch1sk1fk1fl1.tiff` with its metadata.
 
-    Also what a `load_data.csv` lists, wherever its producer had the files, and one plate as one grey image a
+    Also what a `load_data.csv` lists, wherever its producer kept the files, and one plate as one grey image a
     field (`*_median_aggregated.tiff`, `metadata_<plate>.csv`). A field counts if all channels that are read
     are there; empty wells do not. There is no split: replicate wells share layouts, fields share wells, so
     a `fraction` of the images to fit leaves their neighbours to score; hold out plates instead.
@@ -163,11 +163,11 @@ class Cpjump1(Dataset):
         if self.layout == "load_data" or (self.layout == "auto" and not folders):
             fields = [*listed(reading, folders, tables, self.channels)]
             if self.plates:
-                wanted = match_names(self.plates, {f.plate for f in fields}, "plate")
-                fields = [f for f in fields if f.plate in wanted]
+                chosen = match_names(self.plates, {f.plate for f in fields}, "plate")
+                fields = [f for f in fields if f.plate in chosen]
         else:
-            wanted = match_names(self.plates, folders, "plate") if self.plates else set(folders)
-            read = {plate: folder for plate, folder in folders.items() if plate in wanted}
+            chosen = match_names(self.plates, folders, "plate") if self.plates else set(folders)
+            read = {plate: folder for plate, folder in folders.items() if plate in chosen}
             fields = [*named(reading, read, tables, self.channels)]
         if not fields:
             raise DataError(

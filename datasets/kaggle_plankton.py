@@ -100,15 +100,15 @@ class KagglePlankton(Dataset):
         from bench.layouts.parquetset import ParquetSet
 
         index = read_index(files)
-        wanted = self._wanted({label for label in index.labels if label is not None})
+        chosen = self._chosen({label for label in index.labels if label is not None})
         rows = [
             i
             for i, label in enumerate(index.labels)
-            if (self.classes is None if label is None else label in wanted)
+            if (self.classes is None if label is None else label in chosen)
         ]
         if not rows:
             raise DataError(
-                f"{files[0].parent}: no image of {len(wanted)} classes in {len(files)} parquet files"
+                f"{files[0].parent}: no image of {len(chosen)} classes in {len(files)} parquet files"
             )
         images = ParquetSet(index, np.array(rows, np.int64), grey=True, fill=255)
         labels = [index.labels[i] for i in rows]
@@ -126,17 +126,17 @@ class KagglePlankton(Dataset):
 
     def _list(self, root: Path) -> Listing:
         folder = _class_folders(root)
-        wanted = self._wanted(class_names(folder))
-        found = list_images(folder, {".jpg"}, wanted)
+        chosen = self._chosen(class_names(folder))
+        found = list_images(folder, {".jpg"}, chosen)
         if not found.files:
             raise DataError(
-                f"{root}: no image <class>/<id>.jpg of {len(wanted)} classes in {folder}, and no parquet file"
+                f"{root}: no image <class>/<id>.jpg of {len(chosen)} classes in {folder}, and no parquet file"
             )
         return found
 
-    def _wanted(self, known: Collection[str]) -> set[str]:
-        wanted = match_names(self.classes, known) if self.classes else set(known)
-        return wanted - match_names(self.exclude_classes, known) if self.exclude_classes else wanted
+    def _chosen(self, known: Collection[str]) -> set[str]:
+        chosen = match_names(self.classes, known) if self.classes else set(known)
+        return chosen - match_names(self.exclude_classes, known) if self.exclude_classes else chosen
 
 
 def _class_folders(root: Path) -> Path:

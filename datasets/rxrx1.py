@@ -145,8 +145,8 @@ class Rxrx1(Dataset):
         sites = _unique(_rows(tables, left_out), left_out)
         if self.experiments:
             known = {s.experiment for s in sites}
-            wanted = match_names(self.experiments, known, "experiment")
-            sites = [s for s in sites if s.experiment in wanted]
+            chosen = match_names(self.experiments, known, "experiment")
+            sites = [s for s in sites if s.experiment in chosen]
         if self.controls == "drop":
             sites = [s for s in sites if s.well_type == "treatment"]
         sites = [s for s in sites if int(s.site) in self.sites]

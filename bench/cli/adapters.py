@@ -43,10 +43,10 @@ def print_adapter(kind: str, about: dict[str, Any]) -> None:
 
 def _parameter(name: str, info: Any) -> dict[str, Any]:
     default = "required" if info.is_required() else info.get_default(call_default_factory=True)
-    said = marks(info)
-    unit = " or ".join(dict.fromkeys(m.name for m in said if isinstance(m, Unit)))
-    is_file = any(isinstance(m, FileMark) for m in said)
-    limits = [str(m) for m in said if type(m).__module__ == "annotated_types"]
+    found = marks(info)
+    unit = " or ".join(dict.fromkeys(m.name for m in found if isinstance(m, Unit)))
+    is_file = any(isinstance(m, FileMark) for m in found)
+    limits = [str(m) for m in found if type(m).__module__ == "annotated_types"]
     return {
         "name": name,
         "type": _type_name(info.annotation) + (" (file)" if is_file else ""),

@@ -45,7 +45,7 @@ def configured(cls: type[_A], settings: Sequence[str], given: Mapping[str, Any] 
     made, wrong = validated(cls, params, {"folder": Path.cwd()})
     if wrong:
         raise DataError(
-            "\n".join(f"{cls.use}: {'.'.join(map(str, w)) or '--set'}: {said}" for w, said in wrong)
+            "\n".join(f"{cls.use}: {'.'.join(map(str, w)) or '--set'}: {message}" for w, message in wrong)
         )
     assert isinstance(made, cls)
     return made

@@ -44,8 +44,8 @@ def check_suite(options: CheckOptions) -> int:
 def _findings(suite: Suite, store_root: Path, *, duplicates: bool) -> Iterator[CheckResult]:
     sizes = len(suite.datasets), len(suite.methods), len(suite.block.seeds)
     cells = sum(len(suite.methods_on(entry)) for entry in suite.datasets) * sizes[2]
-    said = f"{sizes[0]} datasets, {sizes[1]} methods, {sizes[2]} seeds: {cells} cells"
-    yield CheckResult("suite file", True, said)
+    summary = f"{sizes[0]} datasets, {sizes[1]} methods, {sizes[2]} seeds: {cells} cells"
+    yield CheckResult("suite file", True, summary)
     yield from _libraries(suite)
     size = 0
     for entry in suite.datasets:
@@ -61,8 +61,8 @@ def _libraries(suite: Suite) -> Iterator[CheckResult]:
     parts = [p for m in suite.methods for p in m.parts.values()]
     names = sorted({lib.partition(".")[0] for p in parts for lib in type(p).libraries})
     missing = [n for n in names if importlib.util.find_spec(n) is None]
-    said = f"not installed: {', '.join(missing)}; pip install them" if missing else f"{len(names)} found"
-    yield CheckResult("libraries", not missing, said)
+    message = f"not installed: {', '.join(missing)}; pip install them" if missing else f"{len(names)} found"
+    yield CheckResult("libraries", not missing, message)
 
 
 def _dataset(entry: DatasetEntry) -> tuple[CheckResult, int]:
@@ -85,8 +85,8 @@ def _dataset(entry: DatasetEntry) -> tuple[CheckResult, int]:
     notes = "".join(f"; {name}: {value}" for name, value in images.notes.items() if value)
     made = " (a generated stand-in)" if stand_in_marker(entry.root) else ""
     counts = f"{len(images.table)} images in {entry.root}{made}, {len(labels)} labelled, {classes} classes"
-    said = f"{counts}{notes}"
-    return CheckResult(what, len(images.table) > 0, said), len(
+    message = f"{counts}{notes}"
+    return CheckResult(what, len(images.table) > 0, message), len(
         images.table
     ) * images.channels * adapter.size**2
 
@@ -97,8 +97,10 @@ def _duplicates(entry: DatasetEntry) -> CheckResult:
         return CheckResult(what, True, "not searched: each image will be drawn independently")
     images = entry.adapter.open(entry.root)
     if len(images.table) > _SEARCHED_UP_TO:
-        said = f"not searched: more than {_SEARCHED_UP_TO} images; `bench data duplicates` takes any number"
-        return CheckResult(what, True, said)
+        message = (
+            f"not searched: more than {_SEARCHED_UP_TO} images; `bench data duplicates` takes any number"
+        )
+        return CheckResult(what, True, message)
     from bench.cli.copies import judged, searched
 
     return CheckResult(what, *judged(entry, images, searched(images)))
@@ -108,5 +110,5 @@ def _disk(store_root: Path, prepared: int) -> CheckResult:
     folder = next(p for p in (store_root, *store_root.absolute().parents) if p.exists())
     free = shutil.disk_usage(folder).free
     need = 2 * prepared + _SPARE_BYTES  # prepared images, and about as much again in features
-    said = f"{free / 2**30:.1f} GiB free at {store_root}, about {need / 2**30:.1f} GiB needed"
-    return CheckResult("disk space", free > need, said)
+    message = f"{free / 2**30:.1f} GiB free at {store_root}, about {need / 2**30:.1f} GiB needed"
+    return CheckResult("disk space", free > need, message)

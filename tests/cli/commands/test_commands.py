@@ -201,7 +201,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["check", "none.yaml"], "there is no such file"),
     (["status", "none"], "did you mean 'tiny'|no results of 'none'"),
     (["table", "tiny", "--table", "shorter"], "did you mean 'short'"),
-    (["table", "tiny", "--format", "markdown"], "no format 'markdown'"),
+    (["table", "tiny", "--format", "markdown"], "no table_format named 'markdown'"),
     (["show", "zzzz"], "no record in"),
     (["show", "../../etc"], "no record in"),
     (["show", ""], "no record in"),
