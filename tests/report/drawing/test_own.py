@@ -79,8 +79,8 @@ SIZES = '''"""How large the clusters are."""
 
 import numpy as np
 
-from bench.report.drawing.figure import Figure
-from bench.report.drawing.style import Drawing, headed, new
+from cutjoin import Figure
+from cutjoin.drawing import Drawing, headed, new
 
 
 class Sizes(Figure):
