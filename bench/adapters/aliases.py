@@ -31,6 +31,7 @@ MOVED = {
     "bench.layouts.flowcam_writing": "bench.datasets.synthetic.drawing.flowcam_tables",
     "bench.lowfrequency": "bench.imaging.lowfrequency",
     "bench.merge": "bench.records.merge",
+    "bench.multicut.rounding": "bench.multicut.problem",
     "bench.neighbours": "bench.learning.neighbours",
     "bench.normalise": "bench.imaging.normalise",
     "bench.organoid_drawing": "bench.datasets.synthetic.drawing.organoids",
