@@ -29,20 +29,17 @@ from pydantic.fields import FieldInfo
 from bench.errors import DataError as DataError  # what adapters raise, so part of the contract
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
     from bench.adapters.origin import Check, Origin
+    from bench.arrays import Attention as Attention
+    from bench.arrays import ClassProbabilities as ClassProbabilities
+    from bench.arrays import Features as Features
+    from bench.arrays import JoinProbabilities as JoinProbabilities
+    from bench.arrays import Labels as Labels
     from bench.images import ImageSet, Prepared
-
-    Features: TypeAlias = NDArray[np.float32]  # (n, d)
-    JoinProbabilities: TypeAlias = NDArray[np.float32]  # (n, n), symmetric, diagonal 1
-    Labels: TypeAlias = NDArray[np.int64]  # (n,), -1 = noise
-    ClassProbabilities: TypeAlias = NDArray[np.float32]  # (n, classes), each row sums to 1
-    Attention: TypeAlias = NDArray[np.float32]  # (n, heads, rows, columns)
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -84,7 +81,9 @@ def marks(field: FieldInfo) -> list[Any]:
 
 
 Count = Annotated[int, Field(gt=0)]
+"""A whole number of at least 1."""
 Percent = Annotated[float, Unit("%"), Field(ge=0, le=100)]
+"""0 to 100, both included."""
 Clusters = Annotated[int, Field(gt=0)] | Literal["classes"]
 """A number of clusters, or "classes": as many as the scored images have classes."""
 

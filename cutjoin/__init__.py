@@ -5,12 +5,17 @@ Suites
 Without a suite
     score, multicut, verify.
 To write your own
-    Adapters: Dataset, Generator, Encoder, Reducer, PairModel, Clusterer, Classifier. Each is one class in
-    one file, which a suite names: `use: ./my_encoder.py`. `bench new encoder NAME` writes such a file, and
-    `bench test ./my_encoder.py` checks it.
-    What adapters use: Run, Prepared, ImageSet, FileSet, TableSet..., Unit, InputFile, and `cutjoin.kit` for
-    what networks share.
-    Other things that plug in: Metric, Figure, TableFormat, Executor.
+    One class, or one metric, in one file, which a suite or a command names: `use: ./my_encoder.py`.
+    `bench new encoder NAME` writes such a file, and `bench test ./my_encoder.py` checks it.
+    Adapters: Dataset, Generator, Encoder, Reducer, PairModel, Clusterer, Classifier; what they can offer
+    besides: HasNetwork, HasCheckpoints, HasAttention, HasFeatureMaps, StartsFromWeights.
+    What adapters use: Run, Prepared, ToCluster, ImageSet, FileSet, InputFile, Unit, Count..., and
+    `cutjoin.kit` for what networks share.
+    Metric, and what its function is called with: Tables, PairCounts, Predictions, LabelledFeatures,
+    GroupedLabels.
+    Figure of a Cell, SuiteFigure of a Leaderboard; both return a Drawing.
+    TableFormat, which renders a TableContent.
+    Executor, which gets Work, and calls `run_stage` where the work is to be done.
 Errors
     Everything that a user can cause and mend is a `CutjoinError`.
 
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from bench.api.scoring import multicut, score
     from bench.api.suites import load_suite
     from bench.api.tables import LeaderboardView, leaderboard
+    from bench.arrays import Attention, ClassProbabilities, Features, JoinProbabilities, Labels
     from bench.errors import AdapterError, CutjoinError, DataError, UsageError
     from bench.execute.executor import Ended, Executor, InProgress, Setup, Work, run_stage
     from bench.images import BadImage, ImageSet, Prepared
@@ -40,17 +46,23 @@ if TYPE_CHECKING:
         Count,
         Dataset,
         Encoder,
+        FeatureMaps,
         Generator,
+        HasAttention,
+        HasCheckpoints,
+        HasFeatureMaps,
+        HasNetwork,
         InputFile,
         PairModel,
         Percent,
         Reducer,
         Run,
+        StartsFromWeights,
         ToCluster,
         Unit,
     )
     from bench.layouts.fileset import FileSet
-    from bench.metrics.label_free import LabelledFeatures
+    from bench.metrics.label_free import GroupedLabels, LabelledFeatures
     from bench.metrics.metric import Metric
     from bench.metrics.pairs import PairCounts
     from bench.metrics.predictions import Predictions
@@ -60,16 +72,25 @@ if TYPE_CHECKING:
     from bench.multicut.instance import DenseCosts, SparseCosts
     from bench.multicut.result import Solution
     from bench.report.drawing.figure import Figure, SuiteFigure
+    from bench.report.drawing.style import Drawing
+    from bench.report.tables.leaderboard import Leaderboard
     from bench.report.tables.tableformat import TableContent, TableFormat
+    from bench.stages.cell import Cell
+    from bench.stages.job import Allocation, Job, Outcome
     from bench.suite.schema import Suite
+    from bench.util.yamlfile import FileError
     from cutjoin.running import run
 
 __all__ = [
     "Adapter",
     "AdapterError",
+    "Allocation",
+    "Attention",
     "BadImage",
+    "Cell",
     "Certificate",
     "Check",
+    "ClassProbabilities",
     "Classifier",
     "Clusterer",
     "Clusters",
@@ -79,20 +100,34 @@ __all__ = [
     "Dataset",
     "DenseCosts",
     "Download",
+    "Drawing",
     "Encoder",
     "Ended",
     "Executor",
+    "FeatureMaps",
+    "Features",
     "Figure",
+    "FileError",
     "FileSet",
     "FinishedRun",
     "Generator",
+    "GroupedLabels",
+    "HasAttention",
+    "HasCheckpoints",
+    "HasFeatureMaps",
+    "HasNetwork",
     "ImageSet",
     "InProgress",
     "InputFile",
+    "Job",
+    "JoinProbabilities",
     "LabelledFeatures",
+    "Labels",
+    "Leaderboard",
     "LeaderboardView",
     "Metric",
     "Origin",
+    "Outcome",
     "PairCounts",
     "PairModel",
     "Percent",
@@ -104,6 +139,7 @@ __all__ = [
     "Setup",
     "Solution",
     "SparseCosts",
+    "StartsFromWeights",
     "Suite",
     "SuiteFigure",
     "TableContent",
@@ -131,6 +167,7 @@ _HOMES = {
     "bench.api.scoring": ("multicut", "score"),
     "bench.api.suites": ("load_suite",),
     "bench.api.tables": ("LeaderboardView", "leaderboard"),
+    "bench.arrays": ("Attention", "ClassProbabilities", "Features", "JoinProbabilities", "Labels"),
     "bench.errors": ("AdapterError", "CutjoinError", "DataError", "UsageError"),
     "bench.execute.executor": ("Ended", "Executor", "InProgress", "Setup", "Work", "run_stage"),
     "bench.images": ("BadImage", "ImageSet", "Prepared"),
@@ -142,17 +179,23 @@ _HOMES = {
         "Count",
         "Dataset",
         "Encoder",
+        "FeatureMaps",
         "Generator",
+        "HasAttention",
+        "HasCheckpoints",
+        "HasFeatureMaps",
+        "HasNetwork",
         "InputFile",
         "PairModel",
         "Percent",
         "Reducer",
         "Run",
+        "StartsFromWeights",
         "ToCluster",
         "Unit",
     ),
     "bench.layouts.fileset": ("FileSet",),
-    "bench.metrics.label_free": ("LabelledFeatures",),
+    "bench.metrics.label_free": ("GroupedLabels", "LabelledFeatures"),
     "bench.metrics.metric": ("Metric",),
     "bench.metrics.pairs": ("PairCounts",),
     "bench.metrics.predictions": ("Predictions",),
@@ -162,19 +205,26 @@ _HOMES = {
     "bench.multicut.instance": ("DenseCosts", "SparseCosts"),
     "bench.multicut.result": ("Solution",),
     "bench.report.drawing.figure": ("Figure", "SuiteFigure"),
+    "bench.report.drawing.style": ("Drawing",),
+    "bench.report.tables.leaderboard": ("Leaderboard",),
     "bench.report.tables.tableformat": ("TableContent", "TableFormat"),
+    "bench.stages.cell": ("Cell",),
+    "bench.stages.job": ("Allocation", "Job", "Outcome"),
     "bench.suite.schema": ("Suite",),
+    "bench.util.yamlfile": ("FileError",),
     "cutjoin.running": ("run",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

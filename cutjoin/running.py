@@ -74,8 +74,9 @@ def run(
         raise UsageError("run: profile and data belong to load_suite, where this suite was made")
     chosen = suite if isinstance(suite, Suite) else load_suite(suite, profile, data=data)
     request = Request(
-        store=Path(store) if store is not None else default_store(),
-        results=Path(results) if results is not None else default_results(),
+        # absolute, so that what is returned means the same after a change of the working directory
+        store=Path(store if store is not None else default_store()).absolute(),
+        results=Path(results if results is not None else default_results()).absolute(),
         jobs=jobs,
         executor=executor,
         retry=statuses(retry),

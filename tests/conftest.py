@@ -23,7 +23,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 _STARTS_PROCESSES = re.compile(
     r"\bsubprocess\b|conftest import .*\bbench\b|execute\.(runs|local)\b|figures\.runs\b"
-    r"|methods\.killed|encoders\.trained"
+    r"|methods\.killed|encoders\.trained|cutjoin\.run\("
 )
 """What the text of a test module has that starts processes, itself or by a helper."""
 _RUN_FIRST = {"finished", "drawn", "browser"}

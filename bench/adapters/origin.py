@@ -52,6 +52,7 @@ class Check:
 
     @property
     def ok(self) -> bool:
+        """Whether both are equal."""
         return self.expected == self.found
 
 

@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 
 from bench.adapters.spec import AdapterSpec
-from bench.api.folders import default_store
-from bench.api.opened import Where, open_results, suites_in
+from bench.api.opened import Where, open_results, store_of, suites_in
 from bench.errors import CutjoinError, DataError, UsageError
 from bench.interfaces import Dataset
 from bench.records.record import CellRecord
 from bench.records.results import PlannedCell, PlanOnDisk, Results
-from bench.records.store import Store
 from bench.stages.cell import Cell
 
 _GIB = 2**30
@@ -71,7 +69,8 @@ def images(
     Parameters
     ----------
     cell : a row of `records`; or the key of a cell, or how it begins, with `where` as for `records`.
-    store : the artefact store. Default: `$BENCH_STORE`, or the user's cache folder.
+    store : folder of artefacts. Default: that of `where` if it is what `run` returned; else `$BENCH_STORE`,
+        or the user's cache folder.
     features : also the encoder's features as columns `f0`, `f1`...; "reduced": those after the reducer.
     paths : look the images up in the data, so that `path` says where each lies; takes as long as listing
         the data does.
@@ -79,12 +78,13 @@ def images(
     Returns
     -------
     Columns: id; path (missing if the data is gone, or is a table and not one file per image); label (missing
-    where unknown); cluster (-1 = noise; of a classifier, the position of the predicted class); predicted (its
-    name, of classifiers only); then the other columns of the image set, e.g. split or bag.
+    where unknown); cluster (-1 = noise; of a classifier, the position of the predicted class, -1 for one that
+    no scored image has); predicted (its name, of classifiers only); then the other columns of the image set,
+    e.g. split or bag.
 
     Raises
     ------
-    UsageError : no such cell, or it has no scores or no features.
+    UsageError : no such cell, or it has no clusters or no features.
     DataError : its artefacts are no longer in the store; the text says what makes them again.
 
     Examples
@@ -97,7 +97,7 @@ def images(
     results, key = _cell(cell, where)
     record = _record(results, key)
     plan = results.read_plan()
-    opened = Cell(record, Store(Path(store) if store is not None else default_store()), plan.files)
+    opened = Cell(record, store_of(where, store), plan.files)
     table = opened.table
     path = _paths(opened, plan) if paths else {}
     own: dict[str, Any] = {
@@ -107,7 +107,7 @@ def images(
         "cluster": opened.clusters,
     }
     if opened.predicted:
-        own["predicted"] = [opened.classes[i] for i in opened.clusters]
+        own["predicted"] = [opened.classes[i] if i >= 0 else None for i in opened.clusters]
     rest = {name: table[name] for name in table.columns if name not in own}
     return pd.concat([pd.DataFrame({**own, **rest}), _features(opened, features)], axis=1)
 
@@ -123,7 +123,7 @@ def _row(results: Results, cell: PlannedCell, record: CellRecord | None) -> dict
         "trivial": cell.trivial,
         "synthetic": cell.synthetic,
     }
-    last = {"key": cell.key, "results": str(results.folder)}
+    last = {"key": cell.key, "results": str(results.folder.absolute())}
     if record is None:
         return {**row, **last}
     row |= {
@@ -164,6 +164,10 @@ def _parameters(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _cell(cell: str | Mapping[str, Any] | pd.Series[Any], where: Where | None) -> tuple[Results, str]:
     """Return the results that a cell belongs to, and its whole key."""
     if not isinstance(cell, str):
+        if "key" not in cell or "results" not in cell:
+            raise UsageError(
+                "images: cell must be a row of `records`, e.g. records(folder).iloc[0], or a key"
+            )
         folder = Path(str(cell["results"]))
         return Results(folder.parent, folder.name), str(cell["key"])
     if where is None:
@@ -193,6 +197,7 @@ def _paths(cell: Cell, plan: PlanOnDisk) -> dict[str, str]:
     generated = cell.stages("synthesize")
     try:
         root = cell.artefact(generated[0]) / "data" if generated else Path(plan.roots[cell.record.dataset])
+        root = root.absolute()
         dataset = AdapterSpec.from_record("dataset", described, plan.files).build()
         assert isinstance(dataset, Dataset)
         found = dataset.open(root)

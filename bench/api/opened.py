@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TypeAlias
 
-from bench.api.folders import default_results
+from bench.api.folders import default_results, default_store
 from bench.errors import UsageError
 from bench.records.results import Results
+from bench.records.store import Store
 from bench.suite.names import results_name
 from bench.suite.schema import Suite
 from bench.util.text import suggest
@@ -23,7 +24,8 @@ def open_results(where: Where, profile: str | None = None, results: str | Path |
     if isinstance(where, Suite):
         found = Results(base, where.name)
     elif (Path(where) / "plan.json").is_file():
-        return Results(Path(where).parent, Path(where).resolve().name)
+        folder = Path(os.path.abspath(where))  # noqa: PTH100  # "." and ".." have no name, a link has its own
+        return Results(folder.parent, folder.name)
     else:
         found = Results(base, results_name(str(where), profile))
     if not (found.folder / "plan.json").is_file():
@@ -40,3 +42,10 @@ def suites_in(where: Where) -> list[Results]:
         if found:
             return [Results(Path(where), p.parent.name) for p in found]
     return [open_results(where)]
+
+
+def store_of(where: Where | None, store: str | Path | None = None) -> Store:
+    """Open the store at `store`; by default the one that a finished run used, or the user's."""
+    used = getattr(where, "store", None)  # of a `FinishedRun`; it stands above this module
+    chosen = store if store is not None else used
+    return Store(Path(chosen) if chosen is not None else default_store())

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ class Request:
     device: str = "auto"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FinishedRun(os.PathLike[str]):
     """What a run left: where, and how its cells ended. As a path it is the suite's folder of results."""
 
@@ -62,9 +62,11 @@ class FinishedRun(os.PathLike[str]):
     folder: Path
     """results/<suite>."""
     store: Path
-    cells: Mapping[str, CellRecord | None] = field(repr=False)
+    """Folder of the artefacts."""
+    cells: Mapping[str, CellRecord | None]
     """Key -> record of every cell that was to run; None if it was interrupted before."""
-    written: Written = field(repr=False)
+    written: Written
+    """The leaderboard's files."""
     interrupted: bool = False
 
     @property
@@ -81,11 +83,21 @@ class FinishedRun(os.PathLike[str]):
     def __fspath__(self) -> str:
         return str(self.folder)
 
+    def __repr__(self) -> str:
+        ended = ", ".join(f"{n} {status}" for status, n in self.statuses.items())
+        return f"FinishedRun({self.suite}: {ended}; {self.folder})"
+
     def records(self) -> pd.DataFrame:
         """Return one row per cell: see `cutjoin.records`."""
         from bench.api.frames import records
 
         return records(self)
+
+    def images(self, cell: str | Mapping[str, Any] | pd.Series[Any], **how: Any) -> pd.DataFrame:
+        """Return the images of a cell, named by its row of `records()` or its key: see `cutjoin.images`."""
+        from bench.api.frames import images
+
+        return images(cell, self, **how)
 
     def leaderboard(self, **how: Any) -> LeaderboardView:
         """Return the tables of the suite: see `cutjoin.leaderboard`."""

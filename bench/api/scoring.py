@@ -31,8 +31,8 @@ def score(
     Parameters
     ----------
     truth, predicted : integers or names, shape (n,)
-        Only equality matters. An unknown class (-1, None or NaN) leaves the image out; a cluster of -1 is
-        noise.
+        Only equality matters. An unknown class (-1, None, NaN, or an empty name) leaves the image out; such a
+        cluster is noise.
     noise : "own_cluster" scores each noise image as a cluster of its own; "drop" leaves noise out, and
         `coverage` says how much was scored.
     replicates : bootstrap resamples of the images for the intervals; 0 for none.
@@ -45,7 +45,7 @@ def score(
 
     Raises
     ------
-    DataError : different lengths, or no image with a known class.
+    DataError : different lengths, numbers that are not whole, or no image with a known class.
 
     Examples
     --------
@@ -107,14 +107,22 @@ def multicut(
 
 
 def _integers(labels: ArrayLike) -> NDArray[Any]:
-    """Number names by first appearance; integers stay as they are, and what is missing becomes -1."""
+    """Number names by first appearance; integers stay as they are, and what is missing becomes -1.
+
+    Whatever is neither comes back as it is: the score refuses it, with the reason.
+    """
     array = np.asarray(labels)
-    if array.dtype.kind in "iu":
+    kind = array.dtype.kind
+    if kind == "b":
+        return array.astype(np.int64)
+    if kind == "f":
+        known = np.where(np.isnan(array), -1, array)
+        whole = np.isfinite(known) & (known == np.floor(known))
+        return known.astype(np.int64) if whole.all() and known.size else array
+    if array.ndim != 1 or kind not in "OUST":
         return array
-    if array.dtype.kind == "f" and np.isfinite(array).any() and not (array[np.isfinite(array)] % 1).any():
-        return np.where(np.isfinite(array), array, -1).astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "OUST":
-        return array  # refused by what scores, with the reason
-    known = [None if value in (-1, "-1", "") else value for value in array.tolist()]
-    codes, _ = pd.factorize(np.array(known, dtype=object))
+    names = np.array(array, dtype=object)
+    names[pd.isna(names)] = None
+    names[np.isin(names.astype(str), ("-1", "-1.0", ""))] = None
+    codes, _ = pd.factorize(names)
     return codes.astype(np.int64)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pandas as pd
 
-from bench.api.folders import default_store
-from bench.api.opened import Where, open_results
+from bench.api.opened import Where, open_results, store_of
 from bench.errors import UsageError
-from bench.records.store import Store
+from bench.metrics.names import SHIPPED, find
+from bench.records.results import PlanOnDisk
 from bench.report.tables import tableformat
 from bench.report.tables.layout import Layout, declared
-from bench.report.tables.leaderboard import Leaderboard, build
+from bench.report.tables.leaderboard import SUITE_ORDER, Leaderboard, build
 from bench.report.tables.tableformat import Screen, TableContent
 from bench.stages.rescore import up_to_date
 from bench.util.durable import write_whole
@@ -22,6 +23,12 @@ from bench.util.text import suggest
 
 _WIDTH = 120
 """Characters of a line of `print(leaderboard)`."""
+_STYLE = """\
+.cutjoin .left { text-align: left; }
+.cutjoin .second { text-decoration: underline; }
+.cutjoin .spread, .cutjoin .baseline, .cutjoin .notes { opacity: .7; }
+"""
+"""For notebooks, whose own style aligns numbers; nothing in it touches other cells."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,8 @@ class LeaderboardView:
         from bench.report.tables.html import fragment
         from bench.report.tables.layout import arrange
 
-        return str(fragment(arrange(self.board, self.layout)))
+        tables = fragment(arrange(self.board, self.layout))
+        return f'<div class="cutjoin"><style>\n{_STYLE}</style>{tables}</div>'
 
 
 def leaderboard(
@@ -111,14 +119,15 @@ def leaderboard(
     where, profile : what `run` returned; a suite; a folder `results/<suite>`; or the name of a suite, with
         the profile that it ran with.
     table : id of a table that the suite declares; its columns, rows and layout.
-    metrics, datasets, methods : columns, boards and rows instead of the suite's; methods also by pattern.
+    metrics, datasets, methods : names of columns, boards and rows instead of the suite's; of methods also
+        patterns, e.g. "dino*". Trivial baselines always stay.
     sort : metric to sort and rank by, instead of the first; or "suite" for the order of the suite.
     results : folder with one folder per suite. Default: `$BENCH_RESULTS`, or `results`.
-    store : from which records of older metrics are scored again. Default: as for `run`.
+    store : from which records of older metrics are scored again. Default: as for `images`.
 
     Raises
     ------
-    UsageError : it has not run there, or has no such table; with the nearest name.
+    UsageError : it has not run there, or has no such table, metric, dataset or method; with the nearest name.
 
     Examples
     --------
@@ -128,7 +137,8 @@ def leaderboard(
     """
     found = open_results(where, profile, results)
     plan = found.read_plan()
-    record_of = up_to_date(found, Store(Path(store) if store is not None else default_store()))
+    _refuse_unknown(plan, [*metrics, *([sort] if sort and sort != SUITE_ORDER else [])], datasets, methods)
+    record_of = up_to_date(found, store_of(where, store))
     if table is None:
         return LeaderboardView(build(plan, record_of, metrics, datasets, methods, sort))
     known = {str(t["id"]): t for t in plan.tables}
@@ -137,3 +147,24 @@ def leaderboard(
     chosen = {"columns": metrics, "datasets": datasets, "methods": methods, "sort": sort}
     board, layout = declared(plan, known[table] | {k: v for k, v in chosen.items() if v}, record_of)
     return LeaderboardView(board, layout)
+
+
+def _refuse_unknown(
+    plan: PlanOnDisk, metrics: Sequence[str], datasets: Sequence[str], methods: Sequence[str]
+) -> None:
+    """Raise `UsageError` for a name that would leave a column, a board or a row empty."""
+    here, known = list(dict.fromkeys(c.dataset for c in plan.cells)), sorted({*SHIPPED, *plan.declared})
+    for column in metrics:
+        try:
+            find(column, plan.declared)
+        except KeyError as e:
+            if column not in plan.metrics:  # one of the suite's that is not installed any more has numbers
+                text = suggest(str(e.args[0]), known)
+                raise UsageError(f"no metric named {column!r}; {text}") from None
+    for name in datasets:
+        if name not in here:
+            raise UsageError(f"{plan.suite} has no dataset {name!r}; {suggest(name, here)}")
+    own = list(dict.fromkeys(c.method for c in plan.cells))
+    for pattern in methods:
+        if not any(fnmatchcase(method, pattern) for method in own):
+            raise UsageError(f"{plan.suite} has no method {pattern!r}; {suggest(pattern, own)}")

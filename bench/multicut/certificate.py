@@ -94,9 +94,28 @@ def certify(problem: CutProblem, cycles: Cycles) -> Certificate:
 
 
 def verify(certificate: Certificate, costs: Instance | ArrayLike) -> float:
-    """Check a certificate against an instance, or a symmetric (n, n) matrix of finite costs.
+    """Check that a certificate proves an upper bound on the objective, without trusting any solver.
 
-    Returns the upper bound that it proves, recomputed. Raises `DataError` saying what is wrong with it.
+    Parameters
+    ----------
+    certificate : of a `Solution`, or loaded from a file.
+    costs : the instance that it is about: `DenseCosts`, `SparseCosts`, or a symmetric matrix of finite costs,
+        shape (n, n).
+
+    Returns
+    -------
+    The bound, recomputed in exact arithmetic: no partition has a larger objective.
+
+    Raises
+    ------
+    DataError : it proves nothing about this instance; the text says why.
+
+    Examples
+    --------
+    >>> costs = [[0, 2, -1], [2, 0, 3], [-1, 3, 0]]
+    >>> found = cutjoin.multicut(costs, solver="exact", certificate=True)
+    >>> found.objective, round(cutjoin.verify(found.certificate, costs), 6)
+    (4.0, 4.0)
     """
     instance = as_instance(costs)
     a, b = _pairs(certificate, instance.n)

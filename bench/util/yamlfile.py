@@ -82,8 +82,8 @@ def read(file: Path) -> Tree:
 def from_mapping(value: Mapping[str, Any], file: Path) -> Tree:
     """Return the tree of a mapping from Python, which has no lines; `file` stands for it in messages.
 
-    Tuples and paths become what YAML has, and numbers of numpy plain numbers. Raises `FileError` for values
-    that no YAML file can hold.
+    Tuples, paths and arrays become what YAML has, and values of numpy plain ones. Raises `FileError` for
+    values that no YAML file can hold.
     """
     return Tree(file, _from_python(value, (), file), {(): 0})
 
@@ -154,8 +154,8 @@ def _from_python(value: Any, where: Where, file: Path) -> Any:
         return str(value)
     if value is None or type(value) in (str, int, float, bool):
         return value
-    if callable(item := getattr(value, "item", None)) and type(item()) in (int, float, bool):
-        return item()
+    if callable(plain := getattr(value, "tolist", None)) and type(plain()) in (list, str, int, float, bool):
+        return _from_python(plain(), where, file)
     said = f"{'.'.join(map(str, where))}: a {type(value).__name__} is no value of a suite: {value!r}"
     raise FileError([Problem(file, 0, said[:300])])
 
