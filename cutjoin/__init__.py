@@ -13,7 +13,7 @@ To write your own
     `cutjoin.kit` for what networks share.
     Metric, and what its function is called with: Tables, PairCounts, Predictions, LabelledFeatures,
     GroupedLabels.
-    Figure of a Cell, SuiteFigure of a Leaderboard; both return a Drawing.
+    Figure of a Cell, SuiteFigure of a Leaderboard; both return a Drawing, for which `cutjoin.drawing` helps.
     TableFormat, which renders a TableContent.
     Executor, which gets Work, and calls `run_stage` where the work is to be done.
 Errors

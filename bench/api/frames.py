@@ -57,7 +57,7 @@ def records(where: Where) -> pd.DataFrame:
 
 
 def images(
-    cell: str | Mapping[str, Any] | pd.Series[Any],
+    cell: str | Mapping[Any, Any] | pd.Series[Any],
     where: Where | None = None,
     *,
     store: str | Path | None = None,
@@ -161,7 +161,7 @@ def _parameters(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _cell(cell: str | Mapping[str, Any] | pd.Series[Any], where: Where | None) -> tuple[Results, str]:
+def _cell(cell: str | Mapping[Any, Any] | pd.Series[Any], where: Where | None) -> tuple[Results, str]:
     """Return the results that a cell belongs to, and its whole key."""
     if not isinstance(cell, str):
         if "key" not in cell or "results" not in cell:

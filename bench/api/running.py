@@ -93,7 +93,7 @@ class FinishedRun(os.PathLike[str]):
 
         return records(self)
 
-    def images(self, cell: str | Mapping[str, Any] | pd.Series[Any], **how: Any) -> pd.DataFrame:
+    def images(self, cell: str | Mapping[Any, Any] | pd.Series[Any], **how: Any) -> pd.DataFrame:
         """Return the images of a cell, named by its row of `records()` or its key: see `cutjoin.images`."""
         from bench.api.frames import images
 

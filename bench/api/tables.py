@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -31,7 +31,7 @@ _STYLE = """\
 """For notebooks, whose own style aligns numbers; nothing in it touches other cells."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LeaderboardView:
     """The tables of a suite. A notebook shows them; `print` shows them as text.
 
@@ -39,8 +39,8 @@ class LeaderboardView:
     baselines are marked, as in the tables of `bench table`.
     """
 
-    board: Leaderboard = field(repr=False)
-    layout: Layout | None = field(default=None, repr=False)
+    board: Leaderboard
+    layout: Layout | None = None
 
     def to(self, format: str) -> str:
         """Return the tables as text in any table format: a name of `bench list table_format`, or a file.
@@ -91,6 +91,9 @@ class LeaderboardView:
 
     def __str__(self) -> str:
         return self.to("terminal")
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         from bench.report.tables.html import fragment

@@ -197,8 +197,8 @@ class TestImages:
             "datasets": [{"name": "plankton", "use": "kaggle_plankton", "size": 16}],
             "methods": [{"encoder": "pixels", "clusterer": {"use": "kmeans", "k": 2}}],
         }
-        folders = {"data": few_images, "store": tmp_path / "s", "results": tmp_path / "r"}
-        done = cutjoin.run(suite, progress=False, **folders)
+        loaded = cutjoin.load_suite(suite, data=few_images)
+        done = cutjoin.run(loaded, store=tmp_path / "s", results=tmp_path / "r", progress=False)
         row = done.records().iloc[0]
         assert done.images(row)["path"].notna().all()
         shutil.rmtree(few_images)

@@ -110,7 +110,7 @@ def test_a_failed_cell_raises_nothing_and_can_be_retried(tmp_path: Path) -> None
     done = run(tmp_path, given, progress=False)
     assert done.statuses == {"error": 1, "ok": 1}
     assert done.failed == 1
-    assert "sleep length" in done.records().set_index("method").loc["slow -1", "error"]
+    assert "sleep length" in str(done.records().set_index("method").loc["slow -1", "error"])
     again = run(tmp_path, given, progress=False, retry=["failed"])
     assert again.statuses == done.statuses
     assert len(list((again.folder / "superseded").iterdir())) == 1
