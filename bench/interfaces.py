@@ -162,6 +162,8 @@ class Run:
     encoder_weights: Path | None = None
     """What the encoder inside a pair model or classifier learned in its own fit stage: when a pair model is
     fitted, and when a classifier is fitted or predicts."""
+    checkpoint_s: float = 60.0
+    """Seconds between checkpoints of a training."""
 
     @classmethod
     def detached(cls, seed: int = 0, threads: int = 1) -> Self:

@@ -45,6 +45,7 @@ def test_every_contract_is_kept(tree: Path):
         ("nn/training.py", "from bench.execute import process", LAYERS),
         ("nn/training.py", "def lazily() -> None:\n    from ..execute import process", LAYERS),
         ("records/store.py", "from bench.suite import schema", LAYERS),
+        ("stages/run.py", "from bench.contract import check", LAYERS),
         ("multicut/costs.py", "from bench.interfaces import Adapter", LAYERS),
         ("multicut/io.py", "from bench.util.durable import seal", LAYERS),
         ("cli/app.py", "from bench.methods.encoders import pixels", LEAVES),

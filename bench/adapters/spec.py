@@ -156,16 +156,16 @@ def _value(value: Any, field: FieldInfo | None, files: Mapping[str, str]) -> Any
     if field is None:  # refused by the model, which names it
         return value
     nested = isinstance(value, dict) and value.keys() == {"adapter", "params"}
-    if nested and (kind := _kind_in(field.annotation)):
+    if nested and (kind := kind_in(field.annotation)):
         return _built(kind, value, files)
     return _paths(value, files) if _is_file(field) else value
 
 
-def _kind_in(annotation: Any) -> str | None:
+def kind_in(annotation: Any) -> str | None:
     """Return the kind of adapter that a parameter holds, also in a union; None if it holds none."""
     if isinstance(annotation, type) and issubclass(annotation, Adapter):
         return registry.kind_of(annotation)
-    return next(filter(None, map(_kind_in, get_args(annotation))), None)
+    return next(filter(None, map(kind_in, get_args(annotation))), None)
 
 
 def _paths(value: Any, files: Mapping[str, str]) -> Any:

@@ -12,7 +12,7 @@ import typer
 from bench.cli import data_app, files_app, runs_app
 from bench.cli.figure_help import FigureCommand
 from bench.cli.options.declare import command
-from bench.cli.options.files import DescribeOptions, ListOptions, NewOptions
+from bench.cli.options.files import DescribeOptions, ListOptions, NewOptions, TestOptions
 from bench.cli.options.reports import FigureOptions, SiteOptions, TableOptions, TablesOptions
 from bench.cli.options.suites import (
     CheckOptions,
@@ -173,6 +173,18 @@ def new(options: NewOptions) -> None:
     from bench.cli.commands.new import write_new
 
     write_new(options)
+
+
+@command(app)
+def test(options: TestOptions) -> int:
+    """Check an adapter or a metric as those that ship are checked. On small generated images.
+
+    Exit codes: 0 all checks passed, or do not apply; 1 some failed; 2 it
+    cannot be loaded.
+    """
+    from bench.cli.commands.test import test_one
+
+    return test_one(options)
 
 
 @app.command()

@@ -32,6 +32,22 @@ def configured(cls: type[_A], settings: Sequence[str], given: Mapping[str, Any] 
     Raises
     ------
     DataError : one sentence per wrong parameter, with its value and the likely fix.
+    UsageError : as `parsed`.
+    """
+    params = parsed(settings, given)
+    made, wrong = validated(cls, params, {"folder": Path.cwd()})
+    if wrong:
+        raise DataError(
+            "\n".join(f"{cls.use}: {'.'.join(map(str, w)) or '--set'}: {message}" for w, message in wrong)
+        )
+    assert isinstance(made, cls)
+    return made
+
+
+def parsed(settings: Sequence[str], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return parameters by name: those `given`, and those of `--set`.
+
+    Raises `UsageError` for what is not name=value, a name that occurs twice, or a value that is not YAML.
     """
     params = dict(given or {})
     for setting in settings:
@@ -42,13 +58,7 @@ def configured(cls: type[_A], settings: Sequence[str], given: Mapping[str, Any] 
         if name in params:
             raise UsageError(f"--set {setting}: {name!r} is already given")
         params[name] = _value(setting, text)
-    made, wrong = validated(cls, params, {"folder": Path.cwd()})
-    if wrong:
-        raise DataError(
-            "\n".join(f"{cls.use}: {'.'.join(map(str, w)) or '--set'}: {message}" for w, message in wrong)
-        )
-    assert isinstance(made, cls)
-    return made
+    return params
 
 
 def data_folder(name: str, root: Path | None, data: Path | None) -> Path:

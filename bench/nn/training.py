@@ -202,7 +202,7 @@ class _Loop:
                 text = f"steps; loss {self.curve.losses[-1]:.4g}, {rate:.3g} images/s"
                 self.run.report(done, self.plan.steps, text)
                 self.run.facts["speed"] = {"images_per_s": round(rate, 2)}
-                late = time.monotonic() - last_saved >= self.plan.checkpoint_s
+                late = time.monotonic() - last_saved >= min(self.plan.checkpoint_s, self.run.checkpoint_s)
                 if self.fabric.broadcast(late) and done < self.plan.steps:  # all save, or none
                     self._save(done)
                     last_saved = time.monotonic()

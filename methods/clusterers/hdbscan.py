@@ -24,7 +24,7 @@ class HDBSCAN(Clusterer):
     """
 
     source: ClassVar[str] = "Campello, Moulavi & Sander 2013; McInnes & Healy 2017"
-    libraries: ClassVar[tuple[str, ...]] = ("fast_hdbscan", "hdbscan", "sklearn.cluster")
+    libraries: ClassVar[tuple[str, ...]] = ("fast_hdbscan", "hdbscan", "sklearn.cluster", "numba")
 
     min_cluster_size: (
         Annotated[int, Field(ge=2), Unit("images")]

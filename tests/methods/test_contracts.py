@@ -1,11 +1,9 @@
-"""What every file below methods/ must keep, whoever wrote it."""
+"""What every file below methods/ must keep beside the contract of adapters (tests/contract)."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -32,19 +30,6 @@ def test_finds_the_files() -> None:
     assert {p.parent.name for p in FILES} <= set(KINDS)
 
 
-def test_importing_adapters_loads_nothing_heavy() -> None:
-    script = (
-        "import importlib, sys\n"
-        "heavy = ['numpy', 'scipy', 'sklearn', 'torch', 'pandas', 'cv2', 'numba', 'umap', 'timm', 'h5py']\n"
-        "for name in sys.argv[1:]:\n"
-        "    importlib.import_module(name)\n"
-        "    loaded = [h for h in heavy if h in sys.modules]\n"
-        "    if loaded: sys.exit(f'{name} imports {loaded}')\n"
-    )
-    found = subprocess.run([sys.executable, "-c", script, *MODULES], capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_adapter_is_complete(name: str) -> None:
     module = importlib.import_module(name)
@@ -54,18 +39,6 @@ def test_adapter_is_complete(name: str) -> None:
     (adapter,) = found
     kind, stem = name.split(".")[-2:]
     assert issubclass(adapter, KINDS[kind])
-    assert adapter.__doc__
-    assert adapter.__doc__ != KINDS[kind].__doc__
-    assert adapter.source
-    undocumented = [f for f, info in adapter.model_fields.items() if not info.description]
-    assert not undocumented
     assert getattr(adapter, "trivial", False) == (stem in TRIVIAL)
     missing = [lib for lib in adapter.libraries if importlib.util.find_spec(lib.partition(".")[0]) is None]
     assert set(missing) <= {"pyamg"}
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_unknown_parameter_is_refused(name: str) -> None:
-    (adapter,) = public_adapters(importlib.import_module(name))
-    with pytest.raises(ValueError, match="no_such_parameter"):
-        adapter.model_validate({"no_such_parameter": 1})

@@ -116,6 +116,12 @@ def test_accumulated_parts_are_one_large_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(whole[name], parts[name], rtol=1e-4, atol=1e-5)
 
 
+def test_a_run_may_ask_for_more_checkpoints_than_the_method(tmp_path: Path) -> None:
+    with seeded(7):
+        train(Regression(), Steps(30, 8), run_in(tmp_path, checkpoint_s=0.0))
+    assert sorted(p.name[:15] for p in tmp_path.glob("*.pt")) == ["step-0000000010", "step-0000000020"]
+
+
 SCRIPT = """
 import sys
 from pathlib import Path

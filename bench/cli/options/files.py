@@ -89,6 +89,28 @@ class NewOptions:
 
 
 @options_class
+class TestOptions:
+    """Options of `bench test`."""
+
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="[KIND] NAME", help="A Python file, or a name, after its kind if need be."),
+    ]
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A parameter, as in a suite; repeat."),
+    ] = None
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="CHECK", help="Run this check alone; repeat for more.")
+    ] = None
+    root: Annotated[Path | None, typer.Option(help="Data of a dataset that names no generator.")] = None
+    images: Annotated[int, typer.Option(min=4, max=10_000, help="Number of images to try it on.")] = 96
+    size: Annotated[int, typer.Option(min=4, max=1024, help="Side of these images, px.")] = 32
+    limit: Annotated[float, typer.Option(min=1.0, help="Seconds that a check may take.")] = 120.0
+    json: JsonOpt = False
+
+
+@options_class
 class DescribeOptions:
     """Options of `bench describe`."""
 
