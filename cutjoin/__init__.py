@@ -13,7 +13,7 @@ To write your own
     `cutjoin.kit` for what networks share.
     Metric, and what its function is called with: Tables, PairCounts, Predictions, LabelledFeatures,
     GroupedLabels.
-    Figure of a Cell, SuiteFigure of a Leaderboard; both return a Drawing, for which `cutjoin.drawing` helps.
+    Figure of a FinishedCell, SuiteFigure of a Leaderboard; both return a Drawing: see `cutjoin.drawing`.
     TableFormat, which renders a TableContent.
     Executor, which gets Work, and calls `run_stage` where the work is to be done.
 Errors
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from bench.report.drawing.style import Drawing
     from bench.report.tables.leaderboard import Leaderboard
     from bench.report.tables.tableformat import TableContent, TableFormat
-    from bench.stages.cell import Cell
+    from bench.stages.finished import FinishedCell
     from bench.stages.job import Allocation, Job, Outcome
     from bench.suite.schema import Suite
     from bench.util.yamlfile import FileError
@@ -87,7 +87,6 @@ __all__ = [
     "Allocation",
     "Attention",
     "BadImage",
-    "Cell",
     "Certificate",
     "Check",
     "ClassProbabilities",
@@ -109,6 +108,7 @@ __all__ = [
     "Figure",
     "FileError",
     "FileSet",
+    "FinishedCell",
     "FinishedRun",
     "Generator",
     "GroupedLabels",
@@ -208,7 +208,7 @@ _HOMES = {
     "bench.report.drawing.style": ("Drawing",),
     "bench.report.tables.leaderboard": ("Leaderboard",),
     "bench.report.tables.tableformat": ("TableContent", "TableFormat"),
-    "bench.stages.cell": ("Cell",),
+    "bench.stages.finished": ("FinishedCell",),
     "bench.stages.job": ("Allocation", "Job", "Outcome"),
     "bench.suite.schema": ("Suite",),
     "bench.util.yamlfile": ("FileError",),

@@ -51,7 +51,7 @@ MOVED = {
     "bench.report.departures": "bench.report.tables.departures",
     "bench.report.escape": "bench.report.tables.escape",
     "bench.report.figures.animation": "bench.report.drawing.animation",
-    "bench.report.figures.cell": "bench.stages.cell",
+    "bench.report.figures.cell": "bench.stages.finished",
     "bench.report.figures.columns": "bench.report.drawing.columns",
     "bench.report.figures.kinds": "bench.report.drawing.figure",
     "bench.report.figures.plane": "bench.report.drawing.plane",

@@ -15,7 +15,7 @@ from bench.errors import CutjoinError, DataError, UsageError
 from bench.interfaces import Dataset
 from bench.records.record import CellRecord
 from bench.records.results import PlannedCell, PlanOnDisk, Results
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 _GIB = 2**30
 
@@ -97,7 +97,7 @@ def images(
     results, key = _cell(cell, where)
     record = _record(results, key)
     plan = results.read_plan()
-    opened = Cell(record, store_of(where, store), plan.files)
+    opened = FinishedCell(record, store_of(where, store), plan.files)
     table = opened.table
     path = _paths(opened, plan) if paths else {}
     own: dict[str, Any] = {
@@ -191,7 +191,7 @@ def _record(results: Results, key: str) -> CellRecord:
     return record
 
 
-def _paths(cell: Cell, plan: PlanOnDisk) -> dict[str, str]:
+def _paths(cell: FinishedCell, plan: PlanOnDisk) -> dict[str, str]:
     """Return id -> path of the images, as far as the data is still there; empty if it is gone."""
     described = cell.record.params["dataset"]
     generated = cell.stages("synthesize")
@@ -208,7 +208,7 @@ def _paths(cell: Cell, plan: PlanOnDisk) -> dict[str, str]:
     return {i: path for i, path in where if Path(path).is_absolute()}
 
 
-def _features(cell: Cell, which: bool | Literal["reduced"]) -> pd.DataFrame | None:
+def _features(cell: FinishedCell, which: bool | Literal["reduced"]) -> pd.DataFrame | None:
     if which is False:
         return None
     found = cell.reduced if which == "reduced" else cell.features

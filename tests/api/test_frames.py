@@ -12,7 +12,7 @@ import pytest
 import cutjoin
 from bench.records.results import Results
 from bench.records.store import Store
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from cutjoin import DataError, FinishedRun, UsageError
 from tests.conftest import Finished
 
@@ -21,11 +21,11 @@ def row_of(frame: pd.DataFrame, method: str, dataset: str = "plankton") -> pd.Se
     return frame[(frame["method"] == method) & (frame["dataset"] == dataset)].iloc[0]
 
 
-def opened(run: FinishedRun, row: pd.Series) -> Cell:
+def opened(run: FinishedRun, row: pd.Series) -> FinishedCell:
     results = Results(run.folder.parent, run.suite)
     record = results.get(row["key"])
     assert record is not None
-    return Cell(record, Store(run.store), results.read_plan().files)
+    return FinishedCell(record, Store(run.store), results.read_plan().files)
 
 
 class TestRecords:

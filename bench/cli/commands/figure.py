@@ -22,7 +22,7 @@ from bench.util.text import suggest
 
 if TYPE_CHECKING:
     from bench.report.drawing.style import Drawing
-    from bench.stages.cell import Cell
+    from bench.stages.finished import FinishedCell
 
 ALL = "all"
 
@@ -38,11 +38,11 @@ class _Source:
     request: FigureOptions
     """Which cell to draw, as far as the command line says."""
 
-    def cell(self, record: CellRecord) -> Cell:
+    def cell(self, record: CellRecord) -> FinishedCell:
         """Open a finished cell."""
-        from bench.stages.cell import Cell
+        from bench.stages.finished import FinishedCell
 
-        return Cell(record, self.store, self.plan.files)
+        return FinishedCell(record, self.store, self.plan.files)
 
 
 def draw_figures(options: FigureOptions) -> None:
@@ -151,11 +151,11 @@ def _written(figure: AnyFigure, draw: Callable[[], tuple[Drawing, str]], folder:
         return [str(file) for file in guarded(type(figure), figure.name, drawn)]
 
 
-def _unavailable(figure: Figure, cell: Cell) -> str | None:
+def _unavailable(figure: Figure, cell: FinishedCell) -> str | None:
     return guarded(type(figure), figure.name, lambda: figure.unavailable_because(cell))
 
 
-def _chosen(figure: Figure, source: _Source) -> Cell:
+def _chosen(figure: Figure, source: _Source) -> FinishedCell:
     """Return the cell to draw: unless given, of the first dataset, best method that has it, first seed."""
     plan, results, request = source.plan, source.results, source.request
     datasets = list(dict.fromkeys(c.dataset for c in plan.cells))

@@ -9,11 +9,11 @@ from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.plane import plane
 from bench.report.drawing.scatter import MOST_GROUPS, scatter
 from bench.report.drawing.style import NEUTRAL, colour, frame, headed, new, short
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.util.text import plural
 
 
-def animation(cell: Cell, clusters: ImageColumn, over: ImageColumn) -> list[NDArray[np.uint8]]:
+def animation(cell: FinishedCell, clusters: ImageColumn, over: ImageColumn) -> list[NDArray[np.uint8]]:
     """Return one frame per value of `over`; each shows the images that have this value or an earlier one."""
     found = plane(cell)
     names = clusters.groups[:MOST_GROUPS]  # the largest ones, as in the plane

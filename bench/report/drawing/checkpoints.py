@@ -23,7 +23,7 @@ from bench.interfaces import (
 )
 from bench.records.record import StageRecord
 from bench.report.drawing.rebuilt import Rebuilt, code, rebuild, spec
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.suite.grid import label
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Checkpoint:
         return self.model.encode(images, self.weights, self.run)
 
 
-def without_attention(cell: Cell) -> str | None:
+def without_attention(cell: FinishedCell) -> str | None:
     """Say why a method shows no attention; None if it does."""
     try:
         encoder, pair_model = code(cell, "encoder"), code(cell, "pair_model")
@@ -64,7 +64,7 @@ def without_attention(cell: Cell) -> str | None:
     return f"has the {_called(lacking[0])}, which shows no attention" if lacking else None
 
 
-def before_and_after(cell: Cell) -> tuple[list[Checkpoint], list[str]]:
+def before_and_after(cell: FinishedCell) -> tuple[list[Checkpoint], list[str]]:
     """Return the model before and after the method's own training, and notes for the caption.
 
     For a pair model, before is what its encoder learned, after what the training on pairs made of it. Without
@@ -95,7 +95,7 @@ def before_and_after(cell: Cell) -> tuple[list[Checkpoint], list[str]]:
         return [after], [f"Not shown, the start of the training: {e}."]
 
 
-def snapshots(cell: Cell) -> list[Checkpoint]:
+def snapshots(cell: FinishedCell) -> list[Checkpoint]:
     """Return what the training of the method's encoder kept on its way, in order; may be none."""
     found = spec(cell, "encoder")
     fits = [s for s in cell.stages("fit") if found is not None and s.adapter == found.adapter]
@@ -117,7 +117,7 @@ def examples(images: Prepared, rows: NDArray[np.int64]) -> Prepared:
     return Prepared(images.pixels, images.rows[rows], [images.ids[i] for i in rows], images.classes)
 
 
-def _at(when: str, of: Rebuilt, cell: Cell, stage: StageRecord, *, learned: bool) -> Checkpoint:
+def _at(when: str, of: Rebuilt, cell: FinishedCell, stage: StageRecord, *, learned: bool) -> Checkpoint:
     """Return a model with what a stage wrote, or without: as it is built for that stage."""
     if learned:
         return Checkpoint(when, _without_start(of.adapter), cell.artefact(stage) / "weights", _run(stage))
@@ -129,7 +129,7 @@ def _at(when: str, of: Rebuilt, cell: Cell, stage: StageRecord, *, learned: bool
     return Checkpoint(when, of.adapter, None, _run(stage))
 
 
-def _start(encoder: Rebuilt, cell: Cell, fit: StageRecord) -> Checkpoint:
+def _start(encoder: Rebuilt, cell: FinishedCell, fit: StageRecord) -> Checkpoint:
     """Return what a training started from; raises `DataError` if that is not available."""
     for progress, model, weights, run in _kept(encoder, cell, fit):
         if progress == 0:
@@ -144,7 +144,7 @@ def _start(encoder: Rebuilt, cell: Cell, fit: StageRecord) -> Checkpoint:
     return start
 
 
-def _kept(encoder: Rebuilt, cell: Cell, fit: StageRecord) -> list[tuple[float, Adapter, Path, Run]]:
+def _kept(encoder: Rebuilt, cell: FinishedCell, fit: StageRecord) -> list[tuple[float, Adapter, Path, Run]]:
     if not isinstance(encoder.adapter, HasCheckpoints):
         return []
     found = encoder.adapter.checkpoints(cell.artefact(fit) / "weights")

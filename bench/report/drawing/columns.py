@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.util.text import suggest
 
 _USUAL = ("day", "bag", "plate", "experiment", "batch")
@@ -32,7 +32,7 @@ class ImageColumn:
     """Whether the values are numbers that say what comes first, like days; not numbered things, like bags."""
 
 
-def column(cell: Cell, name: str) -> ImageColumn:
+def column(cell: FinishedCell, name: str) -> ImageColumn:
     """Return a column of the table. Raises `DataError` for one that is not there or that has no values."""
     table = cell.table
     if name not in table:
@@ -48,14 +48,14 @@ def column(cell: Cell, name: str) -> ImageColumn:
     return ImageColumn(name, groups, codes, bool(numeric))
 
 
-def labels(cell: Cell) -> ImageColumn | None:
+def labels(cell: FinishedCell) -> ImageColumn | None:
     """Return the true classes as a column; None if no image has one."""
     if not (cell.truth >= 0).any():
         return None
     return ImageColumn("label", cell.classes, cell.truth, ordered=False)
 
 
-def clusters(cell: Cell) -> ImageColumn:
+def clusters(cell: FinishedCell) -> ImageColumn:
     """Return the clusters, or the predicted classes, as a column, the largest first; noise is -1."""
     ids, counts = np.unique(cell.clusters[cell.clusters >= 0], return_counts=True)
     by_size = ids[np.argsort(-counts, kind="stable")]
@@ -66,7 +66,7 @@ def clusters(cell: Cell) -> ImageColumn:
     return ImageColumn("cluster", [str(c) for c in by_size], codes, ordered=False)
 
 
-def grouping(cell: Cell, most: int = 2) -> list[ImageColumn]:
+def grouping(cell: FinishedCell, most: int = 2) -> list[ImageColumn]:
     """Return the columns worth showing unasked: those the suite names as groups, else the usual ones."""
     declared: Sequence[str] = cell.record.params.get("metrics", {}).get("groups", ())
     names = [n for n in (declared or _USUAL) if n in cell.table]

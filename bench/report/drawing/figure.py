@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.records.record import CellRecord
     from bench.report.drawing.style import Drawing, DrawOptions
     from bench.report.tables.leaderboard import Leaderboard
-    from bench.stages.cell import Cell
+    from bench.stages.finished import FinishedCell
 
 T = TypeVar("T")
 
@@ -66,19 +66,19 @@ class Figure(_Named):
         against = {"--against": "a second method to put beside it"} if self.compares else {}
         return ({"--by": self.by} if self.by else {}) | against
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say why a cell has no such figure, as what follows the name of its method; None if it has one.
 
         Looks at the record and the adapters only: of all methods the best that has the figure is drawn.
         """
         return None
 
-    def require(self, cell: Cell) -> None:
+    def require(self, cell: FinishedCell) -> None:
         """Raise `DataError` if a cell has no such figure."""
         if reason := self.unavailable_because(cell):
             raise DataError(f"{cell.record.method}: {reason}")
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw the figure. Raises `DataError` if the data does not allow it."""
         raise NotImplementedError
 

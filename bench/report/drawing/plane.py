@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.adapters import registry
 from bench.interfaces import Reducer, Run
 from bench.records.record import CellRecord
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 if TYPE_CHECKING:
     from bench.interfaces import Features
@@ -42,7 +42,7 @@ def without_features(record: CellRecord) -> str | None:
 
 
 @functools.lru_cache(maxsize=4)
-def plane(cell: Cell) -> Plane:
+def plane(cell: FinishedCell) -> Plane:
     """Return the method's own two features if its reducer makes two, else those of the reducer for maps.
 
     Of a pair model the rows of the matrix of join probabilities are the features. At most 20,000 images

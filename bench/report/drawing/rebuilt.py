@@ -11,7 +11,7 @@ from bench.adapters.spec import AdapterSpec
 from bench.errors import CutjoinError, DataError
 from bench.interfaces import Adapter
 from bench.planning.fingerprint import Fingerprints
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Rebuilt:
     """Parameters whose files are no longer where they were, or have changed. What was learned needs none."""
 
 
-def spec(cell: Cell, part: str) -> AdapterSpec | None:
+def spec(cell: FinishedCell, part: str) -> AdapterSpec | None:
     """Return how a part of the method is written down; None without that part.
 
     The encoder of a method with a pair model is the one inside it, if it has one.
@@ -36,7 +36,7 @@ def spec(cell: Cell, part: str) -> AdapterSpec | None:
     return AdapterSpec.from_record("encoder", inner, outer.files)
 
 
-def code(cell: Cell, part: str) -> type[Adapter] | None:
+def code(cell: FinishedCell, part: str) -> type[Adapter] | None:
     """Return the class of a part of the method, whatever its version here; None without that part.
 
     Raises `AdapterError` or `DataError` if it is not installed here, or its file is gone or changed.
@@ -45,7 +45,7 @@ def code(cell: Cell, part: str) -> type[Adapter] | None:
     return found.code() if found is not None else None
 
 
-def rebuild(cell: Cell, part: str) -> Rebuilt:
+def rebuild(cell: FinishedCell, part: str) -> Rebuilt:
     """Build a part of the method again, also if files that its parameters name are lost.
 
     Raises

@@ -17,7 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
 
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.util.durable import write_whole
 from bench.util.text import one_line
 
@@ -51,7 +51,7 @@ class DrawOptions:
 
     by: str | None = None
     """A column of the table of the image set."""
-    against: Cell | None = None
+    against: FinishedCell | None = None
     """Another cell on the same dataset, to draw beside it."""
 
 
@@ -77,7 +77,9 @@ def new(width: float, height: float, gap: float = 0.08) -> Figure:
     return Figure((width, height), layout=ConstrainedLayoutEngine(w_pad=gap, h_pad=gap))
 
 
-def headed(figure: Figure, title: str, cell: Cell, notes: Sequence[str], against: Cell | None = None) -> None:
+def headed(
+    figure: Figure, title: str, cell: FinishedCell, notes: Sequence[str], against: FinishedCell | None = None
+) -> None:
     """Write title and caption: dataset, method, seed, whether the data was generated, and the notes."""
     r = cell.record
     sentences = [f"{r.dataset} · {r.method} · seed {r.seed}{' · generated data' if r.synthetic else ''}."]

@@ -12,7 +12,7 @@ from bench.errors import DataError
 from bench.report.drawing.checkpoints import Checkpoint, before_and_after, examples, without_attention
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.style import Drawing, DrawOptions, headed, new, short
-from bench.stages.cell import Cell, share_evenly
+from bench.stages.finished import FinishedCell, share_evenly
 
 _IMAGES = 6
 _MOST_HEADS = 12
@@ -26,11 +26,11 @@ class Attention(Figure):
 
     compares = True
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say that no adapter of the method shows attention."""
         return without_attention(cell)
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw example images, one a row, and over each the map of every head, before and after side by side.
 
         `against` stands in for before. Raises `DataError` for models without a class token.
@@ -74,7 +74,9 @@ class Attention(Figure):
         headed(figure, "Attention of the heads", cell, notes, options.against)
         return Drawing(figure)
 
-    def _checkpoints(self, cell: Cell, against: Cell | None) -> tuple[list[Checkpoint], list[str]]:
+    def _checkpoints(
+        self, cell: FinishedCell, against: FinishedCell | None
+    ) -> tuple[list[Checkpoint], list[str]]:
         found, notes = before_and_after(cell)
         if against is None:
             return found, notes
@@ -99,7 +101,7 @@ def overlaid(picture: NDArray[np.uint8], attention: NDArray[np.float32]) -> NDAr
     return np.asarray(np.clip(0.35 * grey * (0.3 + 0.7 * strength[..., None]) + 0.65 * heat, 0, 1))
 
 
-def _examples(cell: Cell) -> NDArray[np.int64]:
+def _examples(cell: FinishedCell) -> NDArray[np.int64]:
     """Choose images of different classes: one each of the first, in the order of their names."""
     known = cell.truth if (cell.truth >= 0).any() else cell.clusters
     classes = np.unique(known[known >= 0]) if (known >= 0).any() else np.unique(known)

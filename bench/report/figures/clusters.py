@@ -26,7 +26,7 @@ from bench.report.drawing.style import (
     percent,
     short,
 )
-from bench.stages.cell import Cell, majority, share_evenly
+from bench.stages.finished import FinishedCell, majority, share_evenly
 from bench.util.text import plural
 
 MOST_IMAGES = 100
@@ -38,7 +38,7 @@ _MARGIN, _BETWEEN = 0.16, 0.42
 class Clusters(Figure):
     """A box for each cluster, a frame for each image."""
 
-    def draw(self, cell: Cell, _: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, _: DrawOptions) -> Drawing:
         """Draw a box per cluster, a frame per image: right if it is of its cluster's most frequent class.
 
         Lines connect nearest images: a solid one, another class that was joined to a cluster's most frequent
@@ -127,7 +127,9 @@ def _by_class_within(codes: NDArray[np.int64], truth: NDArray[np.int64]) -> NDAr
     return codes * (int(truth.max(initial=0)) + 2) + truth + 1
 
 
-def _boxes(names: list[str], codes: NDArray[np.int64], shown: NDArray[np.int64], cell: Cell) -> list[_Box]:
+def _boxes(
+    names: list[str], codes: NDArray[np.int64], shown: NDArray[np.int64], cell: FinishedCell
+) -> list[_Box]:
     boxes = []
     for code in np.unique(codes[shown]):
         rows = shown[codes[shown] == code]
@@ -160,7 +162,7 @@ def _placed(boxes: list[_Box]) -> float:
     return widest
 
 
-def _draw_box(ax: Axes, cell: Cell, box: _Box) -> None:
+def _draw_box(ax: Axes, cell: FinishedCell, box: _Box) -> None:
     outline: dict[str, Any] = {
         "fill": True,
         "facecolor": "#f3f4f6",
@@ -183,7 +185,7 @@ def _draw_box(ax: Axes, cell: Cell, box: _Box) -> None:
         ax.add_patch(Rectangle((x - 0.4, y - 0.4), 0.8, 0.8, **edge))
 
 
-def _mark(ax: Axes, cell: Cell, boxes: list[_Box]) -> None:
+def _mark(ax: Axes, cell: FinishedCell, boxes: list[_Box]) -> None:
     """Draw lines beneath the images shown: one for each class that a cluster holds or lacks wrongly."""
     parts: dict[int, list[list[_Point]]] = {}
     for box in boxes:
@@ -218,7 +220,7 @@ def _legend() -> list[Patch | Line2D]:
     ]
 
 
-def _notes(cell: Cell, codes: NDArray[np.int64], shown: int) -> list[str]:
+def _notes(cell: FinishedCell, codes: NDArray[np.int64], shown: int) -> list[str]:
     n = decisions(cell.truth, codes)
     joins, cuts = n["right joins"] + n["wrong joins"], n["right cuts"] + n["wrong cuts"]
     sentences = [f"{plural(len(codes), 'image')} in all, {shown} shown." if shown < len(codes) else ""]

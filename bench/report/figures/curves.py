@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.style import Drawing, DrawOptions, colour, headed, new, short
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 
 class Curves(Figure):
@@ -17,11 +17,11 @@ class Curves(Figure):
 
     compares = True
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say that nothing was trained step by step."""
         return None if any("curve" in s.facts for s in cell.record.stages) else "trained nothing step by step"
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw one panel per training and quantity; two cells share the panels that both have."""
         cells = [cell] if options.against is None else [cell, options.against]
         for c in cells:

@@ -14,7 +14,7 @@ from bench.report.drawing.checkpoints import examples
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.rebuilt import code, rebuild
 from bench.report.drawing.style import Drawing, DrawOptions, headed, new, short
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.suite.grid import label
 
 _KINDS = ("classifier", "encoder")
@@ -27,7 +27,7 @@ _THREADS = min(4, os.cpu_count() or 1)
 class OfConvolutions(Figure):
     """Two images of different classes and the maps of both convolutions."""
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say why a method has no maps to draw."""
         try:
             found = {kind: code(cell, kind) for kind in _KINDS}
@@ -43,7 +43,7 @@ class OfConvolutions(Figure):
             else "has no classifier"
         )
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw two images of different classes, each with maps of both convolutions.
 
         Of each convolution those 21 maps are drawn that differ most over the image; of segmented images the
@@ -99,7 +99,7 @@ def _examples(truth: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([members[members.size // 2] for members in (np.flatnonzero(truth == c) for c in present)])
 
 
-def _maps(cell: Cell, rows: NDArray[np.int64]) -> FeatureMaps:
+def _maps(cell: FinishedCell, rows: NDArray[np.int64]) -> FeatureMaps:
     for kind in _KINDS:
         cls = code(cell, kind)
         if cls is not None and issubclass(cls, HasFeatureMaps):

@@ -14,7 +14,7 @@ from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.plane import without_features
 from bench.report.drawing.style import SCALE, Drawing, DrawOptions, headed, new, percent, short
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.util.text import plural
 
 _MOST_CLUSTERS = 40
@@ -27,7 +27,7 @@ class Frequencies(Figure):
 
     by = "column to count by"
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw a heat map per column (day and bag unless `by` names one); the animation if one is ordered.
 
         Raises `DataError` if the images have no such column, or all of them are noise.

@@ -10,7 +10,7 @@ from bench.report.drawing.figure import Figure
 from bench.report.drawing.plane import plane, without_features
 from bench.report.drawing.scatter import scatter
 from bench.report.drawing.style import Drawing, DrawOptions, headed, new
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 
 class Map(Figure):
@@ -18,11 +18,11 @@ class Map(Figure):
 
     by = "column to colour by"
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say that the method has neither features nor join probabilities."""
         return without_features(cell.record)
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw a panel for label, cluster and up to two columns that group the images, or for `by` alone."""
         shown = [columns.column(cell, options.by)] if options.by else _unasked(cell)
         found = plane(cell)
@@ -41,6 +41,6 @@ class Map(Figure):
         return Drawing(figure)
 
 
-def _unasked(cell: Cell) -> list[ImageColumn]:
+def _unasked(cell: FinishedCell) -> list[ImageColumn]:
     label = columns.labels(cell)
     return [*([label] if label else []), columns.clusters(cell), *columns.grouping(cell)]

@@ -9,7 +9,7 @@ from bench.imaging.contact import spread
 from bench.report.drawing import columns
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.style import Drawing, DrawOptions, headed, new, percent, short
-from bench.stages.cell import Cell, majority
+from bench.stages.finished import FinishedCell, majority
 from bench.util.text import plural
 
 _SIDE = 4
@@ -23,7 +23,7 @@ _GAP = 2
 class Montage(Figure):
     """A block of images for each cluster."""
 
-    def draw(self, cell: Cell, _: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, _: DrawOptions) -> Drawing:
         """Draw up to 16 images of each cluster, evenly spread over it; the largest first, noise last."""
         found = columns.clusters(cell)
         blocks = [
@@ -55,13 +55,13 @@ class Montage(Figure):
         return Drawing(figure)
 
 
-def _class_of(cell: Cell, rows: NDArray[np.int64]) -> str:
+def _class_of(cell: FinishedCell, rows: NDArray[np.int64]) -> str:
     name, count = majority(cell.truth, rows)
     known = int((cell.truth[rows] >= 0).sum())
     return f"{percent(count / known)} {short(cell.classes[name], 22)}" if known else ""
 
 
-def _block(cell: Cell, rows: NDArray[np.int64], side: int) -> NDArray[np.uint8]:
+def _block(cell: FinishedCell, rows: NDArray[np.int64], side: int) -> NDArray[np.uint8]:
     """Return the images of one cluster as one picture."""
     size = cell.images.shape[1]
     step = size + max(_GAP, size // 24)

@@ -8,7 +8,7 @@ from typing import Any
 from bench.records.record import CellRecord
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.style import NEUTRAL, Drawing, DrawOptions, colour, headed, new, short
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 
 class PrecisionRecall(Figure):
@@ -16,11 +16,11 @@ class PrecisionRecall(Figure):
 
     compares = True
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say that the record holds no such curve."""
         return None if _curve(cell.record) else "has no probabilities of two classes"
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw the curve as steps, beside what guessing would reach; with another cell, both.
 
         Raises `DataError` if a record holds no such curve.

@@ -14,7 +14,7 @@ from bench.errors import DataError
 from bench.nn.reliability import reliability
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.style import MARKERS, NEUTRAL, Drawing, DrawOptions, colour, headed, new, short
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 
 class Reliability(Figure):
@@ -22,11 +22,11 @@ class Reliability(Figure):
 
     compares = True
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say that the method has no pair model."""
         return None if any(s.stage == "pair" for s in cell.record.stages) else "has no pair model"
 
-    def draw(self, cell: Cell, options: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
         """Draw the share of joins among pairs against their predicted probability, and the number of pairs.
 
         Raises `DataError` if no image has a class.
@@ -67,7 +67,7 @@ def _tidy(lower: Axes, pairs: Sequence[int]) -> None:
     lower.set_axisbelow(True)
 
 
-def _curves(cell: Cell, *, several: bool) -> dict[str, Mapping[str, Any]]:
+def _curves(cell: FinishedCell, *, several: bool) -> dict[str, Mapping[str, Any]]:
     """Return the curves that the record holds; the one of the scored images is computed if it does not."""
     facts: dict[str, Any] = {}
     for stage in cell.record.stages:

@@ -13,7 +13,7 @@ from bench.report.drawing.checkpoints import examples, snapshots
 from bench.report.drawing.figure import Figure
 from bench.report.drawing.plane import without_features
 from bench.report.drawing.style import SCALE, Drawing, DrawOptions, headed, new, short
-from bench.stages.cell import Cell, share_evenly
+from bench.stages.finished import FinishedCell, share_evenly
 
 _MOST_IMAGES = 400
 _MOST_NAMES = 20
@@ -23,11 +23,11 @@ _JOINS = "join probabilities"
 class Similarity(Figure):
     """Matrices of cosines at each snapshot of the training and at its end, and of join probabilities."""
 
-    def unavailable_because(self, cell: Cell) -> str | None:
+    def unavailable_because(self, cell: FinishedCell) -> str | None:
         """Say that the method has neither features nor join probabilities."""
         return without_features(cell.record)
 
-    def draw(self, cell: Cell, _: DrawOptions) -> Drawing:
+    def draw(self, cell: FinishedCell, _: DrawOptions) -> Drawing:
         """Draw the cosine of features at each snapshot of the training and at its end; join probabilities."""
         by_class = bool((cell.truth >= 0).any())
         groups = cell.truth if by_class else cell.clusters
@@ -81,7 +81,7 @@ def contrast(similarity: NDArray[Any], groups: NDArray[np.int64]) -> tuple[float
     return means[0], means[1]
 
 
-def _panels(cell: Cell, rows: NDArray[np.int64]) -> list[tuple[str, NDArray[np.float64]]]:
+def _panels(cell: FinishedCell, rows: NDArray[np.int64]) -> list[tuple[str, NDArray[np.float64]]]:
     some = examples(cell.images, rows)
     panels = [(snapshot.when, cosine(snapshot.features(some))) for snapshot in snapshots(cell)]
     if cell.features is not None and (not panels or not panels[-1][0].startswith("100 %")):
@@ -98,7 +98,7 @@ def _borders(ax: Axes, groups: NDArray[np.int64]) -> None:
         ax.axvline(edge, color="white", linewidth=0.5)
 
 
-def _names(ax: Axes, cell: Cell, groups: NDArray[np.int64], *, by_class: bool) -> None:
+def _names(ax: Axes, cell: FinishedCell, groups: NDArray[np.int64], *, by_class: bool) -> None:
     values, first, counts = np.unique(groups, return_index=True, return_counts=True)
     if len(values) > _MOST_NAMES:
         ax.set_ylabel(f"{len(values)} {'classes' if by_class else 'clusters'}")

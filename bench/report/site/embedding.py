@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench.interfaces import Json
 from bench.report.drawing.columns import ImageColumn
 from bench.report.drawing.plane import reduced, reducer_for_maps
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 if TYPE_CHECKING:
     from bench.interfaces import Features
@@ -44,7 +44,7 @@ def projections() -> list[str]:
     return [_PRINCIPAL, reducer_for_maps().use]
 
 
-def source(cell: Cell, projection: str) -> MapSource | None:
+def source(cell: FinishedCell, projection: str) -> MapSource | None:
     """Return what a map of this cell would show, from its record alone; None without features and pairs."""
     reduced, encoded, paired = (cell.stages(k) for k in ("reduce", "encode", "pair"))
     if reduced and _dims(cell) == 2:
@@ -60,7 +60,7 @@ def source(cell: Cell, projection: str) -> MapSource | None:
     return None
 
 
-def points(cell: Cell, of: MapSource, rows: NDArray[np.int64], projection: str) -> NDArray[np.uint16]:
+def points(cell: FinishedCell, of: MapSource, rows: NDArray[np.int64], projection: str) -> NDArray[np.uint16]:
     """Return positions in the plane, shape (len(rows), 2), each axis spread over 0 to 65,535.
 
     Raises `DataError` where a reducer cannot place the images.
@@ -140,7 +140,7 @@ def sample(n: int, most: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).choice(n, most, replace=False)).astype(np.int64)
 
 
-def _dims(cell: Cell) -> object:
+def _dims(cell: FinishedCell) -> object:
     reducer = cell.record.params.get("reducer") or {}
     return reducer.get("params", {}).get("dims")
 

@@ -11,7 +11,7 @@ from bench.report.site import embedding
 from bench.report.site.embedding import MapSource
 from bench.report.site.html import data
 from bench.report.site.shared import Shared
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.util.html import Html, join, tag
 
 _HELP = (
@@ -25,12 +25,12 @@ _HELP = (
 class Placed:
     """One seed on the map."""
 
-    cell: Cell
+    cell: FinishedCell
     payload: dict[str, Json]
     """Its positions and clusters, for the script."""
 
 
-def placed(cell: Cell, source: MapSource, shared: Shared) -> Placed:
+def placed(cell: FinishedCell, source: MapSource, shared: Shared) -> Placed:
     """Place the images of one seed. Raises `DataError` if that cannot be done."""
     rows = shared.rows(cell)
     x, y = shared.points(cell, source, rows)

@@ -23,7 +23,7 @@ from bench.report.site.shared import Shared
 from bench.report.site.suite import SiteSuite
 from bench.report.tables.leaderboard import Board, Row
 from bench.report.tables.render import heading
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from bench.util.html import Child, Html, join, tag
 from bench.util.text import plural
 
@@ -94,7 +94,7 @@ class MethodPage:
         return join([tag("p", text, class_="note"), table(["metric", "mean"], rows, "")])
 
     def _pictures(self, scored: Sequence[CellRecord]) -> list[tuple[str, Child]]:
-        cells = [Cell(record, self.store) for record in scored]
+        cells = [FinishedCell(record, self.store) for record in scored]
         cell = cells[0]
         found: list[tuple[str, Child]] = []
         seed = tag("p", f"Of seed {cell.record.seed}.", class_="note") if self.row.planned > 1 else None
@@ -112,7 +112,7 @@ class MethodPage:
             found.append((name, [seed, self._or_why(name, cell, (*_TO_SEE, stage), draw)]))
         return found
 
-    def _map(self, cells: Sequence[Cell], sources: Sequence[MapSource]) -> Child:
+    def _map(self, cells: Sequence[FinishedCell], sources: Sequence[MapSource]) -> Child:
         """Return the map of the seeds that can be shown, and why others cannot."""
         drawn = {"own": "reduce", "features": "encode", "join probabilities": "pair"}[sources[0].what]
         needed = (*_TO_SEE, drawn)
@@ -132,7 +132,7 @@ class MethodPage:
         left = tag("p", f"{rest} would make this page too large.", class_="note")
         return [made, gone, left if len(cells) > most else None]
 
-    def _or_why(self, name: str, cell: Cell, needed: Sequence[str], make: Callable[[], Html]) -> Html:
+    def _or_why(self, name: str, cell: FinishedCell, needed: Sequence[str], make: Callable[[], Html]) -> Html:
         """Return what `make` draws, or a sentence on why it cannot."""
         why = self._gone(cell, needed)
         if why is None:
@@ -142,13 +142,13 @@ class MethodPage:
                 why = self._gone(cell, needed) or str(e)  # torn files are found out when they are read
         return self._without(name, why, cell)
 
-    def _without(self, name: str, why: str, cell: Cell) -> Html:
+    def _without(self, name: str, why: str, cell: FinishedCell) -> Html:
         """Say why something is not shown."""
         text = f"seed {cell.record.seed}: {why}"
         self.not_shown.append(f"{self.board.dataset} · {self.row.method}: {name.lower()}: {text}")
         return tag("p", f"Not shown: {text}", class_="note gone")
 
-    def _gone(self, cell: Cell, needed: Sequence[str]) -> str | None:
+    def _gone(self, cell: FinishedCell, needed: Sequence[str]) -> str | None:
         gone = [s.stage for s in cell.record.stages if s.stage in needed and not self.store.holds(s.key)]
         if not gone:
             return None
@@ -156,7 +156,7 @@ class MethodPage:
         left = f"what {' and '.join(dict.fromkeys(gone))} left"
         return f"{left} is no longer in the store; `{again}` makes it again"
 
-    def _montage(self, cell: Cell) -> Html:
+    def _montage(self, cell: FinishedCell) -> Html:
         found = columns.clusters(cell)
         folder = self.suite.page(self.board, self.row).removesuffix(".html")
         figures = []
@@ -180,11 +180,11 @@ class MethodPage:
         head = f"Up to 16 images of each {what}, evenly spread over it, and its most frequent class.{note}"
         return tag("div", tag("p", head, class_="note"), tag("div", figures, class_="montage"))
 
-    def _confusion(self, cell: Cell) -> Html:
+    def _confusion(self, cell: FinishedCell) -> Html:
         found = confusion.confusion(cell.truth, cell.clusters, cell.classes, predicted=cell.predicted)
         return confusion.markup(found) if found else tag("p", "No image has a class.", class_="note")
 
-    def _similarity(self, cell: Cell, what: str) -> Callable[[], Html]:
+    def _similarity(self, cell: FinishedCell, what: str) -> Callable[[], Html]:
         def make() -> Html:
             by_class = bool((cell.truth >= 0).any())
             name, found = self.shared.similarity(cell, what, by_class=by_class)

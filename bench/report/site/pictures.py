@@ -17,7 +17,7 @@ from PIL import Image
 from bench.imaging.contact import spread
 from bench.report.drawing.columns import ImageColumn
 from bench.report.figures.similarity import contrast, cosine
-from bench.stages.cell import Cell, majority, share_evenly
+from bench.stages.finished import FinishedCell, majority, share_evenly
 
 if TYPE_CHECKING:
     from bench.interfaces import Labels
@@ -74,7 +74,7 @@ class SimilarityPicture:
     """Group, first image and number of images of it."""
 
 
-def sheets(cell: Cell, rows: NDArray[np.int64]) -> Sheets:
+def sheets(cell: FinishedCell, rows: NDArray[np.int64]) -> Sheets:
     """Draw the thumbnails of images, in their order."""
     own = cell.images.shape[1]
     fitting = math.isqrt(_ALL_TILES // max(1, len(rows))) // 8 * 8
@@ -91,7 +91,7 @@ def sheets(cell: Cell, rows: NDArray[np.int64]) -> Sheets:
     return Sheets(tile, across, files)
 
 
-def clusters(cell: Cell, found: ImageColumn) -> Iterator[ClusterPicture]:
+def clusters(cell: FinishedCell, found: ImageColumn) -> Iterator[ClusterPicture]:
     """Draw up to 16 images of each of the 24 largest clusters, evenly spread over it; noise comes last."""
     shown = shown_clusters(found)
     members = [(f"{found.name} {name}", np.flatnonzero(found.codes == i)) for i, name in shown]
@@ -117,7 +117,7 @@ def shown_clusters(found: ImageColumn) -> list[tuple[int, str]]:
     return list(enumerate(found.groups))[:_MOST_CLUSTERS]
 
 
-def similarity(matrix_of: Cell, what: str, groups: Labels) -> SimilarityPicture:
+def similarity(matrix_of: FinishedCell, what: str, groups: Labels) -> SimilarityPicture:
     """Draw cosines of features, or join probabilities, of at most 300 images, evenly spread over groups."""
     rows = share_evenly(groups, _SIMILAR)
     if what == "join probabilities":
@@ -135,7 +135,7 @@ def similarity(matrix_of: Cell, what: str, groups: Labels) -> SimilarityPicture:
     return SimilarityPicture(what, _png(shades), len(rows), low, within, between, spans)
 
 
-def _fitted(cell: Cell, row: int, side: int) -> NDArray[np.uint8]:
+def _fitted(cell: FinishedCell, row: int, side: int) -> NDArray[np.uint8]:
     picture = cell.picture(row)
     if picture.shape[0] == side:
         return picture

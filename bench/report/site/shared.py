@@ -13,7 +13,7 @@ from bench.report.site import embedding, pictures
 from bench.report.site.embedding import MapSource
 from bench.report.site.folder import Folder
 from bench.report.site.pictures import SimilarityPicture
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 
 
 @dataclass
@@ -27,11 +27,11 @@ class Shared:
     _points: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     _similar: dict[str, tuple[str, SimilarityPicture]] = field(default_factory=dict)
 
-    def rows(self, cell: Cell) -> NDArray[np.int64]:
+    def rows(self, cell: FinishedCell) -> NDArray[np.int64]:
         """Return which images of a cell are on its map."""
         return embedding.sample(len(cell.clusters), self.max_points)
 
-    def sheets(self, cell: Cell, rows: NDArray[np.int64]) -> Json:
+    def sheets(self, cell: FinishedCell, rows: NDArray[np.int64]) -> Json:
         """Return where the thumbnails of the images are: folder, number of files, sizes."""
         key = self._images(cell)
         if key not in self._sheets:
@@ -46,7 +46,7 @@ class Shared:
             }
         return self._sheets[key]
 
-    def points(self, cell: Cell, source: MapSource, rows: NDArray[np.int64]) -> tuple[str, str]:
+    def points(self, cell: FinishedCell, source: MapSource, rows: NDArray[np.int64]) -> tuple[str, str]:
         """Return x and y of the points, packed."""
         key = source.key, self._images(cell)
         if key not in self._points:
@@ -54,7 +54,7 @@ class Shared:
             self._points[key] = embedding.packed(found[:, 0]), embedding.packed(found[:, 1])
         return self._points[key]
 
-    def similarity(self, cell: Cell, what: str, *, by_class: bool) -> tuple[str, SimilarityPicture]:
+    def similarity(self, cell: FinishedCell, what: str, *, by_class: bool) -> tuple[str, SimilarityPicture]:
         """Return the picture's file and what it shows."""
         stage = cell.stages("pair" if what == "join probabilities" else "encode")[-1]
         groups = cell.truth if by_class else cell.clusters
@@ -67,7 +67,7 @@ class Shared:
             self._similar[key] = name, made
         return self._similar[key]
 
-    def _images(self, cell: Cell) -> str:
+    def _images(self, cell: FinishedCell) -> str:
         """Return the name of the scored images: equal for cells that score the same images."""
         (stage,) = cell.stages("prepare")
         return digest([stage.key, cell.record.params.get("score") or {}, self.max_points])[:16]

@@ -16,7 +16,7 @@ from bench.planning.fingerprint import Fingerprints
 from bench.records.store import Store
 from bench.report.drawing.checkpoints import without_attention
 from bench.report.drawing.rebuilt import rebuild, spec
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from tests.records.test_record import record
 
 DINO = {"adapter": "dino@3", "params": {}}
@@ -53,12 +53,12 @@ def test_the_encoder_of_a_method_or_of_its_pair_model(params: Any, encoder: Any,
         assert re.match(reason, str(said))
 
 
-def of_record(params: dict[str, Any], files: dict[str, str] | None = None) -> Cell:
+def of_record(params: dict[str, Any], files: dict[str, str] | None = None) -> FinishedCell:
     """Return a cell of which nothing but the record is there."""
-    return Cell(record().model_copy(update={"params": params}), Store(Path("none")), files)
+    return FinishedCell(record().model_copy(update={"params": params}), Store(Path("none")), files)
 
 
-def recorded(adapter: Adapter) -> Cell:
+def recorded(adapter: Adapter) -> FinishedCell:
     """Return a cell whose record has an adapter as planning writes it down."""
     written = AdapterSpec.of(adapter, lambda path: Fingerprints(Path("none"), read_only=True).content(path))
     return of_record({written.kind: written.described}, written.files)

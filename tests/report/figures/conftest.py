@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from tests.execute.runs import Bench
 from tests.report.figures.runs import cells, finished
 
@@ -14,6 +14,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 @pytest.fixture(scope="session")
-def by_method(drawn: Bench) -> dict[str, Cell]:
+def by_method(drawn: Bench) -> dict[str, FinishedCell]:
     """Return its cells by method."""
     return cells(drawn)

@@ -8,7 +8,7 @@ import pytest
 
 from bench.records.store import Store
 from bench.report.drawing.figure import Figure, find
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from tests.conftest import once
 from tests.execute.runs import Bench
 
@@ -52,10 +52,10 @@ def figure_of(name: str) -> Figure:
     return found
 
 
-def cells(place: Bench) -> dict[str, Cell]:
+def cells(place: Bench) -> dict[str, FinishedCell]:
     """Return the finished cells by method."""
     store = Store(place.root / "store")
-    return {method: Cell(record, store) for (method, _), record in place.records("drawn").items()}
+    return {method: FinishedCell(record, store) for (method, _), record in place.records("drawn").items()}
 
 
 def finished(factory: pytest.TempPathFactory) -> Bench:

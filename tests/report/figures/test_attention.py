@@ -17,7 +17,7 @@ from bench.nn.inputs import tensor
 from bench.report.drawing.checkpoints import Checkpoint, before_and_after, examples, snapshots
 from bench.report.drawing.style import DrawOptions, applied
 from bench.report.figures.attention import overlaid
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from tests.report.figures.runs import figure_of as kind
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 1, 32, 48), np.uint8)
@@ -70,7 +70,7 @@ def test_a_model_without_class_token_is_refused() -> None:
         class_attention(backbone, prepared(PIXELS[..., :32]), Run.detached())
 
 
-def test_before_and_after_are_the_weights_of_the_run(by_method: dict[str, Cell]) -> None:
+def test_before_and_after_are_the_weights_of_the_run(by_method: dict[str, FinishedCell]) -> None:
     some = examples(by_method["dino"].images, np.arange(5))
 
     def maps(found: list[Checkpoint]) -> dict[str, np.ndarray]:
@@ -90,7 +90,7 @@ def test_before_and_after_are_the_weights_of_the_run(by_method: dict[str, Cell])
     assert list(maps(before_and_after(by_method["untrained"])[0])) == ["not trained"]
 
 
-def test_the_features_of_the_network_found_are_those_of_the_run(by_method: dict[str, Cell]) -> None:
+def test_the_features_of_the_network_found_are_those_of_the_run(by_method: dict[str, FinishedCell]) -> None:
     for method in ("dino", "untrained"):
         cell = by_method[method]
         after = before_and_after(cell)[0][-1]
@@ -100,7 +100,7 @@ def test_the_features_of_the_network_found_are_those_of_the_run(by_method: dict[
 
 
 @pytest.mark.slow
-def test_another_method_stands_in_for_before(by_method: dict[str, Cell]) -> None:
+def test_another_method_stands_in_for_before(by_method: dict[str, FinishedCell]) -> None:
     with applied():
         figure = kind("attention").draw(by_method["dino"], DrawOptions(against=by_method["untrained"])).figure
     titles = [ax.get_title(loc="left") for ax in figure.axes]

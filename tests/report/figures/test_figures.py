@@ -13,7 +13,7 @@ from PIL import Image
 from bench.errors import DataError
 from bench.report.drawing.figure import FIGURES
 from bench.report.drawing.style import DrawOptions, applied, write
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from tests.report.figures.runs import figure_of as kind
 
 DRAWN_OF = {"attention": "dino", "similarity": "dino", "map": "dino", "frequencies": "dino", "curves": "dino"}
@@ -32,7 +32,7 @@ def test_no_kind_is_forgotten() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DRAWN_OF))
 def test_each_kind_is_drawn_and_drawn_the_same_again(
-    by_method: dict[str, Cell], name: str, tmp_path: Path
+    by_method: dict[str, FinishedCell], name: str, tmp_path: Path
 ) -> None:
     cell = by_method[DRAWN_OF[name]]
     assert kind(name).unavailable_because(cell) is None
@@ -54,7 +54,7 @@ def test_each_kind_is_drawn_and_drawn_the_same_again(
     assert bool(gif) == (name == "frequencies")
 
 
-def texts(cell: Cell, name: str, options: DrawOptions | None = None) -> str:
+def texts(cell: FinishedCell, name: str, options: DrawOptions | None = None) -> str:
     from matplotlib.text import Text
 
     with applied():
@@ -64,13 +64,15 @@ def texts(cell: Cell, name: str, options: DrawOptions | None = None) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(DRAWN_OF))
-def test_captions_say_what_is_shown_and_that_it_was_generated(by_method: dict[str, Cell], name: str) -> None:
+def test_captions_say_what_is_shown_and_that_it_was_generated(
+    by_method: dict[str, FinishedCell], name: str
+) -> None:
     method = DRAWN_OF[name]
     said = " ".join(texts(by_method[method], name).split())
     assert f"Made: 1/2 $x$ · {method} · seed 0 · generated data" in said
 
 
-def test_a_method_that_lacks_what_a_figure_needs_says_so(by_method: dict[str, Cell]) -> None:
+def test_a_method_that_lacks_what_a_figure_needs_says_so(by_method: dict[str, FinishedCell]) -> None:
     cell = by_method["pixels"]
     assert "has no pair model" in str(kind("reliability").unavailable_because(cell))
     assert "encoder pixels" in str(kind("attention").unavailable_because(cell))
@@ -79,7 +81,7 @@ def test_a_method_that_lacks_what_a_figure_needs_says_so(by_method: dict[str, Ce
         kind("reliability").draw(by_method["twin"], DrawOptions(against=by_method["pixels"]))
 
 
-def test_reliability_and_curves_are_those_of_the_record(by_method: dict[str, Cell]) -> None:
+def test_reliability_and_curves_are_those_of_the_record(by_method: dict[str, FinishedCell]) -> None:
     cell = by_method["twin"]
     facts = {k: v for s in cell.record.stages for k, v in s.facts.items()}
     with applied():
@@ -97,11 +99,11 @@ def test_reliability_and_curves_are_those_of_the_record(by_method: dict[str, Cel
 
 
 def test_an_artefact_that_was_collected_is_named_with_the_remedy(
-    by_method: dict[str, Cell], tmp_path: Path
+    by_method: dict[str, FinishedCell], tmp_path: Path
 ) -> None:
     from bench.records.store import Store
 
-    cell = Cell(by_method["pixels"].record, Store(tmp_path))
+    cell = FinishedCell(by_method["pixels"].record, Store(tmp_path))
     with (
         pytest.raises(DataError, match=r"the stage cluster .* no longer in the store .* --only \w{12}`"),
         applied(),

@@ -22,7 +22,7 @@ from bench.report.drawing.style import DrawOptions, applied, percent, write
 from bench.report.figures.clusters import decisions
 from bench.report.figures.frequencies import shares
 from bench.report.figures.similarity import contrast, cosine
-from bench.stages.cell import Cell, majority, share_evenly
+from bench.stages.finished import FinishedCell, majority, share_evenly
 from tests.report.figures.runs import figure_of as kind
 
 CODES = hnp.arrays(np.int64, 30, elements=st.integers(-1, 4))
@@ -103,7 +103,7 @@ def test_only_all_is_100_percent() -> None:
 
 
 @pytest.mark.slow
-def test_similarities_stand_by_class(by_method: dict[str, Cell]) -> None:
+def test_similarities_stand_by_class(by_method: dict[str, FinishedCell]) -> None:
     cell = by_method["dino"]
     with applied():
         figure = kind("similarity").draw(cell, DrawOptions()).figure
@@ -118,7 +118,7 @@ def test_similarities_stand_by_class(by_method: dict[str, Cell]) -> None:
     assert names == [cell.classes[c] for c in np.unique(cell.truth)]
 
 
-def test_columns_are_in_natural_order_and_days_are_numbers(by_method: dict[str, Cell]) -> None:
+def test_columns_are_in_natural_order_and_days_are_numbers(by_method: dict[str, FinishedCell]) -> None:
     cell = by_method["pixels"]
     day, bag = columns.grouping(cell)
     assert (day.name, day.groups, day.ordered) == ("day", ["1", "2", "3"], True)
@@ -132,7 +132,7 @@ def test_columns_are_in_natural_order_and_days_are_numbers(by_method: dict[str, 
 
 @pytest.mark.slow
 def test_the_animation_has_a_frame_per_day_that_adds_points_only(
-    by_method: dict[str, Cell], tmp_path: Path
+    by_method: dict[str, FinishedCell], tmp_path: Path
 ) -> None:
     with applied():
         drawing = kind("frequencies").draw(by_method["dino"], DrawOptions())
@@ -144,7 +144,7 @@ def test_the_animation_has_a_frame_per_day_that_adds_points_only(
     assert empty[0] > empty[1] > empty[2]
 
 
-def test_the_plane_is_the_methods_own_where_it_has_one(by_method: dict[str, Cell]) -> None:
+def test_the_plane_is_the_methods_own_where_it_has_one(by_method: dict[str, FinishedCell]) -> None:
     cell = by_method["dino"]
     assert cell.reduced is not None
     np.testing.assert_array_equal(plane(cell).points, cell.reduced)
@@ -153,7 +153,7 @@ def test_the_plane_is_the_methods_own_where_it_has_one(by_method: dict[str, Cell
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["pixels", "twin"])
-def test_else_it_is_umap_with_a_fixed_seed(by_method: dict[str, Cell], method: str) -> None:
+def test_else_it_is_umap_with_a_fixed_seed(by_method: dict[str, FinishedCell], method: str) -> None:
     found = plane(by_method[method])
     assert found.points.shape == (48, 2)
     again = plane.__wrapped__(by_method[method])
@@ -161,6 +161,6 @@ def test_else_it_is_umap_with_a_fixed_seed(by_method: dict[str, Cell], method: s
     assert ("join probabilities" in found.caption) == (method == "twin")
 
 
-def test_pictures_are_the_prepared_pixels(by_method: dict[str, Cell]) -> None:
+def test_pictures_are_the_prepared_pixels(by_method: dict[str, FinishedCell]) -> None:
     cell = by_method["pixels"]
     np.testing.assert_array_equal(cell.picture(7), np.moveaxis(cell.images.batch(7, 8)[0], 0, -1))

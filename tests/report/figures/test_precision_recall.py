@@ -10,7 +10,7 @@ import pytest
 from bench.errors import DataError
 from bench.records.store import Store
 from bench.report.drawing.style import DrawOptions, applied, write
-from bench.stages.cell import Cell
+from bench.stages.finished import FinishedCell
 from tests.execute.runs import Bench
 from tests.report.figures.runs import figure_of as kind
 from tests.report.figures.test_figures import texts
@@ -35,15 +35,17 @@ methods:
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Cell]:
+def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FinishedCell]:
     place = Bench(tmp_path_factory.mktemp("curve"))
     done = place.run("run", place.suite(SUITE, "two"), "--quiet", "--jobs", "1")
     assert done.returncode == 0, done.stderr
     store = Store(place.root / "store")
-    return {r.method: Cell(r, store) for r in place.all_records("two")}
+    return {r.method: FinishedCell(r, store) for r in place.all_records("two")}
 
 
-def test_the_curve_is_that_of_the_record_and_ends_at_guessing(cells: dict[str, Cell], tmp_path: Path) -> None:
+def test_the_curve_is_that_of_the_record_and_ends_at_guessing(
+    cells: dict[str, FinishedCell], tmp_path: Path
+) -> None:
     cell = cells["linear"]
     with applied():
         drawing = kind("precision_recall").draw(cell, DrawOptions())
@@ -61,7 +63,7 @@ def test_the_curve_is_that_of_the_record_and_ends_at_guessing(cells: dict[str, C
     assert f"Of the class {facts['class']}" in said
 
 
-def test_two_methods_share_the_axes_and_one_without_a_curve_says_so(cells: dict[str, Cell]) -> None:
+def test_two_methods_share_the_axes_and_one_without_a_curve_says_so(cells: dict[str, FinishedCell]) -> None:
     said = texts(cells["linear"], "precision_recall", DrawOptions(against=cells["nearest"]))
     assert "linear: average precision" in said
     assert "nearest: average precision" in said

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bench.interfaces import Features, JoinProbabilities, Labels
 
 
-class Cell:
+class FinishedCell:
     """A scored cell. Every array has one entry per scored image, in one order.
 
     All of them raise `DataError` if the artefact they need is no longer in the store.
