@@ -95,10 +95,13 @@ class Prepared:
         return int(c), int(h), int(w)
 
     def batch(self, start: int, stop: int) -> NDArray[Any]:
-        """Return images start..stop of the selection, copied into memory."""
+        """Return images start to stop - 1 of the selection, copied into memory.
+
+        Shape (up to stop - start, channels, size, size), of the type of `pixels`; fewer at the end.
+        """
         return np.asarray(self.pixels[self.rows[start:stop]])
 
     def batches(self, size: int) -> Iterator[NDArray[Any]]:
-        """Yield the images in order, at most `size` at a time."""
+        """Yield the images in order, at most `size` at a time; see `batch`."""
         for start in range(0, len(self), size):
             yield self.batch(start, start + size)

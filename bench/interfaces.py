@@ -49,6 +49,7 @@ class Unit:
     """Unit of a parameter, shown by `bench describe`: `size: Annotated[int, Unit("px")] = 64`."""
 
     name: str
+    """As it stands behind a number: "px", "%", "s"."""
 
 
 class FileMark:
@@ -146,11 +147,13 @@ class Run:
     seed: int
     """32-bit seed derived from the cell's seed and the stage's key."""
     threads: int
+    """Threads that the adapter may use."""
     device: str
     """A torch device: "cpu", "cuda", "cuda:1", "mps"."""
     precision: str
     """"float32" or "bfloat16"; on which hardware the latter pays is the adapter's business."""
     log: logging.Logger
+    """Its messages go into the stage's log, in the folder `logs` beside the records."""
     checkpoints: Path
     """A folder that survives a killed stage and is empty at the stage's first start."""
     report: Callable[[int, int | None, str], None]
@@ -242,17 +245,29 @@ class Dataset(Adapter):
 
 
 class Encoder(Adapter):
-    """Images to features."""
+    """Images to features.
+
+    What the user can mend (wrong images, weights that are absent) is raised as `DataError`, here and in all
+    other adapters; whatever else is raised ends the cell as an error, too, with its traceback in the log.
+    """
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train on `images` and write what was learned into the folder `weights`.
+        """Train on `images` and write what was learned into the folder `weights`, which is empty.
 
-        Encoders that learn nothing leave this method alone; they get no fit stage.
+        `images.labels` is None unless the encoder declares `uses_labels`. Encoders that learn nothing leave
+        this method alone; they get no fit stage.
         """
         raise NotImplementedError
 
     def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
-        """Return finite float32 features of shape (n, d), in the order of `images`."""
+        """Return finite float32 features of shape (n, d), in the order of `images`.
+
+        Parameters
+        ----------
+        images : to encode, not always those that were fitted; `images.batches(256)` yields uint8 or uint16,
+            shape (up to 256, channels, size, size).
+        weights : the folder that `fit` wrote; None for encoders without a `fit`.
+        """
         raise NotImplementedError
 
 
@@ -264,7 +279,7 @@ class Reducer(Adapter):
     two dimensions itself. One reducer of those that ship says so."""
 
     def reduce(self, features: Features, run: Run) -> Features:
-        """Return finite float32 features of shape (n, d')."""
+        """Return finite float32 features of shape (n, d'), from finite ones of shape (n, d)."""
         raise NotImplementedError
 
 
@@ -289,7 +304,9 @@ class ToCluster:
     n_classes: int | None = None
     """Number of true classes among them, for `k: classes`; None for data without labels."""
     features: Features | None = None
+    """Shape (n, d), finite float32; after the reducer, if there is one."""
     join_probabilities: JoinProbabilities | None = None
+    """Shape (n, n), float32, symmetric, diagonal 1."""
     labels: Labels | None = None
     """True classes, only for clusterers that declare `uses_labels`."""
 

@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from bench.stages.job import Allocation, Job, Outcome
     from bench.suite.schema import Suite
     from bench.util.yamlfile import FileError
+    from cutjoin import drawing as drawing
+    from cutjoin import kit as kit
     from cutjoin.running import run
 
 __all__ = [
@@ -215,11 +217,15 @@ _HOMES = {
     "cutjoin.running": ("run",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = ("drawing", "kit")
+"""Public modules, so that `import cutjoin` is enough for them, too."""
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would take any name for one of ours
 
     def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(_HOME[name]), name)
@@ -228,4 +234,4 @@ if not TYPE_CHECKING:  # a type checker that saw it would take any name for one 
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -37,7 +37,9 @@ class Origin:
     """Where the real data is, under which licence, and what to do where no public copy exists."""
 
     licence: str
+    """Name of the licence, or what to do to get one."""
     parts: tuple[Download, ...] = ()
+    """What a program can fetch."""
     by_hand: str = ""
     """What to get where, and what to put into the data folder, if no part can be fetched by a program."""
 
@@ -47,8 +49,11 @@ class Check:
     """A number of the real data, as published or counted before, and what was found."""
 
     what: str
+    """Of what it is the number, e.g. "images"."""
     expected: int | str
+    """As published or counted before."""
     found: int | str
+    """In the data at hand."""
 
     @property
     def ok(self) -> bool:

@@ -68,6 +68,7 @@ class FinishedRun(os.PathLike[str]):
     written: Written
     """The leaderboard's files."""
     interrupted: bool = False
+    """Whether it was stopped before all cells had their records."""
 
     @property
     def statuses(self) -> dict[str, int]:

@@ -40,7 +40,9 @@ class LeaderboardView:
     """
 
     board: Leaderboard
+    """Every number, by dataset and method."""
     layout: Layout | None = None
+    """As the suite declares it, for a `table` of the suite."""
 
     def to(self, format: str) -> str:
         """Return the tables as text in any table format: a name of `bench list table_format`, or a file.

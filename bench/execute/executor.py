@@ -33,7 +33,9 @@ class Work:
     """One stage to run, and what it needs."""
 
     job: Job
+    """What to compute."""
     limits: Limits
+    """Wall time, memory, threads and processes that it may take."""
     libraries: tuple[str, ...] = ()
     """Modules that its adapter imports; with torch among them it may use a GPU."""
     built_in: bool = False
@@ -50,9 +52,11 @@ class Ended:
     """How one stage ended."""
 
     key: str
+    """Of the stage: `Job.key`."""
     outcome: Outcome
     """Without a status and without a missing input, whatever ran the stage was lost; it is run again."""
     seconds: float = 0.0
+    """Wall time."""
     peak_bytes: int = 0
     """Host memory of all its processes."""
     log: bytes = b""
@@ -64,7 +68,9 @@ class InProgress:
     """A stage that has been started and has not ended."""
 
     key: str
+    """Of the stage: `Job.key`."""
     seconds: float
+    """Since it was started."""
     started: bool = True
     """False while its process is still being set up."""
     progress: tuple[int, int | None, str] | None = None

@@ -16,7 +16,20 @@ from bench.interfaces import Json
 
 
 class FileSet(ImageSet):
-    """Images that are one file each, all grey or all RGB."""
+    """Images that are one file each, all grey or all RGB.
+
+    Parameters
+    ----------
+    ids : unique, one per image, in any order; results list images by them.
+    labels : class per image, None where unknown.
+    paths : absolute, one per image.
+    grey : read one channel instead of the three of RGB.
+    fill : value that pads images to a square: that of the background.
+    dtype : uint8 or uint16; images of another depth are bad.
+    notes : findings that the record should hold, by name, e.g. {"ignored": 3}; {} for none.
+
+    Columns of a dataset's own (day, plate...) go into `table` afterwards.
+    """
 
     def __init__(
         self,

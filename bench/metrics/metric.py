@@ -46,10 +46,15 @@ class Metric:
     None: a metric that is not installed, known only by its description.
     """
     takes: Takes = "tables"
+    """What `measure` is called with."""
     unit: str = ""
+    """E.g. "bits"; empty for numbers without one."""
     low: float = 0.0
+    """The least possible value; -inf if there is none."""
     high: float = 1.0
+    """The largest possible value; inf if there is none."""
     higher_is_better: bool = True
+    """Which way tables rank."""
     chance: float | None = None
     """Value that nonsense has on average, whatever the sizes of clusters; None: it depends on them."""
     version: int = 1

@@ -16,11 +16,13 @@ class PairCounts(NamedTuple):
     """Unordered pairs of images, by what truth, then prediction, does with them; each of shape (tables,)."""
 
     join_join: IntArray
+    """Joined by both."""
     join_cut: IntArray
     """False cuts."""
     cut_join: IntArray
     """False joins."""
     cut_cut: IntArray
+    """Cut by both."""
 
 
 def pair_counts(table: Contingency) -> PairCounts:

@@ -42,6 +42,7 @@ class Scores:
     noise: int
     """Number of labelled images predicted as noise."""
     values: dict[str, float]
+    """Name of a metric -> its value. `bench describe metric NAME` gives range and unit."""
     intervals: dict[str, tuple[float, float]]
     """Empty if no replicates were asked for."""
 

@@ -49,9 +49,11 @@ class Certificate:
     start: NDArray[np.int64]
     """(k + 1,) cycle c visits `node[start[c]:start[c + 1]]`; its negative pair is the last and the first."""
     node: NDArray[np.int32]
+    """Nodes of all cycles, one cycle after another, each in 0 to n - 1."""
     weight: NDArray[np.int64]
     """(k,) > 0, in units of 2^exponent."""
     exponent: int
+    """Of two: the unit of the weights."""
     upper_bound: float
     """What the certificate claims: no partition has a larger objective. `verify` recomputes it."""
 

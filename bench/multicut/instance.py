@@ -62,6 +62,7 @@ class DenseCosts(Instance):
     """The costs of all pairs of nodes: a complete graph."""
 
     n: int
+    """Number of nodes."""
     matrix: NDArray[Any]
     """float32 or float64, shape (n, n), symmetric, finite; the diagonal is ignored."""
 
@@ -102,6 +103,7 @@ class SparseCosts(Instance):
     """The costs of some pairs of nodes; all others cost nothing, and are never joined for their own sake."""
 
     n: int
+    """Number of nodes."""
     i: NDArray[np.int32]
     """(m,) one end of every edge, in [0, n). Repeated edges add up, self loops do not count."""
     j: NDArray[np.int32]

@@ -23,16 +23,21 @@ class Job(_Message):
     key: str
     """Of the artefact that it makes."""
     adapter: AdapterSpec | None = None
+    """Whose code runs; None for stages that are the harness's own."""
     inputs: dict[str, str] = {}
     """Role -> key of the artefact that plays it."""
     params: dict[str, Any] = {}
+    """What else decides on the result: selections of images, metrics..."""
     seed: int | None = None
     """The cell's seed; None if the result does not depend on it."""
     root: str | None = None
     """Folder of the data, for prepare on data that was not generated."""
     threads: int = 1
+    """That the stage may use."""
     processes: int = 1
+    """That train together."""
     precision: Literal["float32", "bfloat16"] = "float32"
+    """Of neural networks."""
 
 
 class Allocation(_Message):

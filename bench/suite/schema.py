@@ -191,10 +191,15 @@ class Suite:
     """A checked suite: every adapter is loaded and every parameter valid."""
 
     name: str
+    """That of the file, and of the profile after a dash; also of the folder of results."""
     file: Path
+    """The suite file, absolute; for a suite from a dict, one that need not exist."""
     profile: str | None
+    """Name of the profile that was laid over it."""
     block: SuiteBlock
+    """The suite as written: seeds, metrics, tables, limits..."""
     datasets: list[DatasetEntry]
+    """In the order of the suite."""
     methods: list[Method]
     """Trivial baselines come last."""
     extra_metrics: tuple[Loaded, ...] = ()

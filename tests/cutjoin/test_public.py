@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def imports_for_type_checkers() -> dict[str, str]:
     """Return name -> module of what stands below `if TYPE_CHECKING`."""
     block = next(n for n in SOURCE.body if isinstance(n, ast.If) and isinstance(n.test, ast.Name))
     imports = [n for n in block.body if isinstance(n, ast.ImportFrom)]
-    return {alias.name: str(n.module) for n in imports for alias in n.names}
+    return {alias.name: str(n.module) for n in imports for alias in n.names if alias.asname is None}
 
 
 def test_a_name_stands_in_all_three_lists() -> None:
@@ -46,6 +47,12 @@ def test_a_name_stands_in_all_three_lists() -> None:
     assert imports_for_type_checkers() == cutjoin._HOME
     assert sorted(cutjoin._HOME) == sorted(cutjoin.__all__)
     assert sum(map(len, cutjoin._HOMES.values())) == len(cutjoin.__all__)
+
+
+def test_public_modules_need_no_import_of_their_own() -> None:
+    code = "import cutjoin; print(*cutjoin.kit.__all__, *cutjoin.drawing.__all__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"train", "new"} <= {*done.stdout.split()}
 
 
 def test_unknown_names() -> None:
@@ -94,6 +101,26 @@ def _documented_base(name: str, member: str) -> Iterator[bool]:
     for cls in getattr(cutjoin, name).__mro__:
         found = vars(cls).get(member)
         yield bool(found is not None and getattr(found, "__doc__", None))
+
+
+def undocumented_fields(name: str) -> set[str]:
+    """Return the public fields of a class that neither have a docstring nor stand in that of the class."""
+    found = set()
+    body = ast.parse(inspect.getsource(importlib.import_module(cutjoin._HOME[name]))).body
+    (cls,) = (n for n in body if isinstance(n, ast.ClassDef) and n.name == name)
+    told = ast.get_docstring(cls) or ""
+    for node, after in itertools.pairwise([*cls.body, ast.Pass()]):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            documented = isinstance(after, ast.Expr) or re.search(rf"\b{node.target.id}\b", told)
+            if not documented and not node.target.id.startswith("_"):
+                found.add(node.target.id)
+    return found
+
+
+@pytest.mark.parametrize("name", [n for n in cutjoin.__all__ if inspect.isclass(getattr(cutjoin, n))])
+def test_every_field_says_what_it_is(name: str) -> None:
+    overridden = {"seeded", "uses_labels"}  # they mean what they mean in `Adapter`
+    assert not undocumented_fields(name) - overridden
 
 
 TYPED = """\

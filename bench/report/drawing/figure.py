@@ -79,7 +79,17 @@ class Figure(_Named):
             raise DataError(f"{cell.record.method}: {reason}")
 
     def draw(self, cell: FinishedCell, options: DrawOptions) -> Drawing:
-        """Draw the figure. Raises `DataError` if the data does not allow it."""
+        """Draw the figure of a cell.
+
+        Parameters
+        ----------
+        cell : its record, and on demand its images, features, clusters...: an entry per scored image.
+        options : `by` and `against`, as the user gave them; None where they were not given.
+
+        Raises
+        ------
+        DataError : the data does not allow it; the text says why.
+        """
         raise NotImplementedError
 
     def file_name(self, record: CellRecord, options: DrawOptions) -> str:
@@ -99,7 +109,17 @@ class SuiteFigure(_Named):
         return {"--by": "metric"}
 
     def draw(self, board: Leaderboard, metric: str) -> Drawing:
-        """Draw the figure. Raises `DataError` if the records do not allow it."""
+        """Draw the figure of a suite.
+
+        Parameters
+        ----------
+        board : every mean with its interval: `board.boards`, one per dataset, have `rows`, one per method.
+        metric : what `--by` chose, by default the suite's first.
+
+        Raises
+        ------
+        DataError : the records do not allow it; the text says why.
+        """
         raise NotImplementedError
 
     def file_name(self, metric: str) -> str:

@@ -124,11 +124,17 @@ class Leaderboard:
     """All boards of a suite."""
 
     suite: str
+    """Name of the suite."""
     title: str
+    """Its title, for people."""
     noise: str
+    """`own_cluster` or `drop`: how images called noise were scored."""
     level: float
+    """Of the intervals, between 0 and 1."""
     seeds: int
+    """Number of seeds planned."""
     boards: list[Board] = field(default_factory=list)
+    """One per dataset, in the suite's order; each has `rows`, one per method."""
     ranked_by: str = ""
     """The metric of ranks, and of the order unless `in_order`."""
     in_order: bool = False
