@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from bench.errors import UsageError
+from bench.errors import DataError, UsageError
 from bench.metrics.score import NoisePolicy, Scores
 from bench.metrics.score import score as score_integers
 from bench.multicut.costs import costs_from_probabilities
@@ -111,7 +111,12 @@ def _integers(labels: ArrayLike) -> NDArray[Any]:
 
     Whatever is neither comes back as it is: the score refuses it, with the reason.
     """
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+        if array.dtype.kind == "U" and not hasattr(labels, "dtype"):  # there, NaN in a list became "nan"
+            array = np.array(labels, dtype=object)
+    except ValueError as e:
+        raise DataError(f"labels must be a list with one entry per image: {e}") from None
     kind = array.dtype.kind
     if kind == "b":
         return array.astype(np.int64)

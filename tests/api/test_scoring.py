@@ -77,6 +77,7 @@ def test_only_equality_of_names_matters(pairs: list[tuple[str, str]]) -> None:
         ([0, 1], [np.inf, 1], "must be integers"),
         ([[0, 1]], [0, 1], "one dimension"),
         (["a", "b"], [["a", "b"]], "one dimension"),
+        ([0, [1]], [0, 1], "one entry per image"),
     ],
 )
 def test_what_cannot_be_scored(truth: ArrayLike, predicted: ArrayLike, why: str) -> None:
