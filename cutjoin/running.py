@@ -39,7 +39,7 @@ def run(
     """Run a suite: every planned cell ends as one record, and running again continues.
 
     Works in scripts and notebooks. Ctrl-C, or "interrupt" in a notebook, ends the run in order: what is
-    finished is kept, and the same call continues.
+    finished is kept, and the same call continues. A run in a thread of its own cannot be interrupted.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ def run(
     executor : name of an executor, or a Python file that holds one.
     retry : statuses of finished cells that run again, e.g. ["error", "timeout"], or ["failed"].
     device : auto, cpu, cuda, cuda:1 or mps.
-    progress : show the run while it goes on; or a function that is called with the number of finished cells
-        and the number of all cells.
+    progress : show the run while it goes on; or a function that is called after each cell with the number of
+        finished cells and the number of all cells.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def run(
     Raises
     ------
     FileError, UsageError, DataError : the suite is wrong, or there is no data at all; nothing ran.
-    KeyboardInterrupt : the run was interrupted, after everything has been put away.
+    KeyboardInterrupt : the run was interrupted; by then all its processes have ended.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def run(
 def _watching(cells: int, progress: Progress) -> AbstractContextManager[Watcher]:
     if callable(progress):
         return nullcontext(_Counting(cells, progress))
-    # in a notebook plain lines, one per cell: a panel drawn anew there needs a widget
+    # in a notebook plain lines, one per cell: a panel that is redrawn needs a widget there
     console = Console(file=sys.stdout, force_jupyter=False)
     return Display(console, cells, quiet=not progress)
 
