@@ -31,13 +31,12 @@ def configured(cls: type[_A], settings: Sequence[str], given: Mapping[str, Any] 
 
     Raises
     ------
-    DataError : one sentence per wrong parameter, with its value and the likely fix.
-    UsageError : as `parsed`.
+    UsageError : one sentence per wrong parameter, with its value and the likely fix.
     """
     params = parsed(settings, given)
     made, wrong = validated(cls, params, {"folder": Path.cwd()})
     if wrong:
-        raise DataError(
+        raise UsageError(
             "\n".join(f"{cls.use}: {'.'.join(map(str, w)) or '--set'}: {message}" for w, message in wrong)
         )
     assert isinstance(made, cls)

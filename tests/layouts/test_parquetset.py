@@ -211,12 +211,18 @@ def broken(tmp_path: Path) -> dict[str, tuple[Any, str]]:
             "has no column 'image' or 'image_bytes'.*'picture'",
         ),
         "no label": (pa.table({"image": one, "x": [0]}), "has no column 'label'"),
-        "paths only": (pa.table({"image": ["a.jpg"], "label": [0]}), "'image' is of type string; the bytes"),
+        "paths only": (
+            pa.table({"image": ["a.jpg"], "label": [0]}),
+            "'image' is of type string; expected the bytes",
+        ),
         "struct": (
             pa.table({"image": [{"path": "a"}], "label": [0]}),
-            "'image' is of type struct<.*; the bytes",
+            "'image' is of type struct<.*; expected the bytes",
         ),
-        "float": (pa.table({"image": one, "label": [0.5]}), "'label' is of type double; text or whole"),
+        "float": (
+            pa.table({"image": one, "label": [0.5]}),
+            "'label' is of type double; expected text or whole",
+        ),
         "list": (pa.table({"image": one, "label": [[0]]}), "'label' is of type list"),
         "beyond": (
             pa.table({"image": one, "label": [3]}).replace_schema_metadata(huggingface(CLASSES)),

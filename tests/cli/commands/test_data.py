@@ -19,7 +19,7 @@ from bench.adapters.origin import STAND_IN_MARKER, stand_in_marker
 from bench.adapters.registry import AdapterError
 from bench.cli.app import app
 from bench.cli.settings import configured, dataset_class
-from bench.errors import DataError
+from bench.errors import DataError, UsageError
 from tests.cli.commands.datasets import asked, call, write_images
 from tests.conftest import bench, snapshot
 
@@ -105,7 +105,7 @@ def test_describe_tells_origin_and_parameters(name: str):
     assert [p["name"] for p in about["parameters"]] == list(cls.model_fields)
     if cls.origin is None:
         assert about["origin"] is None
-        assert "no particular dataset" in text
+        assert "not a particular dataset" in text
         return
     squeezed = " ".join(text.split())
     assert " ".join(cls.origin.licence.split()) in squeezed
@@ -144,7 +144,7 @@ def test_settings_are_read_as_in_a_suite():
     ],
 )
 def test_wrong_settings_are_named(setting: list[str], said: str):
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(UsageError, match=said):
         configured(dataset_class("image_folder"), setting)
 
 
@@ -225,7 +225,7 @@ def test_download_unpacks_verifies_and_repeats(served: str, tmp_path: Path):
     assert len(first["parts"]) == 1
     assert asked("verify", own, "--data", tmp_path / "all")["ok"]
     before = snapshot(out)
-    assert "was there" in call("download", own, "--out", out)[1]
+    assert "already there" in call("download", own, "--out", out)[1]
     assert snapshot(out) == before
 
 
@@ -263,9 +263,9 @@ def test_commands_that_cannot_run_or_fail_are_one_sentence(tmp_path: Path):
     own = own_adapter(tmp_path, "Download('a', command=(sys.executable, '-c', 'import sys; sys.exit(3)'))")
     with pytest.raises(DataError, match="ended with exit code 3"):
         call("download", own, "--out", tmp_path / "out")
-    with pytest.raises(DataError, match="no part 'b'"):
+    with pytest.raises(UsageError, match="no part 'b'"):
         call("download", own, "--part", "b", "--out", tmp_path / "out")
-    with pytest.raises(DataError, match="give --out"):
+    with pytest.raises(UsageError, match="give --out"):
         call("download", own)
 
 
@@ -322,12 +322,12 @@ def test_synthesize_overwrites_nothing(tmp_path: Path, folder: Path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for out in (folder, tmp_path / "file", tmp_path / "link"):
-        with pytest.raises(DataError, match="not an empty folder"):
+        with pytest.raises(UsageError, match="not an empty folder"):
             call("synthesize", "kaggle_plankton", out, "--images", 2, "--seed", 0)
     assert snapshot(folder) == {k: v for k, v in before.items() if k.startswith(f"{folder}/")}
-    with pytest.raises(DataError, match="has no generator"):
+    with pytest.raises(UsageError, match="has no generator"):
         call("synthesize", "image_folder", tmp_path / "x", "--images", 2, "--seed", 0)
-    with pytest.raises(DataError, match="already given"):
+    with pytest.raises(UsageError, match="already given"):
         call("synthesize", "kaggle_plankton", tmp_path / "x", "--images", 2, "--seed", 0, "--set", "seed=3")
     (tmp_path / "empty").mkdir()
     assert call("synthesize", "kaggle_plankton", tmp_path / "empty", "--images", 2, "--seed", 0)[0] == 0
