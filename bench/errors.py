@@ -1,15 +1,15 @@
 """Errors that are about what the user gave, not about this program.
 
-All derive from `CutjoinError`: one `except` catches whatever a user can cause and mend. Their text is
+All derive from `CutjoinError`: one `except` catches whatever a user can cause and fix. Their text is
 whole sentences: what is wrong, where, the value, and the likely fix. Each also derives from the built-in
-exception that it is closest to. Those of files and grids stand beside the code that raises them.
+exception that it is closest to. Those of files and grids are defined beside the code that raises them.
 """
 
 from __future__ import annotations
 
 
 class CutjoinError(Exception):
-    """Anything that a user can cause and mend."""
+    """Anything that a user can cause and fix."""
 
 
 class DataError(CutjoinError, ValueError):

@@ -49,7 +49,7 @@ class Unit:
     """Unit of a parameter, shown by `bench describe`: `size: Annotated[int, Unit("px")] = 64`."""
 
     name: str
-    """As it stands behind a number: "px", "%", "s"."""
+    """As written after a number: "px", "%", "s"."""
 
 
 class FileMark:
@@ -160,7 +160,7 @@ class Run:
     """`report(done, total, text)`: progress; `total` may be unknown. Cheap to call often."""
     facts: dict[str, Json] = field(default_factory=dict)
     """What the record should say of this stage: engine, convergence, loss curve, origin of weights...
-    All of it must be the same when the stage runs again, but for what stands under `speed`."""
+    All of it must be the same when the stage runs again, except what is under `speed`."""
 
     encoder_weights: Path | None = None
     """What the encoder inside a pair model or classifier learned in its own fit stage: when a pair model is
@@ -247,7 +247,7 @@ class Dataset(Adapter):
 class Encoder(Adapter):
     """Images to features.
 
-    What the user can mend (wrong images, weights that are absent) is raised as `DataError`, here and in all
+    What the user can fix (wrong images, weights that are absent) is raised as `DataError`, here and in all
     other adapters; whatever else is raised ends the cell as an error, too, with its traceback in the log.
     """
 

@@ -17,7 +17,7 @@ To write your own
     TableFormat, which renders a TableContent.
     Executor, which gets Work, and calls `run_stage` where the work is to be done.
 Errors
-    Everything that a user can cause and mend is a `CutjoinError`.
+    Everything that a user can cause and fix is a `CutjoinError`.
 
 Names load when they are first used. Whatever is not listed in `__all__` is private.
 """

@@ -53,7 +53,7 @@ class Check:
     expected: int | str
     """As published or counted before."""
     found: int | str
-    """In the data at hand."""
+    """In the data that was checked."""
 
     @property
     def ok(self) -> bool:

@@ -3,7 +3,7 @@
     {"adapter": "kmeans@1", "params": {"k": 10, ...}}
 
 The identity of its code and every parameter, defaults included. A parameter that is a file is written as
-`{"content": digest, "ending": ".npy"}`: where it lies decides nothing. A nested adapter is written the
+`{"content": digest, "ending": ".npy"}`: its location decides nothing. A nested adapter is written the
 same way. With the kind of adapter, and a map from content to paths where there are files, this can be
 built again.
 """

@@ -72,7 +72,7 @@ def images(
     store : folder of artefacts. Default: that of `where` if it is what `run` returned; else `$BENCH_STORE`,
         or the user's cache folder.
     features : also the encoder's features as columns `f0`, `f1`...; "reduced": those after the reducer.
-    paths : look the images up in the data, so that `path` says where each lies; takes as long as listing
+    paths : look the images up in the data, so that `path` names the file of each; takes as long as listing
         the data does.
 
     Returns

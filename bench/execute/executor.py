@@ -118,7 +118,7 @@ def run_stage(work: Work, setup: Setup) -> Outcome:
     """Run a stage in this process, on the CPU unless `setup` names a device; return how it ended.
 
     For executors that have their own way to another process or machine: limits of time and memory, the log,
-    and what a crash takes along are then theirs to look after.
+    and crashes are then their business.
     """
     from bench.stages.run import execute
     from bench.util import environment

@@ -31,12 +31,12 @@ class Options:
     jobs: int | None = None
     """Stages at once; None: as the executor sees fit."""
     retry: frozenset[Status] = frozenset()
-    """Statuses of finished cells that shall run again."""
+    """Statuses of finished cells to run again."""
     device: str = "auto"
 
 
 class Watcher(Protocol):
-    """Is told what happens, to show it."""
+    """Shows what happens."""
 
     def cell_done(self, cell: Cell, record: CellRecord, *, cached: bool) -> None:
         """One cell has its record."""
@@ -125,7 +125,7 @@ class _Run:
     # What there is to do
 
     def _look_up(self, cell: Cell, retry: frozenset[Status]) -> None:
-        record = self._results.get(cell.key, mend=True)
+        record = self._results.get(cell.key, quarantine=True)
         if record is not None and record.status not in retry:
             self._cell_done(cell, record, cached=True)
         elif cell.blocked is not None:

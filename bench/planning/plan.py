@@ -3,7 +3,7 @@
 Keys depend on adapters (name, declared version, every parameter), the content
 of data files, which images are selected, seeds where results depend on them,
 and the keys of a stage's inputs. They do not depend on order in the file,
-names of methods, comments, worker counts, limits or where data lies.
+names of methods, comments, worker counts, limits or the location of data.
 """
 
 from __future__ import annotations
@@ -305,7 +305,7 @@ def _root(entry: DatasetEntry) -> Path:
 
 
 def _keyed(params: dict[str, Any]) -> dict[str, Any]:
-    """Return a stage's parameters as its key and records have them: not where a user's metric lies."""
+    """Return a stage's parameters as keys and records hold them: without the path of a user's metric."""
     if "extra" not in params:
         return params
     extra = [{name: v for name, v in metric.items() if name != "use"} for metric in params["extra"]]

@@ -116,7 +116,7 @@ class Ran(Protocol):
 
 
 def keys_of(parts: Collection[str], stages: Collection[Ran]) -> dict[str, str]:
-    """Return step -> key for the stages of a finished cell, which stand in the order in which they ran."""
+    """Return step -> key for the stages of a finished cell, given in the order in which they ran."""
     left = list(stages)
     found = {}
     for step in reversed(chain(parts)):

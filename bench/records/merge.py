@@ -33,19 +33,19 @@ class Conflict:
     dataset: str
     method: str
     seed: int
-    said: str
+    reason: str
     """What contradicts."""
     provenances: list[str]
-    """Of each record: what it says and where it comes from; the first one stands."""
+    """Of each record: its result and where it comes from; the first one is used."""
 
 
 @dataclass
 class Merged:
-    """What merging one suite came to."""
+    """The outcome of merging one suite."""
 
     suite: str
     records: int = 0
-    """Records that stand now."""
+    """Records there are now."""
     added: int = 0
     """Records that were not there before."""
     conflicts: list[Conflict] = field(default_factory=list)
@@ -77,8 +77,8 @@ class _Found:
         named = ", ".join(f"{k} {v}" for k, v in sorted({**versions, "python": place.python}.items()))
         shown = ", ".join(f"{m} {v:.4f}" for m, v in list(self.record.metrics.items())[:3])
         started = min((s.started for s in self.record.stages), default="never started")
-        said = f"{self.record.status}{f' ({shown})' if shown else ''}"
-        return f"{said}: {place.host}, {commit}, {started}, {named}"
+        result = f"{self.record.status}{f' ({shown})' if shown else ''}"
+        return f"{result}: {place.host}, {commit}, {started}, {named}"
 
 
 def suites_in(folder: Path) -> list[Path]:
@@ -144,7 +144,7 @@ def _settle(found: Sequence[_Found], target: Path, out: Merged) -> _Found:
         _write_new(target / "conflicts" / essence / f"{key}.json", other.data)
     path = target / "records" / f"{key}.json"
     if path.exists():
-        Results(target.parent, target.name).get(key, mend=True)
+        Results(target.parent, target.name).get(key, quarantine=True)
     else:
         out.added += 1
     _write_new(path, first.data)
@@ -157,9 +157,9 @@ def _settle(found: Sequence[_Found], target: Path, out: Merged) -> _Found:
     return first
 
 
-def _conflict(said: str, found: Sequence[_Found], out: Merged) -> Conflict:
+def _conflict(reason: str, found: Sequence[_Found], out: Merged) -> Conflict:
     r = found[0].record
-    return Conflict(out.suite, r.dataset, r.method, r.seed, said, [f.provenance() for f in found])
+    return Conflict(out.suite, r.dataset, r.method, r.seed, reason, [f.provenance() for f in found])
 
 
 def _plans(folder: Path, out: Merged) -> Iterator[bytes]:
@@ -209,8 +209,8 @@ def _cells(
         chosen.append(cells[ranked[0]])
         ran = [standing[key] for key in ranked if _rank(standing.get(key)) < _NOT_RUN]
         if len(ran) > 1:
-            said = "code, data or parameters differ: " + ", ".join(f.record.key[:12] for f in ran)
-            out.conflicts.append(_conflict(said, ran, out))
+            reason = "code, data or parameters differ: " + ", ".join(f.record.key[:12] for f in ran)
+            out.conflicts.append(_conflict(reason, ran, out))
     return chosen
 
 

@@ -94,10 +94,10 @@ class Results:
                 f"{self.folder / 'plan.json'}: written by another version; run the suite again"
             ) from None
 
-    def get(self, key: str, *, mend: bool = False) -> CellRecord | None:
+    def get(self, key: str, *, quarantine: bool = False) -> CellRecord | None:
         """Return the record of a cell if there is one.
 
-        A damaged one raises `Damaged`; with `mend` it is moved to `quarantine/` and counts as absent.
+        A damaged one raises `Damaged`; with `quarantine` it is moved to `quarantine/` and counts as absent.
         """
         path = self.records / f"{key}.json"
         try:
@@ -105,7 +105,7 @@ class Results:
         except FileNotFoundError:
             return None
         except Damaged:
-            if not mend:
+            if not quarantine:
                 raise
             target = self.folder / "quarantine" / f"{key}.{secrets.token_hex(4)}.json"
             target.parent.mkdir(parents=True, exist_ok=True)

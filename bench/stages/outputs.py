@@ -1,6 +1,6 @@
 """What adapters return, checked and brought into the form that the store keeps.
 
-Each function raises `DataError` that names the adapter (`who`), what it returned and what is wanted.
+Each function raises `DataError` that names the adapter (`who`), what it returned and what was expected.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def as_join_probabilities(p: ArrayLike, n: int, who: str) -> JoinProbabilities:
     """Return `(n, n)` float32: symmetric, in 0 to 1, with diagonal 1."""
     p = np.asarray(p)
     if p.shape != (n, n):
-        raise DataError(f"{who} returned shape {p.shape} for {n} images; ({n}, {n}) is wanted")
+        raise DataError(f"{who} returned shape {p.shape} for {n} images; expected ({n}, {n})")
     if not np.isfinite(p).all() or p.min() < 0 or p.max() > 1:
-        raise DataError(f"{who} returned values that are no probabilities (NaN, below 0 or above 1)")
+        raise DataError(f"{who} returned values that are not probabilities (NaN, below 0 or above 1)")
     if not np.allclose(p, p.T, atol=1e-6) or not np.allclose(np.diag(p), 1):
         raise DataError(f"{who} returned a matrix that is not symmetric with diagonal 1")
     return p.astype(np.float32)
@@ -32,10 +32,10 @@ def as_class_probabilities(p: ArrayLike, n: int, classes: int, who: str) -> Clas
     """Return `(n, classes)` float32 whose rows sum to 1."""
     p = np.asarray(p)
     if p.shape != (n, classes):
-        raise DataError(f"{who} returned shape {p.shape} for {n} images; ({n}, {classes}) is wanted")
+        raise DataError(f"{who} returned shape {p.shape} for {n} images; expected ({n}, {classes})")
     if not np.isfinite(p).all() or p.min() < 0 or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
         raise DataError(
-            f"{who} returned values that are no probabilities (NaN, below 0, or sums other than 1)"
+            f"{who} returned values that are not probabilities (NaN, below 0, or sums other than 1)"
         )
     return p.astype(np.float32)
 
@@ -44,9 +44,9 @@ def as_features(features: ArrayLike, n: int, who: str) -> Features:
     """Return `(n, d)` float32, finite."""
     features = np.asarray(features)
     if features.ndim != 2 or len(features) != n or features.shape[1] == 0:
-        raise DataError(f"{who} returned shape {features.shape} for {n} images; ({n}, d) is wanted")
+        raise DataError(f"{who} returned shape {features.shape} for {n} images; expected ({n}, d)")
     if not np.issubdtype(features.dtype, np.floating):
-        raise DataError(f"{who} returned {features.dtype} features; float32 is wanted")
+        raise DataError(f"{who} returned {features.dtype} features; expected float32")
     bad = ~np.isfinite(features).all(axis=1)
     if bad.any():
         where = ", ".join(map(str, np.flatnonzero(bad)[:5]))
@@ -60,9 +60,9 @@ def as_labels(labels: ArrayLike, n: int, who: str) -> Labels:
     """Return `(n,)` int64; -1 is noise."""
     labels = np.asarray(labels)
     if labels.shape != (n,):
-        raise DataError(f"{who} returned shape {labels.shape} for {n} images; ({n},) is wanted")
+        raise DataError(f"{who} returned shape {labels.shape} for {n} images; expected ({n},)")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(f"{who} returned {labels.dtype} labels; integers are wanted")
+        raise DataError(f"{who} returned {labels.dtype} labels; expected integers")
     if n and labels.min() < -1:
         raise DataError(f"{who} returned the label {labels.min()}; only -1 (noise) may be negative")
     return labels.astype(np.int64)

@@ -1,4 +1,4 @@
-"""What each stage but the score does: hands its inputs to the adapter and saves what comes back."""
+"""What every stage but scoring does: call the adapter with the stage's inputs, check and save the result."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_a_record_of_a_newer_version_is_refused_with_a_sentence(tmp_path: Path):
     with pytest.raises(Newer, match=f"schema {SCHEMA + 1}.* up to {SCHEMA}.*update cutjoin"):
         read(path)
     with pytest.raises(Newer):
-        Results(tmp_path / "results", "golden").get(body["key"], mend=True)
+        Results(tmp_path / "results", "golden").get(body["key"], quarantine=True)
     assert path.read_bytes() == newer  # not taken for damaged, not set aside
     done = bench("show", body["key"], store=tmp_path / "store", results=tmp_path / "results")
     assert (done.returncode, done.stdout) == (2, "")

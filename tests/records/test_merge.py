@@ -81,7 +81,7 @@ def test_every_essence_is_kept_once_and_each_contradiction_named(machines: list[
         assert sorted(repr(r.essence()) for r in kept) == sorted(want)
         keys = [r.key for r in kept]
         several = {key for key in keys if keys.count(key) > 1}
-        assert sum("records of" in c.said for c in out.conflicts) == len(several)
+        assert sum("records of" in c.reason for c in out.conflicts) == len(several)
         assert out.records == len({r.key for r in kept})
         assert not out.problems
 
@@ -142,7 +142,7 @@ def test_a_table_of_merged_results_is_that_of_one_run(tmp_path: Path):
 def test_two_versions_of_one_cell_are_named_and_one_is_in_the_table(tmp_path: Path):
     target = tmp_path / "all" / "made"
     (conflict,) = merge_suite(written(tmp_path, [[Made()], [Made(version="2")]]), target).conflicts
-    assert conflict.said.startswith("code, data or parameters differ")
+    assert conflict.reason.startswith("code, data or parameters differ")
     assert len(Results(target.parent, "made").read_plan().cells) == 1
     assert len(list((target / "records").iterdir())) == 2
 

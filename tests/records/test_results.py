@@ -49,7 +49,7 @@ def test_a_damaged_record_is_raised_or_put_aside(tmp_path: Path):
     with pytest.raises(Damaged):
         results.get(record().key)
     assert path.exists()
-    assert results.get(record().key, mend=True) is None
+    assert results.get(record().key, quarantine=True) is None
     assert not path.exists()
     assert len(list((results.folder / "quarantine").iterdir())) == 1
     assert results.keys() == []

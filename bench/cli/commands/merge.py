@@ -46,7 +46,7 @@ def _redraw(results: Results) -> None:
 def _print(merged: Merged, base: Path) -> None:
     for conflict in merged.conflicts:
         where = f"{conflict.dataset} · {conflict.method} · seed {conflict.seed}"
-        print(f"CONTRADICTION  {one_line(where)}: {conflict.said}")
+        print(f"CONTRADICTION  {one_line(where)}: {conflict.reason}")
         for i, provenance in enumerate(conflict.provenances):
             print(f"    {'stands' if i == 0 else 'beside'}  {one_line(provenance)}")
     for line in merged.problems:

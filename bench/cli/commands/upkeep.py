@@ -35,7 +35,7 @@ def verify_all(options: VerifyOptions) -> int:
             except Damaged as e:
                 damaged.append(str(e))
                 if quarantine:
-                    results.get(key, mend=True)
+                    results.get(key, quarantine=True)
     store = Store(store_root)
     keys = store.keys()
     for key in track(keys, "artefacts", console=console, transient=True):
