@@ -32,7 +32,7 @@ def run(
     data: str | Path | None = None,
     jobs: int | None = None,
     executor: str = "local",
-    retry: Sequence[str] = (),
+    retry: str | Sequence[str] = (),
     device: str = "auto",
     progress: Progress = True,
 ) -> FinishedRun:
@@ -79,7 +79,7 @@ def run(
         results=Path(results if results is not None else default_results()).absolute(),
         jobs=jobs,
         executor=executor,
-        retry=statuses(retry),
+        retry=statuses([retry] if isinstance(retry, str) else retry),
         device=device,
     )
     finished = run_suite(chosen, request, lambda cells: _watching(cells, progress))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from pathlib import Path
 
 from bench import interfaces
-from bench.adapters.sockets import Entry, Socket, subclasses_of
+from bench.adapters.sockets import Entry, Socket, paths_of, subclasses_of
 from bench.errors import AdapterError as AdapterError  # where version 0.1 had it
 from bench.interfaces import Adapter
 
@@ -84,8 +84,9 @@ def find(kind: str, identity: str) -> type[Adapter]:
     if ":" not in identity:
         return load(kind, identity)
     package = identity.partition(":")[0].partition(".")[0]
-    for entry in entries(kind):
-        if entry.origin != "built in" and entry.summary.startswith(package):
+    foreign = [entry for entry in entries(kind) if entry.origin != "built in"]
+    for entry in sorted(foreign, key=lambda e: not e.summary.startswith(package)):  # the likely ones first
+        with contextlib.suppress(AdapterError):  # one that is broken does not hide another
             cls = load(kind, entry.name)
             if f"{cls.__module__}:{cls.__qualname__}" == identity:
                 return cls
@@ -93,9 +94,14 @@ def find(kind: str, identity: str) -> type[Adapter]:
 
 
 def file_of(cls: type[Adapter]) -> Path | None:
-    """Return the user's file that an adapter comes from; None for installed ones."""
-    path = sys.modules[cls.__module__].__file__ if cls.content_hash else None
-    return Path(path) if path is not None else None
+    """Return the user's file that an adapter comes from; None for installed ones.
+
+    Of several with the same content, the latest that was loaded and still exists.
+    """
+    if not cls.content_hash:
+        return None
+    paths = paths_of(cls.content_hash)
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def is_built_in(cls: type[Adapter]) -> bool:

@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,11 +160,26 @@ def forget() -> None:
     _entry_points.cache_clear()
 
 
+def paths_of(content_hash: str) -> list[Path]:
+    """Return the files with this content that were loaded, the latest first."""
+    return list(reversed(_PATHS.get(content_hash, {})))
+
+
+_PATHS: dict[str, dict[Path, None]] = {}
+_LOADING = threading.RLock()
+"""Held while a user's file runs, so that no other thread finds its module half made."""
+
+
 def _run_file(path: Path, code: bytes, digest: str) -> ModuleType:
-    name = f"{LOCAL}{digest}"
-    if name in sys.modules:
-        sys.modules[name].__file__ = str(path)  # the same text may lie elsewhere now
-    else:
+    with _LOADING:
+        known = _PATHS.setdefault(digest, {})
+        known.pop(path, None)
+        known[path] = None
+        return _module_of(path, code, f"{LOCAL}{digest}")
+
+
+def _module_of(path: Path, code: bytes, name: str) -> ModuleType:
+    if name not in sys.modules:
         module = ModuleType(name)
         module.__file__ = str(path)
         sys.modules[name] = module  # pydantic looks annotations up there

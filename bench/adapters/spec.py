@@ -5,12 +5,15 @@
 The identity of its code and every parameter, defaults included. A parameter that is a file is written as
 `{"content": digest, "ending": ".npy"}`: its location decides nothing. A nested adapter is written the
 same way. With the kind of adapter, and a map from content to paths where there are files, this can be
-built again.
+built again, from a record too. A worker process builds from exact values that travel beside it: 1 and 1.0
+have one key, and yet an adapter may tell them apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from bench.adapters import registry
-from bench.errors import DataError
+from bench.errors import AdapterError, DataError
 from bench.interfaces import Adapter, FileMark, Json, marks
 
 Described = dict[str, Any]
@@ -38,6 +41,12 @@ class AdapterSpec(BaseModel):
     """Every parameter in canonical form; nested adapters in the written form."""
     files: dict[str, str] = {}
     """Content and ending -> path, of parameters that are files and of users' adapter files."""
+    use: str = ""
+    """Name or file by which the adapter was found; empty if it was read from a record."""
+    values: dict[str, Any] = {}
+    """With `use`: the exact values of all parameters but nested adapters, as JSON has them."""
+    nested: dict[str, AdapterSpec] = {}
+    """With `use`: the nested adapters, by parameter."""
 
     @classmethod
     def of(
@@ -45,13 +54,22 @@ class AdapterSpec(BaseModel):
     ) -> AdapterSpec:
         """Write down an adapter.
 
-        `content(path)` is the digest of a file's content. `leave_out` names parameters that are no part of
-        it, e.g. because they are stages of their own; building it again gives them their defaults.
+        `content(path)` is the digest of a file's content. `leave_out` names parameters that do not count in
+        keys and records, e.g. because they are stages of their own; the adapter that is built has them.
         """
         files: dict[str, str] = {}
         written = _written(adapter, content, leave_out, files)
-        kind = registry.kind_of(type(adapter))
-        return cls(kind=kind, adapter=written["adapter"], params=written["params"], files=files)
+        code = type(adapter)
+        fields = {name: getattr(adapter, name) for name in code.model_fields}
+        return cls(
+            kind=registry.kind_of(code),
+            adapter=written["adapter"],
+            params=written["params"],
+            files=files,
+            use=str(registry.file_of(code) or code.use),
+            values={n: _plain(v) for n, v in fields.items() if not isinstance(v, Adapter)},
+            nested={n: cls.of(v, content) for n, v in fields.items() if isinstance(v, Adapter)},
+        )
 
     @classmethod
     def from_record(cls, kind: str, described: Mapping[str, Any], files: Mapping[str, str]) -> AdapterSpec:
@@ -66,7 +84,7 @@ class AdapterSpec(BaseModel):
 
     def with_params(self, **changes: Json) -> AdapterSpec:
         """Return the same adapter with some parameters changed."""
-        return self.model_copy(update={"params": {**self.params, **changes}})
+        return self.model_copy(update={"params": {**self.params, **changes}, "use": ""})
 
     def code(self) -> type[Adapter]:
         """Return the adapter's class, whatever its version here.
@@ -83,7 +101,13 @@ class AdapterSpec(BaseModel):
         AdapterError : its code is not installed here.
         DataError : its code has another version or content here, or a file is not known.
         """
-        return _built(self.kind, self.described, self.files)
+        if not self.use:
+            return _built(self.kind, self.described, self.files)
+        cls = registry.load(self.kind, self.use)
+        _check(self.kind, cls, self.adapter)
+        return cls.model_validate(
+            {**self.values, **{name: spec.build() for name, spec in self.nested.items()}}
+        )
 
 
 def _written(
@@ -128,15 +152,39 @@ def _canonical(value: Any, is_file: bool, content: Callable[[Path], str], files:
     raise TypeError(f"parameter value {value!r} of type {type(value).__name__} has no canonical form")
 
 
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it, from which the model of an adapter reads the same value."""
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(v) for v in value), key=repr)
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
 def _built(kind: str, described: Mapping[str, Any], files: Mapping[str, str]) -> Adapter:
-    identity, _, version = described["adapter"].rpartition("@")
-    cls = _code(kind, identity, files)
-    if version != str(cls.version):
-        raise DataError(f"{kind} {cls.use} was of version {version}, here it is {cls.version}")
+    cls = _code(kind, described["adapter"].rpartition("@")[0], files)
+    _check(kind, cls, described["adapter"])
     params = {
         name: _value(value, cls.model_fields.get(name), files) for name, value in described["params"].items()
     }
     return cls.model_validate(params)
+
+
+def _check(kind: str, cls: type[Adapter], identity: str) -> None:
+    """Raise `DataError` if an adapter's code is not the one that was written down."""
+    here = registry.identity(cls)
+    if here == identity:
+        return
+    if cls.content_hash and here.rpartition("@")[0] != identity.rpartition("@")[0]:
+        raise DataError(f"{cls.use} changed since the run was planned; run the command again")
+    version = identity.rpartition("@")[2]
+    raise DataError(f"{kind} {cls.use} was of version {version}, here it is {cls.version}")
 
 
 def _code(kind: str, identity: str, files: Mapping[str, str]) -> type[Adapter]:
@@ -155,17 +203,26 @@ def _code(kind: str, identity: str, files: Mapping[str, str]) -> type[Adapter]:
 def _value(value: Any, field: FieldInfo | None, files: Mapping[str, str]) -> Any:
     if field is None:  # refused by the model, which names it
         return value
-    nested = isinstance(value, dict) and value.keys() == {"adapter", "params"}
-    if nested and (kind := kind_in(field.annotation)):
-        return _built(kind, value, files)
+    kinds = kinds_in(field.annotation)
+    if kinds and isinstance(value, dict) and value.keys() == {"adapter", "params"}:
+        return _nested(kinds, value, files)
     return _paths(value, files) if _is_file(field) else value
 
 
-def kind_in(annotation: Any) -> str | None:
-    """Return the kind of adapter that a parameter holds, also in a union; None if it holds none."""
+def _nested(kinds: Sequence[str], described: Mapping[str, Any], files: Mapping[str, str]) -> Adapter:
+    """Build a nested adapter of the first kind that has it."""
+    *others, last = kinds
+    for kind in others:
+        with contextlib.suppress(AdapterError):
+            return _built(kind, described, files)
+    return _built(last, described, files)
+
+
+def kinds_in(annotation: Any) -> list[str]:
+    """Return the kinds of adapters that a parameter can hold, also in a union; empty if it holds none."""
     if isinstance(annotation, type) and issubclass(annotation, Adapter):
-        return registry.kind_of(annotation)
-    return next(filter(None, map(kind_in, get_args(annotation))), None)
+        return [registry.kind_of(annotation)]
+    return list(dict.fromkeys(kind for inner in get_args(annotation) for kind in kinds_in(inner)))
 
 
 def _paths(value: Any, files: Mapping[str, str]) -> Any:
@@ -174,7 +231,7 @@ def _paths(value: Any, files: Mapping[str, str]) -> Any:
         return [_paths(v, files) for v in value]
     if not isinstance(value, dict):
         return value
-    if value.keys() != {"content", "ending"}:
+    if value.keys() != {"content", "ending"} or not all(isinstance(v, str) for v in value.values()):
         return {k: _paths(v, files) for k, v in value.items()}
     path = files.get("".join((value["content"], value["ending"])))
     if path is None:

@@ -51,7 +51,7 @@ def records(where: Where) -> pd.DataFrame:
     for results in suites_in(where):
         plan = results.read_plan()
         rows += [_row(results, cell, results.get(cell.key)) for cell in plan.cells]
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame([{name: _text(value) for name, value in row.items()} for row in rows])
     last = ["key", "results"]
     return frame[[c for c in frame.columns if c not in last] + last]
 
@@ -102,7 +102,7 @@ def images(
     path = _paths(opened, plan) if paths else {}
     own: dict[str, Any] = {
         "id": table["id"],
-        "path": [path.get(i) for i in table["id"]],
+        "path": pd.Series([path.get(i) for i in table["id"]], dtype=object),  # names may not be UTF-8
         "label": table["label"],
         "cluster": opened.clusters,
     }
@@ -146,19 +146,36 @@ def _row(results: Results, cell: PlannedCell, record: CellRecord | None) -> dict
     return {**row, **dict(_parameters(record.params)), **last}
 
 
+def _text(value: Any) -> Any:
+    """Write what is not UTF-8 in a text, e.g. the name of a file, with escapes: data frames refuse it."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _parameters(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield every parameter of a cell by its dotted name; an adapter itself as its name."""
     for part, value in params.items():
-        if part == "metrics":
-            continue
-        name = "dataset.use" if part == "dataset" else part  # `dataset` is its name in the suite
-        if isinstance(value, dict) and value.keys() == {"adapter", "params"}:
-            yield name, value["adapter"].rpartition("@")[0]
-            yield from ((f"{part}.{inner}", v) for inner, v in _parameters(value["params"]))
-        elif isinstance(value, dict):
-            yield from ((f"{part}.{inner}", v) for inner, v in value.items())
-        else:
-            yield name, value
+        if part == "dataset":  # the column of that name has its name in the suite
+            yield "dataset.use", value["adapter"].rpartition("@")[0]
+            yield from _dotted(part, value["params"])
+        elif part != "metrics":
+            yield from _parameter(part, value)
+
+
+def _parameter(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value.keys() == {"adapter", "params"}:
+        yield name, value["adapter"].rpartition("@")[0]
+        yield from _dotted(name, value["params"])
+    elif isinstance(value, dict):
+        yield from ((f"{name}.{inner}", v) for inner, v in value.items())
+    else:
+        yield name, value
+
+
+def _dotted(name: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for inner, value in params.items():
+        yield from _parameter(f"{name}.{inner}", value)
 
 
 def _cell(cell: str | Mapping[Any, Any] | pd.Series[Any], where: Where | None) -> tuple[Results, str]:

@@ -115,8 +115,11 @@ def run_suite(suite: Suite, request: Request, watching: Watching) -> FinishedRun
     Raises
     ------
     DataError : there is no data at all.
-    UsageError : no such executor, or no cell whose key begins with `only`.
+    UsageError : `jobs` below 1, no such executor, or no cell whose key begins with `only`.
     """
+    jobs: object = request.jobs
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
+        raise UsageError(f"jobs: a whole number of at least 1, or None for one per core; got {jobs!r}")
     executor = EXECUTORS.load(request.executor, Path.cwd()).value
     store = Store(request.store)
     whole = make_plan(suite, Fingerprints(store.root / "fingerprints.sqlite"))

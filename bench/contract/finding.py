@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.adapters import registry
 from bench.adapters.registry import KINDS
-from bench.adapters.spec import kind_in
+from bench.adapters.spec import kinds_in
 from bench.contract.imports import environment
 from bench.contract.scored import MetricSubject
 from bench.contract.subject import Sizes, Subject, subject_of
@@ -73,9 +73,10 @@ def build(cls: type[Adapter], params: Mapping[str, Any]) -> Adapter:
     """
     given = dict(params)
     for name, info in cls.model_fields.items():
-        kind = kind_in(info.annotation)
-        if kind is None:
+        kinds = kinds_in(info.annotation)
+        if not kinds:
             continue
+        kind = kinds[-1]  # as in suite files
         if isinstance(given.get(name), (str, dict)):
             inner = {"use": given[name]} if isinstance(given[name], str) else dict(given[name])
             given[name] = build(registry.load(kind, str(inner.pop("use", ""))), inner)

@@ -77,10 +77,12 @@ def run(
     with store.session() as session:
         setup = Setup(store.root.resolve(), session, threads, options.jobs, options.device)
         executor = options.executor(setup)
+        loop = _Run(plan, store, results, watcher, executor)
         try:
-            return _Run(plan, store, results, watcher, executor).run(options.retry, stop)
+            return loop.run(options.retry, stop)
         finally:
             executor.close()
+            loop.release()  # an exception that a notebook keeps would hold the claims, and stop the next run
 
 
 class _Run:
@@ -97,6 +99,7 @@ class _Run:
         self._todo: dict[str, Stage] = {}  # in plan order
         self._elsewhere: dict[str, float] = {}
         self._claims: dict[str, IO[str]] = {}
+        self._works: dict[str, Work] = {}
         self._repeats: dict[str, int] = {}
         self._state = State(len(plan.cells))
 
@@ -121,6 +124,11 @@ class _Run:
             self._state.stages_elsewhere = len(self._elsewhere)
             self._watcher.tick(self._state)
         return {cell.key: self._records[cell.key] for cell in self._plan.cells}
+
+    def release(self) -> None:
+        """Let other runs do what this one has not finished."""
+        for key in list(self._claims):
+            self._let_go(key)
 
     # What there is to do
 
@@ -149,7 +157,9 @@ class _Run:
                 continue
             if now < self._elsewhere.get(key, 0.0):
                 continue
-            work = _work(stage, self._plan.suite.block.precision)
+            work = self._works.get(key)
+            if work is None:
+                work = self._works[key] = _work(stage, self._plan.suite.block.precision)
             if not self._has_room(work):
                 continue
             claim = self._store.claim(key)

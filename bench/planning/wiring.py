@@ -42,7 +42,8 @@ class Step:
 
 
 ENCODER_CHAIN = (
-    Step("fit", "encoder", {"images": PREPARE}, images=("pretrain",)),
+    Step("fit encoder", "encoder of encoder", {"images": PREPARE}, images=("pretrain",)),
+    Step("fit", "encoder", {"images": PREPARE, "encoder_weights": "fit encoder"}, images=("pretrain",)),
     Step("encode", "encoder", {"images": PREPARE, "weights": "fit"}),
     Step("reduce", "reducer", {"features": "encode"}, images=(), precision=False),
     Step("cluster", "clusterer", {"images": PREPARE, "features": "reduce|encode"}, precision=False),

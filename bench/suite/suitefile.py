@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
 from bench.adapters import registry
 from bench.adapters.registry import AdapterError
+from bench.adapters.spec import kinds_in
 from bench.errors import DataError
 from bench.imaging.selection import match_names
 from bench.interfaces import Adapter, Classifier, Clusterer, Dataset, Generator
@@ -377,12 +378,8 @@ def _trivial_method(part: Adapter) -> Method:
 @functools.cache
 def _nested(cls: type[Adapter]) -> dict[str, str]:
     """Fields of an adapter that hold another adapter, with the kind of that one."""
-    found = {}
-    for name, info in cls.model_fields.items():
-        for option in (info.annotation, *get_args(info.annotation)):
-            if isinstance(option, type) and issubclass(option, Adapter):
-                found[name] = registry.kind_of(option)
-    return found
+    kinds = {name: kinds_in(info.annotation) for name, info in cls.model_fields.items()}
+    return {name: found[-1] for name, found in kinds.items() if found}
 
 
 def _sound(model: type[BaseModel], item: Any, context: dict[str, Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import os
 import platform
 import re
@@ -45,7 +44,6 @@ def installations() -> list[Installation]:
     return [used, *found.values()]
 
 
-@functools.cache
 def describe() -> dict[str, Any]:
     """Describe this machine and the code that this process runs: the provenance of what it computes.
 

@@ -6,13 +6,25 @@ import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from bench.adapters import sockets
-from bench.adapters.registry import KINDS, AdapterError, entries, identity, is_built_in, kind_of, load, names
+from bench.adapters.registry import (
+    KINDS,
+    AdapterError,
+    entries,
+    file_of,
+    find,
+    identity,
+    is_built_in,
+    kind_of,
+    load,
+    names,
+)
 from bench.interfaces import Encoder
 from bench.util.text import suggest
 
@@ -139,6 +151,28 @@ def test_a_path_that_cannot_be_read(tmp_path: Path, use: str):
     (tmp_path / "folder.py").mkdir()
     with pytest.raises(AdapterError, match=r"there is no file|cannot be read"):
         load("encoder", use, tmp_path)
+
+
+@pytest.mark.usefixtures("entry_point")
+def test_an_entry_point_is_found_by_its_identity_though_another_is_broken():
+    assert find("encoder", "tests.adapters.test_registry:Foreign") is Foreign
+
+
+def test_of_two_files_with_one_content_the_one_that_is_left_is_used(tmp_path: Path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own.py").write_text(OWN.format(77))
+        cls = load("encoder", "./own.py", tmp_path / name)
+    assert file_of(cls) == tmp_path / "b" / "own.py"
+    (tmp_path / "b" / "own.py").unlink()
+    assert file_of(cls) == tmp_path / "a" / "own.py"
+
+
+def test_threads_may_load_one_file_at_once(tmp_path: Path):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.2)\n" + OWN.format(78))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: load("encoder", "./slow.py", tmp_path), range(4)))
+    assert len(set(found)) == 1
 
 
 @pytest.mark.usefixtures("entry_point")

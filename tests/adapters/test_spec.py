@@ -179,3 +179,37 @@ def test_code_of_another_version_is_refused():
         AdapterSpec(kind="encoder", adapter="pixel@1", params={}).build()
     with pytest.raises(AdapterError, match="no installed package declares it"):
         AdapterSpec(kind="encoder", adapter="elsewhere.x:Y@1", params={}).build()
+
+
+EXACT = """\
+from typing import Any, Literal
+from bench.interfaces import Clusterer, Encoder, PairModel
+class Own(Clusterer):
+    'Tells values apart that have one key.'
+    share: int | float = 1.0
+    any: Any = 2.0
+    chosen: frozenset[Literal[1, 2]] = frozenset({2, 1})
+    model: PairModel | Encoder
+"""
+
+
+def test_a_worker_gets_the_exact_values_and_what_keys_leave_out(tmp_path: Path):
+    (tmp_path / "own.py").write_text(EXACT)
+    cls = load("clusterer", "./own.py", tmp_path)
+    reduce = load("reducer", "pca")()
+    adapter = cls.model_validate({"model": load("encoder", "pixels")(), "reduce": reduce})
+    spec = AdapterSpec.of(adapter, str, leave_out=("reduce",))
+    assert "reduce" not in spec.params
+    built = dict(AdapterSpec.model_validate_json(json.dumps(spec.model_dump())).build())
+    assert [type(built[name]) for name in ("share", "any")] == [float, float]
+    assert built["chosen"] == {1, 2}
+    assert built["reduce"] == reduce
+
+
+def test_a_nested_adapter_in_a_record_may_be_of_either_kind_of_a_union(tmp_path: Path):
+    (tmp_path / "own.py").write_text(EXACT)
+    cls = load("clusterer", "./own.py", tmp_path)
+    spec = AdapterSpec.of(cls.model_validate({"model": load("encoder", "pixels")()}), str)
+    described = {"adapter": spec.adapter, "params": {**spec.params, "chosen": []}}
+    built = dict(AdapterSpec.from_record("clusterer", described, spec.files).build())
+    assert built["model"] == load("encoder", "pixels")()

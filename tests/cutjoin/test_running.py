@@ -212,3 +212,14 @@ def test_in_a_notebook(tmp_path: Path) -> None:
     shown = notebook.cells[0].outputs
     assert "slow 0" in "".join(o.get("text", "") for o in shown)
     assert "<table>" in shown[-1]["data"]["text/html"]
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 2.5, True])
+def test_jobs_is_a_whole_number_of_at_least_one(tmp_path: Path, jobs: int) -> None:
+    with pytest.raises(cutjoin.UsageError, match="jobs: a whole number of at least 1"):
+        cutjoin.run("quickstart", "smoke", jobs=jobs, store=tmp_path / "s", results=tmp_path / "r")
+
+
+def test_one_status_may_be_retried_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(cutjoin.UsageError, match="did you mean 'failed'"):
+        cutjoin.run("quickstart", "smoke", retry="faild", store=tmp_path / "s", results=tmp_path / "r")

@@ -72,6 +72,19 @@ def test_what_was_lost_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     }
 
 
+def test_an_exception_that_somebody_keeps_holds_no_claims(tmp_path: Path) -> None:
+    class Broken(InProcess):
+        """Cannot start anything."""
+
+        def start(self, work: Work) -> None:
+            """Fail."""
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left") as kept:
+        records(tmp_path / "a", Broken)
+    assert not list((tmp_path / "a" / "store" / "claims").iterdir()), kept
+
+
 class Small(InProcess):
     """Has no room for what trains or clusters."""
 

@@ -84,7 +84,7 @@ def test_a_classifier_is_never_fitted_on_what_is_scored():
 
 def test_encoders_pretrain_on_their_own_images():
     given = {"fit": {"split": "a"}, "pretrain": {"split": "b"}}
-    (encoder, *_), (nested, pairs, *_) = chain(SHAPES["encoder"]), chain(SHAPES["pairs"])
+    (_, encoder, *_), (nested, pairs, *_) = chain(SHAPES["encoder"]), chain(SHAPES["pairs"])
     assert [selected(s, given)["fit"]["split"] for s in (encoder, nested, pairs)] == ["b", "b", "a"]
     del given["pretrain"]
     assert selected(encoder, given) == {"fit": {"split": "a"}}
