@@ -131,6 +131,10 @@ class _Data:
     """Keys of the stages that prepare the images."""
     fingerprint: str | None = None
     blocked: str | None = None
+    steps: dict[str, list[tuple[wiring.Step, Stage, bool]]] = field(default_factory=dict)
+    """Method -> its steps; see `_Planner._steps`."""
+    params: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Method -> the parameters of its cells; see `_Planner._params`."""
 
 
 class _Planner:
@@ -170,7 +174,10 @@ class _Planner:
             "v": STAGE_VERSIONS["prepare"],
         }
         if entry.generator is not None:
-            made = self._stage(replace(stage, kind="synthesize", adapter=entry.generator))
+            generator = self._spec(entry.generator)
+            written = {"adapter": generator.described, "inputs": {}, "params": {}, "seed": None}
+            synthesis = replace(stage, kind="synthesize", adapter=entry.generator, spec=generator)
+            made = self._add(synthesis, {**written, "v": STAGE_VERSIONS["select"]})
             data.fingerprint = f"generated:{made}"
             prepared = self._add(replace(stage, inputs={"data": made}), {**about, "data": data.fingerprint})
             data.stages = (made, prepared)
@@ -189,16 +196,7 @@ class _Planner:
                 chain += tuple(self._chain(data, method, seed))
             except DataError as e:
                 blocked = str(e)
-        describe = self._describe if blocked is None else _describe_blocked
-        params = {
-            "dataset": describe(entry.adapter),
-            "generator": describe(entry.generator) if entry.generator else None,
-            "fit": _selected(entry, "fit"),
-            "score": _selected(entry, "score"),
-            **({"pretrain": _selected(entry, "pretrain")} if entry.pretrain else {}),
-            **{kind: describe(part) for kind, part in method.parts.items()},
-            "metrics": _keyed(self._scoring(entry)),
-        }
+        params = self._params(data, method, blocked=blocked is not None)
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
         # the reason counts, so that the record of a cell that stays blocked never says an old one
         about: dict[str, Any] = {"params": params, "blocked": blocked} if blocked else {"score": chain[-1]}
@@ -218,13 +216,52 @@ class _Planner:
             blocked=blocked,
         )
 
+    def _params(self, data: _Data, method: Method, *, blocked: bool) -> dict[str, Any]:
+        """Return every parameter of a cell but its seed, as its record has them."""
+        if not blocked and method.name in data.params:
+            return data.params[method.name]
+        entry, describe = data.entry, _describe_blocked if blocked else self._describe
+        params = {
+            "dataset": describe(entry.adapter),
+            "generator": describe(entry.generator) if entry.generator else None,
+            "fit": _selected(entry, "fit"),
+            "score": _selected(entry, "score"),
+            **({"pretrain": _selected(entry, "pretrain")} if entry.pretrain else {}),
+            **{kind: describe(part) for kind, part in method.parts.items()},
+            "metrics": _keyed(self._scoring(entry)),
+        }
+        if not blocked:
+            data.params[method.name] = params
+        return params
+
     def _chain(self, data: _Data, method: Method, seed: int) -> list[str]:
         """Plan the stages of one cell beyond those that prepare its images; return their keys in order."""
-        entry, block = data.entry, self._suite.block
+        if method.name not in data.steps:
+            data.steps[method.name] = self._steps(data.entry, method)
+        label_free = self._suite.block.label_free
+        keys = {wiring.PREPARE: data.stages[-1]}
+        for step, stage, seeded in data.steps[method.name]:
+            inputs = wiring.inputs(step, keys, label_free=label_free)
+            about = {
+                "adapter": stage.spec.described if stage.spec is not None else None,
+                "inputs": inputs,
+                "params": _keyed(stage.params),
+                "seed": seed if seeded else None,
+                "v": STAGE_VERSIONS.get("score" if stage.kind == "score" else "select", 1),
+            }
+            key = keys[step.name] = digest({"stage": stage.kind, **about})
+            if key not in self._stages:
+                own = seed if seeded else None
+                self._stages[key] = replace(stage, key=key, inputs=inputs, seed=own)
+        return list(keys.values())[1:]
+
+    def _steps(self, entry: DatasetEntry, method: Method) -> list[tuple[wiring.Step, Stage, bool]]:
+        """Return what the cells of all seeds share: each step, its stage, and whether the seed counts."""
+        block = self._suite.block
         limits = method.limits or block.limits
         given = [part for part in ("fit", "pretrain", "score") if getattr(entry, part) is not None]
         selections = {part: _selected(entry, part) for part in given}
-        keys = {wiring.PREPARE: data.stages[-1]}
+        found = []
         for step in wiring.chain(method.parts):
             adapter = _adapter(step, method)
             if step.stage == "fit" and not _has_fit(step, method):
@@ -236,12 +273,10 @@ class _Planner:
                 params["precision"] = block.precision
             if step.stage == "fit" and adapter is not None and adapter.parallel and limits.processes > 1:
                 params["processes"] = limits.processes  # each draws its own augmentations
-            inputs = wiring.inputs(step, keys, label_free=block.label_free)
-            stage = Stage(step.stage, entry.name, "", adapter, None, inputs, params, limits=limits)
-            if adapter is not None and adapter.depends_on_seed():
-                stage = replace(stage, seed=seed)
-            keys[step.name] = self._stage(stage)
-        return list(keys.values())[1:]
+            spec = self._spec(adapter) if adapter is not None else None
+            stage = Stage(step.stage, entry.name, "", adapter, spec, params=params, limits=limits)
+            found.append((step, stage, adapter is not None and adapter.depends_on_seed()))
+        return found
 
     def _scoring(self, entry: DatasetEntry) -> dict[str, Any]:
         block = self._suite.block
@@ -261,18 +296,6 @@ class _Planner:
             "version": METRICS_VERSION,
             **{name: value for name, value in asked.items() if value},
         }
-
-    def _stage(self, stage: Stage) -> str:
-        """Add a stage of an adapter, or one that scores; return its key."""
-        spec = self._spec(stage.adapter) if stage.adapter is not None else None
-        about = {
-            "adapter": spec.described if spec is not None else None,
-            "inputs": stage.inputs,
-            "params": _keyed(stage.params),
-            "seed": stage.seed,
-            "v": STAGE_VERSIONS.get("score" if stage.kind == "score" else "select", 1),
-        }
-        return self._add(replace(stage, spec=spec), about)
 
     def _spec(self, adapter: Adapter) -> AdapterSpec:
         if id(adapter) not in self._specs:
