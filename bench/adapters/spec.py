@@ -1,11 +1,10 @@
-"""The one written form of an adapter, in keys, in records and in what worker processes are sent.
+"""The serialized form of an adapter, in keys, records and jobs for workers.
 
     {"adapter": "kmeans@1", "params": {"k": 10, ...}}
 
-The identity of its code and every parameter, defaults included. A parameter that is a file is written as
-`{"content": digest, "ending": ".npy"}`: its location decides nothing. A nested adapter is written the
-same way. With the kind of adapter, and a map from content to paths where there are files, this can be
-built again.
+The identity of its code and every parameter, defaults included. A file parameter is written as
+`{"content": digest, "ending": ".npy"}`: its path is irrelevant. A nested adapter is serialized the same
+way. With the kind of adapter, and a map from content to path for any files, it can be rebuilt.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from bench.errors import DataError
 from bench.interfaces import Adapter, FileMark, Json, marks
 
 Described = dict[str, Any]
-"""The written form: `{"adapter": identity, "params": {...}}`."""
+"""The serialized form: `{"adapter": identity, "params": {...}}`."""
 
 
 class AdapterSpec(BaseModel):
-    """An adapter, written down so that any process can build it."""
+    """An adapter, serialized so that any process can build it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,18 +34,18 @@ class AdapterSpec(BaseModel):
     adapter: str
     """Identity of the code: see `bench.adapters.registry.identity`."""
     params: dict[str, Any]
-    """Every parameter in canonical form; nested adapters in the written form."""
+    """Every parameter in canonical form; nested adapters serialized."""
     files: dict[str, str] = {}
-    """Content and ending -> path, of parameters that are files and of users' adapter files."""
+    """Content and ending -> path, of file parameters and users' adapter files."""
 
     @classmethod
     def of(
         cls, adapter: Adapter, content: Callable[[Path], str], leave_out: tuple[str, ...] = ()
     ) -> AdapterSpec:
-        """Write down an adapter.
+        """Serialize an adapter.
 
-        `content(path)` is the digest of a file's content. `leave_out` names parameters that are no part of
-        it, e.g. because they are stages of their own; building it again gives them their defaults.
+        `content(path)` returns the digest of a file's content. `leave_out` names parameters to omit, e.g.
+        because they are separate stages; rebuilding gives them their defaults.
         """
         files: dict[str, str] = {}
         written = _written(adapter, content, leave_out, files)
@@ -55,23 +54,23 @@ class AdapterSpec(BaseModel):
 
     @classmethod
     def from_record(cls, kind: str, described: Mapping[str, Any], files: Mapping[str, str]) -> AdapterSpec:
-        """Read the written form back from a record; `files` are those that the suite's plan lists."""
+        """Read the serialized form from a record; `files` are those that the suite's plan lists."""
         params = dict(described["params"])
         return cls(kind=kind, adapter=described["adapter"], params=params, files=dict(files))
 
     @property
     def described(self) -> Described:
-        """The written form, as keys and records hold it."""
+        """The serialized form, as in keys and records."""
         return {"adapter": self.adapter, "params": self.params}
 
     def with_params(self, **changes: Json) -> AdapterSpec:
-        """Return the same adapter with some parameters changed."""
+        """Return a copy with some parameters changed."""
         return self.model_copy(update={"params": {**self.params, **changes}})
 
     def code(self) -> type[Adapter]:
-        """Return the adapter's class, whatever its version here.
+        """Return the adapter's class, in whatever version is installed.
 
-        Raises `AdapterError` if it is not installed here, and `DataError` if its file is not known.
+        Raises `AdapterError` if it is not installed, and `DataError` if its file is unknown.
         """
         return _code(self.kind, self.adapter.rpartition("@")[0], self.files)
 
@@ -80,8 +79,8 @@ class AdapterSpec(BaseModel):
 
         Raises
         ------
-        AdapterError : its code is not installed here.
-        DataError : its code has another version or content here, or a file is not known.
+        AdapterError : its code is not installed.
+        DataError : the installed code has another version or content, or a file is unknown.
         """
         return _built(self.kind, self.described, self.files)
 
@@ -111,7 +110,7 @@ def _canonical(value: Any, is_file: bool, content: Callable[[Path], str], files:
     if isinstance(value, Path):
         if not is_file:
             return value.as_posix()
-        # The ending stays: adapters read the same bytes as this or that format by it.
+        # The ending counts: adapters choose the file format by it.
         found = {"content": content(value), "ending": value.suffix}
         files["".join(found.values())] = str(value.absolute())
         return found
@@ -132,7 +131,7 @@ def _built(kind: str, described: Mapping[str, Any], files: Mapping[str, str]) ->
     identity, _, version = described["adapter"].rpartition("@")
     cls = _code(kind, identity, files)
     if version != str(cls.version):
-        raise DataError(f"{kind} {cls.use} was of version {version}, here it is {cls.version}")
+        raise DataError(f"{kind} {cls.use} was version {version}; version {cls.version} is installed")
     params = {
         name: _value(value, cls.model_fields.get(name), files) for name, value in described["params"].items()
     }
@@ -153,7 +152,7 @@ def _code(kind: str, identity: str, files: Mapping[str, str]) -> type[Adapter]:
 
 
 def _value(value: Any, field: FieldInfo | None, files: Mapping[str, str]) -> Any:
-    if field is None:  # refused by the model, which names it
+    if field is None:  # the model rejects it by name
         return value
     nested = isinstance(value, dict) and value.keys() == {"adapter", "params"}
     if nested and (kind := kind_in(field.annotation)):
@@ -162,14 +161,14 @@ def _value(value: Any, field: FieldInfo | None, files: Mapping[str, str]) -> Any
 
 
 def kind_in(annotation: Any) -> str | None:
-    """Return the kind of adapter that a parameter holds, also in a union; None if it holds none."""
+    """Return the kind of adapter that a parameter holds, also in a union; None if it holds no adapter."""
     if isinstance(annotation, type) and issubclass(annotation, Adapter):
         return registry.kind_of(annotation)
     return next(filter(None, map(kind_in, get_args(annotation))), None)
 
 
 def _paths(value: Any, files: Mapping[str, str]) -> Any:
-    """Put paths in place of the contents of files."""
+    """Replace file contents by paths."""
     if isinstance(value, list):
         return [_paths(v, files) for v in value]
     if not isinstance(value, dict):
