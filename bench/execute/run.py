@@ -237,7 +237,7 @@ class _Run:
             self._cell_done(cell, self._recorder.scored(cell, reports))
 
     def _reports(self, cell: Cell) -> dict[str, StageReport]:
-        found = {key: self._store.about(key) for key in cell.stages}
+        found = {key: self._store.metadata(key) for key in cell.stages}
         return {key: StageReport.model_validate(about) for key, about in found.items() if about is not None}
 
     def _cell_done(self, cell: Cell, record: CellRecord, *, cached: bool = False) -> None:
