@@ -1,4 +1,4 @@
-"""Finds the packages. All else about the distribution stands in pyproject.toml."""
+"""Finds the packages. Everything else is in pyproject.toml."""
 
 from setuptools import find_packages, setup
 

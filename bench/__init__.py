@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class _OldNames:
-    """Is asked for modules that nothing else finds: adapter files of users may name those of version 0.1."""
+    """Import finder of last resort: users' adapter files may import modules by their 0.1 names."""
 
     @staticmethod
     def find_spec(

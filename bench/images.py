@@ -24,18 +24,18 @@ class BadImage(DataError):
 
 
 class ImageSet(ABC):
-    """Images of one dataset, not decoded yet, plus one row of facts each.
+    """Images of one dataset, not yet decoded, plus one row of metadata each.
 
     Attributes
     ----------
     table : one row per image. Columns: `id` (str, unique), `label` (str, or missing where unknown),
         `split` (str, optional), and any group columns (bag, day, plate...).
-    channels : number of channels every image has after reading.
+    channels : number of channels of every image after reading.
     dtype : uint8 or uint16.
     fill : value that pads images to a square.
-    group : column of `table` that names the groups `normalise: per_group` means; "" if there are none.
-    notes : findings about the set that the record should hold, by name: duplicates with two
-        labels, files ignored, records skipped...
+    group : column of `table` with the groups for `normalise: per_group`; "" if there are none.
+    notes : findings about the set to store in the record, by name: duplicates with two labels,
+        files ignored, records skipped...
     """
 
     table: pd.DataFrame
@@ -50,9 +50,9 @@ class ImageSet(ABC):
         """Decode one image to shape (height, width, channels). Raises `BadImage`; thread-safe."""
 
     def read_many(self, rows: range) -> Iterator[NDArray[Any] | BadImage]:
-        """Decode consecutive images, in order; a bad one as the reason why. Thread-safe.
+        """Decode consecutive images, in order; yield a `BadImage` for a bad one. Thread-safe.
 
-        To be overridden where neighbours share a file. What is yielded may be a view.
+        Override where neighbours share a file. Yielded arrays may be views.
         """
         for row in rows:
             try:
@@ -61,7 +61,7 @@ class ImageSet(ABC):
                 yield e
 
     def where(self, row: int) -> str:
-        """Say where an image comes from, for messages."""
+        """Return where an image comes from, for messages."""
         return str(self.table["id"].iloc[row])
 
 
@@ -97,7 +97,7 @@ class Prepared:
     def batch(self, start: int, stop: int) -> NDArray[Any]:
         """Return images start to stop - 1 of the selection, copied into memory.
 
-        Shape (up to stop - start, channels, size, size), of the type of `pixels`; fewer at the end.
+        Shape (up to stop - start, channels, size, size), dtype of `pixels`; fewer at the end.
         """
         return np.asarray(self.pixels[self.rows[start:stop]])
 

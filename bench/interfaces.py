@@ -49,7 +49,7 @@ class Unit:
     """Unit of a parameter, shown by `bench describe`: `size: Annotated[int, Unit("px")] = 64`."""
 
     name: str
-    """As written after a number: "px", "%", "s"."""
+    """As printed after a number: "px", "%", "s"."""
 
 
 class FileMark:
@@ -70,7 +70,7 @@ InputFile = Annotated[Path, AfterValidator(_resolve), FileMark()]
 
 
 def marks(field: FieldInfo) -> list[Any]:
-    """Return what `Annotated` says of a parameter, also inside a union or a list of types."""
+    """Return the `Annotated` metadata of a parameter, also inside a union or a list of types."""
     found = list(field.metadata)
     annotations = [field.annotation]
     while annotations:
@@ -95,36 +95,36 @@ class Adapter(BaseModel):
     Fields, with units and defaults, serve validation, `bench describe`, the
     content key and the docs. Adapters never read the command line, the
     environment or the clock; everything they need is in their fields and in
-    the `Run` they are handed.
+    the `Run` they are given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     version: ClassVar[int] = 1
-    """Part of every key: raise it whenever the same parameters would give other results."""
+    """Part of every key: bump it whenever the same parameters would give different results."""
     source: ClassVar[str] = ""
     """Paper or library the adapter follows."""
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Modules imported on use. Workers load them ahead of time; the record holds their versions. Stages of
-    adapters with torch among them share out the GPUs."""
+    """Modules imported lazily. Workers preload them; the record holds their versions. Stages of adapters that
+    list torch get a GPU if there is one."""
     seeded: ClassVar[bool] = False
-    """Whether results may depend on the seed. Those that do not are shared by all seeds."""
+    """Whether results may depend on the seed. If not, all seeds share them."""
     uses_labels: ClassVar[bool] = False
     """Whether the adapter may see the true labels. The record says so."""
     parallel: ClassVar[bool] = False
-    """Whether `fit` can run in several processes that train together: all of it by `bench.nn.training`."""
+    """Whether `fit` can train in several processes: it must use `bench.nn.training` throughout."""
     use: ClassVar[str] = ""
     """Name in suite files; set by the registry from the file's name."""
     content_hash: ClassVar[str] = ""
-    """Digest of the user's file that holds the adapter; set by the registry, empty for installed ones."""
+    """Digest of the user's file that defines the adapter; set by the registry, empty for installed ones."""
 
     def depends_on_seed(self) -> bool:
-        """Say whether the result does depend on the seed, with these parameters."""
+        """Return whether the result depends on the seed with these parameters."""
         return type(self).seeded
 
     @classmethod
     def learns(cls) -> bool:
-        """Say whether the adapter has a `fit` of its own, and so a stage for it."""
+        """Return whether the adapter overrides `fit`, and so has a fit stage."""
         if issubclass(cls, Encoder):
             return cls.fit is not Encoder.fit
         if issubclass(cls, PairModel):
@@ -133,10 +133,10 @@ class Adapter(BaseModel):
 
     @classmethod
     def warm_up(cls) -> None:
-        """Have compiled what is compiled at first use, e.g. by running on a few random points.
+        """Trigger just-in-time compilation, e.g. by running on a few random points.
 
         Called once in the process that the stages of a built-in adapter are forked
-        from, so that each of them starts warm. Must leave no threads and no GPU open.
+        from, so that each starts warm. Must leave no threads and no GPU open.
         """
 
 
@@ -151,26 +151,26 @@ class Run:
     device: str
     """A torch device: "cpu", "cuda", "cuda:1", "mps"."""
     precision: str
-    """"float32" or "bfloat16"; on which hardware the latter pays is the adapter's business."""
+    """"float32" or "bfloat16"; the adapter decides on which hardware to use the latter."""
     log: logging.Logger
-    """Its messages go into the stage's log, in the folder `logs` beside the records."""
+    """Messages go to the stage's log, in the folder `logs` beside the records."""
     checkpoints: Path
-    """A folder that survives a killed stage and is empty at the stage's first start."""
+    """A folder that survives a killed stage; empty when the stage first starts."""
     report: Callable[[int, int | None, str], None]
     """`report(done, total, text)`: progress; `total` may be unknown. Cheap to call often."""
     facts: dict[str, Json] = field(default_factory=dict)
-    """What the record should say of this stage: engine, convergence, loss curve, origin of weights...
-    All of it must be the same when the stage runs again, except what is under `speed`."""
+    """Metadata of this stage for the record: engine, convergence, loss curve, origin of weights...
+    Must be the same when the stage runs again, except for `speed`."""
 
     encoder_weights: Path | None = None
-    """What the encoder inside a pair model or classifier learned in its own fit stage: when a pair model is
-    fitted, and when a classifier is fitted or predicts."""
+    """Weights of the nested encoder. Set for `PairModel.fit`, `Classifier.fit` and `Classifier.predict` if
+    the encoder is trained."""
     checkpoint_s: float = 60.0
-    """Seconds between checkpoints of a training."""
+    """Seconds between training checkpoints."""
 
     @classmethod
     def detached(cls, seed: int = 0, threads: int = 1) -> Self:
-        """Return a run outside any stage, on the CPU in float32: it reports to nobody and keeps nothing."""
+        """Return a run outside any stage, on the CPU in float32; reports and metadata are discarded."""
         log = logging.getLogger("bench")
         return cls(seed, threads, "cpu", "float32", log, Path(), lambda done, total, text: None)
 
@@ -188,7 +188,7 @@ class Generator(Adapter):
     images: Count = 200
     """Number of images to write."""
     seed: int = 0
-    """Seed of the generated data; not the seed of the cell, so all seeds see the same images."""
+    """Seed of the generated data, not of the cell: all seeds see the same images."""
 
     def write(self, root: Path, run: Run) -> None:
         """Write the layout below `root`, an existing empty folder."""
@@ -201,19 +201,19 @@ class Dataset(Adapter):
     generator: ClassVar[str] = ""
     """Name of the generator that writes stand-ins in this layout; empty if there is none."""
     origin: ClassVar[Origin | None] = None
-    """Where the real data is, and its licence; None for layouts that are no particular dataset."""
+    """Where the real data is, and its licence; None for generic layouts."""
 
     size: Annotated[int, Unit("px"), Field(ge=4, le=4096)] = 64
     """Side of the square prepared image."""
     shape: Literal["pad", "stretch"] = "pad"
     """Make images square by padding (keeps the aspect ratio) or by stretching."""
     on_bad_image: Literal["skip", "refuse"] = "skip"
-    """An unreadable, truncated, empty or absurdly large image is listed and skipped, or ends the stage."""
+    """An unreadable, truncated, empty or absurdly large image is listed and skipped, or fails the stage."""
     normalise: Literal["none", "per_set", "per_group"] = "none"
     """Scale every channel so that its `percentiles`, over all images or over those of one group (plate,
-    run...: `ImageSet.group`), become 0 and the largest value of the pixel type. Padding does not count."""
+    run...: `ImageSet.group`), become 0 and the maximum of the pixel type. Padding is ignored."""
     percentiles: tuple[Percent, Percent] = (0.1, 99.9)
-    """What `normalise` maps to 0 and to the largest value; pixels beyond are clipped."""
+    """Mapped to 0 and to the maximum by `normalise`; pixels beyond are clipped."""
 
     @field_validator("percentiles")
     @classmethod
@@ -226,18 +226,18 @@ class Dataset(Adapter):
     def files(self, root: Path) -> Sequence[Path]:
         """List the files below `root` that determine the image set, for its fingerprint.
 
-        Must be quick: no decoding. A file listed here that changes makes every
-        result of the dataset stale; one left out does not.
+        Must be fast: no decoding. A change to a listed file invalidates every
+        result of the dataset; a change to any other file does not.
         Raises `DataError` if `root` does not hold this layout.
         """
         raise NotImplementedError
 
     def open(self, root: Path) -> ImageSet:
-        """Read the layout; decode no image yet. Raises `DataError` if it is not there."""
+        """Read the layout without decoding images. Raises `DataError` if `root` does not hold it."""
         raise NotImplementedError
 
     def checks(self, root: Path, images: ImageSet) -> Sequence[Check]:
-        """Compare what `open` found below `root` with the numbers known of the real, complete data.
+        """Compare what `open` found below `root` with the known numbers of the real, complete data.
 
         May read everything, pixels included. Empty if nothing is known.
         """
@@ -247,15 +247,15 @@ class Dataset(Adapter):
 class Encoder(Adapter):
     """Images to features.
 
-    What the user can fix (wrong images, weights that are absent) is raised as `DataError`, here and in all
-    other adapters; whatever else is raised ends the cell as an error, too, with its traceback in the log.
+    Raise `DataError` for what the user can fix (wrong images, missing weights), here and in all other
+    adapters; any other exception also ends the cell as an error, with its traceback in the log.
     """
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train on `images` and write what was learned into the folder `weights`, which is empty.
+        """Train on `images` and write the result into the empty folder `weights`.
 
-        `images.labels` is None unless the encoder declares `uses_labels`. Encoders that learn nothing leave
-        this method alone; they get no fit stage.
+        `images.labels` is None unless the encoder declares `uses_labels`. Encoders without training do not
+        override this method; they get no fit stage.
         """
         raise NotImplementedError
 
@@ -264,7 +264,7 @@ class Encoder(Adapter):
 
         Parameters
         ----------
-        images : to encode, not always those that were fitted; `images.batches(256)` yields uint8 or uint16,
+        images : to encode, not always those fitted on; `images.batches(256)` yields uint8 or uint16,
             shape (up to 256, channels, size, size).
         weights : the folder that `fit` wrote; None for encoders without a `fit`.
         """
@@ -272,11 +272,11 @@ class Encoder(Adapter):
 
 
 class Reducer(Adapter):
-    """Features to fewer features; fitted on the very features it reduces."""
+    """Features to fewer features; fitted on the features that it reduces."""
 
     for_maps: ClassVar[bool] = False
-    """Whether figures place images in the plane with it, by its defaults, where a method does not reduce to
-    two dimensions itself. One reducer of those that ship says so."""
+    """Whether figures use it, with its defaults, to place images in the plane where a method does not reduce
+    to two dimensions itself. True for one built-in reducer."""
 
     def reduce(self, features: Features, run: Run) -> Features:
         """Return finite float32 features of shape (n, d'), from finite ones of shape (n, d)."""
@@ -287,7 +287,7 @@ class PairModel(Adapter):
     """Images to join probabilities."""
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train on `images` and write what was learned into the folder `weights`."""
+        """Train on `images` and write the result into the folder `weights`."""
         raise NotImplementedError
 
     def join_probabilities(self, images: Prepared, weights: Path | None, run: Run) -> JoinProbabilities:
@@ -297,7 +297,7 @@ class PairModel(Adapter):
 
 @dataclass(frozen=True)
 class ToCluster:
-    """What a clusterer is handed. Exactly what its method provides; the rest is None."""
+    """Input of a clusterer: exactly what its method provides; the rest is None."""
 
     n: int
     """Number of images."""
@@ -326,12 +326,12 @@ class Clusterer(Adapter):
     """Features or join probabilities to labels."""
 
     takes: ClassVar[tuple[Literal["features", "join_probabilities", "nothing"], ...]] = ("features",)
-    """What the clusterer works on; "nothing" is for trivial baselines."""
+    """Accepted input; "nothing" is for trivial baselines."""
     trivial: ClassVar[bool] = False
     """A trivial baseline: planned for every dataset, and the bar every method must clear."""
 
     reduce: Reducer | None = None
-    """Reducer to send the features through first, e.g. `{use: umap, dims: 2}`; a cached stage of its own."""
+    """Reducer to apply to the features first, e.g. `{use: umap, dims: 2}`; a separate cached stage."""
 
     def cluster(self, data: ToCluster, run: Run) -> Labels:
         """Return int64 labels of shape (n,): any non-negative ids, -1 for noise."""
@@ -346,14 +346,14 @@ class Classifier(Adapter):
     """A trivial baseline: planned for every dataset of a suite that has a classifier."""
 
     def fit(self, images: Prepared, weights: Path, run: Run) -> None:
-        """Train on labelled `images` and write what was learned into the folder `weights`."""
+        """Train on labelled `images` and write the result into the folder `weights`."""
         raise NotImplementedError
 
     def predict(self, images: Prepared, weights: Path, run: Run) -> Labels | ClassProbabilities:
         """Return int64 class indices (positions in `images.classes`) of shape (n,), or probabilities.
 
-        Of float32 probabilities of shape (n, classes) the most probable class is predicted, of equally
-        probable ones the first; the precision-recall curve comes from them.
+        From float32 probabilities of shape (n, classes), the most probable class is predicted (ties: the
+        first); they also give the precision-recall curve.
         """
         raise NotImplementedError
 
@@ -367,8 +367,8 @@ class HasNetwork(Protocol):
 
         Parameters
         ----------
-        weights : what `fit` wrote, or a checkpoint of it; None: the network that a training with this
-            seed starts from.
+        weights : what `fit` wrote, or a checkpoint of it; None for the initial network of a training with
+            this seed.
 
         Raises
         ------
@@ -378,12 +378,12 @@ class HasNetwork(Protocol):
 
 @runtime_checkable
 class HasCheckpoints(Protocol):
-    """A capability: an encoder that keeps states of its network from the course of its training."""
+    """A capability: an encoder that saves states of its network during training."""
 
     def checkpoints(self, weights: Path) -> Sequence[tuple[float, Path]]:
-        """List them in order: the share of the training that was done, 0 to 1, and a path.
+        """List them in order: the completed fraction of the training, 0 to 1, and a path.
 
-        The path can stand for `weights` in `encode`, `network` and `attention`.
+        The path can be passed as `weights` to `encode`, `network` and `attention`.
         """
 
 
@@ -410,10 +410,10 @@ class HasAttention(Protocol):
 
 @runtime_checkable
 class StartsFromWeights(Protocol):
-    """A capability: an adapter whose parameters name weights, in a file or a hub, to start training from."""
+    """A capability: an adapter whose parameters name initial weights, in a file or on a hub."""
 
     def without_start(self) -> Self:
-        """Return the adapter with random weights to start from, to be given what `fit` wrote."""
+        """Return the adapter with random initial weights, to be used with the weights that `fit` wrote."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from bench.api.folders import default_results, default_store
-from bench.api.running import FinishedRun, Request, run_suite, statuses
+from bench.api.running import FinishedRun, RunRequest, run_suite, statuses
 from bench.api.suites import load_suite
 from bench.cli.display import Display
 from bench.errors import UsageError
@@ -73,7 +73,7 @@ def run(
     if isinstance(suite, Suite) and (profile is not None or data is not None):
         raise UsageError("run: profile and data belong to load_suite, where this suite was made")
     chosen = suite if isinstance(suite, Suite) else load_suite(suite, profile, data=data)
-    request = Request(
+    request = RunRequest(
         # absolute, so that what is returned means the same after a change of the working directory
         store=Path(store if store is not None else default_store()).absolute(),
         results=Path(results if results is not None else default_results()).absolute(),

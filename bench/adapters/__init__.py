@@ -1,1 +1,1 @@
-"""How adapters are found, named and written down."""
+"""Discovery, identity and serialization of adapters."""

@@ -1,4 +1,4 @@
-"""Names that modules had in version 0.1: adapter files written for it still run, with a warning."""
+"""Module names of version 0.1: adapter files written for it still run, with a warning."""
 
 from __future__ import annotations
 
@@ -79,20 +79,20 @@ MOVED = {
     "bench.validation": "bench.util.validation",
     "bench.yamlfile": "bench.util.yamlfile",
 }
-"""Name in version 0.1 -> name now."""
+"""Name in version 0.1 -> current name."""
 
 
 class MovedWarning(DeprecationWarning):
-    """A module was imported by the name that it had in version 0.1."""
+    """A module was imported by its 0.1 name."""
 
 
 def find_moved(name: str) -> ModuleSpec | None:
-    """Return how to import a module by its old name; None if it never had this one."""
+    """Return the import spec for a 0.1 name; None for any other name."""
     return importlib.util.spec_from_loader(name, _Moved()) if name in MOVED else None
 
 
 class _Moved(Loader):
-    """Loads an old name as the module that it is now: the same object, not a copy."""
+    """Loads an old name as the current module: the same object, not a copy."""
 
     def exec_module(self, module: ModuleType) -> None:
         old = module.__name__

@@ -1,4 +1,4 @@
-"""Where a dataset comes from, and the numbers by which its real copy is known. Imports nothing heavy."""
+"""Provenance of a dataset, and numbers that identify a real copy of it. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,53 +7,53 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STAND_IN_MARKER = "SYNTHETIC.json"
-"""File that says that everything in its folder, and below, was generated."""
+"""Marker file: everything in its folder and below was generated."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """One part of a dataset that can be fetched: by https, or by a command that the user must have."""
+    """One downloadable part of a dataset: by https, or by a command that the user must have."""
 
     name: str
     """Short, e.g. "metadata"; also what `bench data download --part` takes."""
     url: str = ""
-    """https address of one file. Empty if only `command` gets it."""
+    """https URL of one file. Empty if only `command` can download it."""
     command: tuple[str, ...] = ()
-    """Program and arguments; `{out}` stands for the target folder. Used where there is no plain address."""
+    """Program and arguments; `{out}` is the target folder. Used where there is no plain URL."""
     size: int | None = None
-    """Bytes, where known."""
+    """Bytes, if known."""
     md5: str = ""
-    """Where known; 32 hexadecimal digits."""
+    """32 hexadecimal digits, if known."""
     unpack: bool = False
     """Whether the file is an archive to unpack in the target folder."""
     note: str = ""
-    """What the user must know first: an account, rules to accept, how to take less of it."""
+    """What the user must know first: an account, terms to accept, how to download less."""
     optional: bool = False
-    """Fetched only when asked for by name: another form of the data, or more than most need."""
+    """Downloaded only if requested by name: another form of the data, or more than most need."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the real data is, under which licence, and what to do where no public copy exists."""
+    """Where the real data is, under which licence, and what to do if there is no public copy."""
 
     licence: str
-    """Name of the licence, or what to do to get one."""
+    """Name of the licence, or how to obtain one."""
     parts: tuple[Download, ...] = ()
-    """What a program can fetch."""
+    """What can be downloaded automatically."""
     by_hand: str = ""
-    """What to get where, and what to put into the data folder, if no part can be fetched by a program."""
+    """What to get where, and what to put into the data folder, if nothing can be downloaded automatically."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A number of the real data, as published or counted before, and what was found."""
+    """A known number of the real data, and the number found."""
 
     what: str
-    """Of what it is the number, e.g. "images"."""
+    """What is counted, e.g. "images"."""
     expected: int | str
-    """As published or counted before."""
+    """As published or counted earlier."""
     found: int | str
-    """In the data that was checked."""
+    """In the data being checked."""
 
     @property
     def ok(self) -> bool:
@@ -64,16 +64,16 @@ class Check:
 def stand_in_marker(root: Path, files: Iterable[Path] = ()) -> Path | None:
     """Return the marker of generated data that covers `root` or one of `files`; None if there is none.
 
-    A marker covers its folder and all below, so a sub-folder of a stand-in is one too, and so is
-    what an adapter finds in a stand-in below `root`.
+    A marker covers its folder and everything below: also a sub-folder of a stand-in, and what an
+    adapter finds in a stand-in below `root`.
     """
-    looked: set[Path] = set()
+    seen: set[Path] = set()
     for start in dict.fromkeys((root, *(f.parent for f in files))):
         folder = start.resolve()
-        for place in (folder, *folder.parents):
-            if place in looked:
+        for candidate in (folder, *folder.parents):
+            if candidate in seen:
                 break
-            looked.add(place)
-            if (place / STAND_IN_MARKER).is_file():
-                return place / STAND_IN_MARKER
+            seen.add(candidate)
+            if (candidate / STAND_IN_MARKER).is_file():
+                return candidate / STAND_IN_MARKER
     return None

@@ -1,4 +1,4 @@
-"""Finds an adapter by its kind and name: built-in ones are the files of `datasets/` and `methods/`."""
+"""Finds adapters by kind and name; built-in ones are the files of `datasets/` and `methods/`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS: dict[str, tuple[str, type[Adapter]]] = {
     "clusterer": ("bench.methods.clusterers", interfaces.Clusterer),
     "classifier": ("bench.methods.classifiers", interfaces.Classifier),
 }
-"""Kind -> (package that holds its files, base class)."""
+"""Kind -> (package of its files, base class)."""
 
 _SOCKETS: dict[str, Socket[type[Adapter]]] = {
     kind: Socket(kind, package, base.__name__, subclasses_of(base)) for kind, (package, base) in KINDS.items()
@@ -32,7 +32,7 @@ def kind_of(base: type[Adapter]) -> str:
 
 
 def names(kind: str) -> list[str]:
-    """Return the names of all adapters of a kind, sorted; built-in ones and entry points."""
+    """Return the names of all adapters of a kind, sorted; built-in and from entry points."""
     return _SOCKETS[kind].names()
 
 
@@ -57,7 +57,7 @@ def load(kind: str, use: str, folder: Path | None = None) -> type[Adapter]:
     Raises
     ------
     AdapterError : unknown name (with the nearest ones), or a file that cannot be imported
-        or does not hold exactly one adapter of this kind.
+        or does not define exactly one adapter of this kind.
     """
     found = _SOCKETS[kind].load(use, folder)
     cls = found.value
@@ -68,7 +68,7 @@ def load(kind: str, use: str, folder: Path | None = None) -> type[Adapter]:
 
 
 def identity(cls: type[Adapter]) -> str:
-    """Name the code of an adapter for keys: name and declared version; a user's file by its content."""
+    """Return the identity of an adapter's code, for keys: name and version, or a user file's content hash."""
     if cls.content_hash:
         return f"file:{cls.content_hash}@{cls.version}"  # a version can be inherited
     if is_built_in(cls):
@@ -105,5 +105,5 @@ def file_of(cls: type[Adapter]) -> Path | None:
 
 
 def is_built_in(cls: type[Adapter]) -> bool:
-    """Say whether an adapter ships with this package."""
+    """Return whether an adapter ships with this package."""
     return cls.__module__.startswith("bench.")

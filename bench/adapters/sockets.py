@@ -1,7 +1,7 @@
-"""Where things plug in. One file = one thing = one name, and adding one touches no list.
+"""Extension points. One file = one plug-in = one name, and adding one edits no list.
 
-Whatever ships is a file of one package. A user's own is a Python file, named where it is used
-(`./my_encoder.py`), or an entry point of an installed package (group `cutjoin.encoders`, and so on).
+Built-in plug-ins are the files of one package. A user's is a Python file, named where it is used
+(`./my_encoder.py`), or an entry point of an installed package (group `cutjoin.encoders`, etc.).
 Listing names imports nothing.
 """
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOCAL = "cutjoin_local_"
-"""How the names of modules begin that come from a user's file; the digest of its content follows."""
+"""Prefix of the module names of users' files; the digest of the content follows."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that could be used."""
+    """One available plug-in."""
 
     kind: str
     name: str
@@ -44,36 +44,36 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Found(Generic[T]):
-    """What a name or a file stands for."""
+class Resolved(Generic[T]):
+    """What a name or a file refers to."""
 
     value: T
     origin: str
     """"built in", the `module:name` of an entry point, or "file"."""
     content_hash: str = ""
-    """Of a user's file."""
+    """Only for a user's file."""
 
 
 class Socket(Generic[T]):
-    """Finds the things of one kind.
+    """Finds the plug-ins of one kind.
 
     Parameters
     ----------
     kind : one word, e.g. "encoder"; entry points are in the group `cutjoin.{kind}s`.
-    package : dotted name of the package whose files ship; "" if what ships is found otherwise.
-    what : the type that a file must hold, as a sentence names it.
-    fits : `fits(value, module name)` says whether a public name of a module is such a thing.
+    package : dotted name of the package of built-in ones; "" if they are found otherwise.
+    what : name of the type that a file must define, for messages.
+    fits : `fits(value, module name)` returns whether a module's public name is a plug-in of this kind.
     """
 
     def __init__(self, kind: str, package: str, what: str, fits: Callable[[object, str], bool]) -> None:
         self.kind, self.package, self._what, self._fits = kind, package, what, fits
 
     def names(self) -> list[str]:
-        """Return all names, sorted: of files that ship and of entry points."""
+        """Return all names, sorted: built-in and from entry points."""
         return sorted({*_files(self.package), *_entry_points(self.kind)})
 
     def entries(self) -> list[Entry]:
-        """Return all that have a name, with a one-line summary; imports none of them."""
+        """Return all named plug-ins with a one-line summary; imports none of them."""
         files = sorted(_files(self.package).items())
         own = [Entry(self.kind, name, "built in", _summary(path)) for name, path in files]
         foreign = [
@@ -82,8 +82,8 @@ class Socket(Generic[T]):
         ]
         return own + foreign
 
-    def load(self, use: str, folder: Path | None = None) -> Found[T]:
-        """Return what `use` names.
+    def load(self, use: str, folder: Path | None = None) -> Resolved[T]:
+        """Return the plug-in that `use` names.
 
         Parameters
         ----------
@@ -92,28 +92,28 @@ class Socket(Generic[T]):
         Raises
         ------
         AdapterError : unknown name (with the nearest ones), or a file that cannot be imported
-            or does not hold exactly one thing of this kind.
+            or does not define exactly one plug-in of this kind.
         """
         if use.endswith(".py"):
             return self._from_file(use, folder or Path())
         if use in _files(self.package):
             module = importlib.import_module(f"{self.package}.{use}")
-            return Found(self._only(use, module), "built in")
+            return Resolved(self._only(use, module), "built in")
         return self._from_entry_point(use)
 
-    def _from_entry_point(self, use: str) -> Found[T]:
+    def _from_entry_point(self, use: str) -> Resolved[T]:
         entry = _entry_points(self.kind).get(use)
         if entry is None:
             raise AdapterError(f"no {self.kind} named {use!r}; {suggest(use, self.names())}")
         try:
             value = entry.load()
-        except Exception as e:  # a third party's import may raise anything; the sentence says which
+        except Exception as e:  # third-party code may raise anything; the message names it
             raise AdapterError(f"{self.kind} {use!r} ({entry.value}) cannot be imported: {_brief(e)}") from e
         if not self._fits(value, getattr(value, "__module__", "")):
-            raise AdapterError(f"{self.kind} {use!r}: {entry.value} is no {self._what}")
-        return Found(cast(T, value), entry.value)
+            raise AdapterError(f"{self.kind} {use!r}: {entry.value} is not of type {self._what}")
+        return Resolved(cast(T, value), entry.value)
 
-    def _from_file(self, use: str, folder: Path) -> Found[T]:
+    def _from_file(self, use: str, folder: Path) -> Resolved[T]:
         try:
             path = (folder / Path(use).expanduser()).resolve()
             code = path.read_bytes()
@@ -124,9 +124,9 @@ class Socket(Generic[T]):
         digest = hashlib.blake2b(code, digest_size=16).hexdigest()
         try:
             module = _run_file(path, code, digest)
-        except (Exception, SystemExit) as e:  # a user's file may raise anything; the sentence says which
+        except (Exception, SystemExit) as e:  # a user's file may raise anything; the message names it
             raise AdapterError(f"{self.kind} {use!r}: {path} cannot be imported: {_brief(e)}") from e
-        return Found(self._only(use, module), "file", digest)
+        return Resolved(self._only(use, module), "file", digest)
 
     def _only(self, use: str, module: ModuleType) -> T:
         found = {
@@ -137,25 +137,25 @@ class Socket(Generic[T]):
         if len(found) != 1:
             listed = ", ".join(found) or "none"
             raise AdapterError(
-                f"{self.kind} {use!r}: a file holds exactly one public {self._what}; found {listed}"
+                f"{self.kind} {use!r}: a file must define exactly one public {self._what}; found {listed}"
             )
         return cast(T, next(iter(found.values())))
 
 
 def subclasses_of(base: type) -> Callable[[object, str], bool]:
-    """Return what fits a socket of classes: those that a module defines, not those that it imports."""
+    """Return a `fits` for classes: those that a module defines, not those it imports."""
     return lambda value, module: (
         isinstance(value, type) and issubclass(value, base) and value.__module__ == module
     )
 
 
 def objects_of(base: type) -> Callable[[object, str], bool]:
-    """Return what fits a socket of objects of one class."""
+    """Return a `fits` for instances of one class."""
     return lambda value, _: isinstance(value, base)
 
 
 def forget() -> None:
-    """Look for files and entry points anew, e.g. after a package was installed."""
+    """Clear the caches of files and entry points, e.g. after a package was installed."""
     _files.cache_clear()
     _entry_points.cache_clear()
 
@@ -182,9 +182,9 @@ def _module_of(path: Path, code: bytes, name: str) -> ModuleType:
     if name not in sys.modules:
         module = ModuleType(name)
         module.__file__ = str(path)
-        sys.modules[name] = module  # pydantic looks annotations up there
+        sys.modules[name] = module  # pydantic resolves annotations there
         try:
-            # An import could run the cached byte code of an older text; this runs what was hashed.
+            # An import could run stale cached bytecode; this runs exactly what was hashed.
             exec(compile(code, path, "exec", dont_inherit=True), vars(module))  # noqa: S102  # the user's own code
         except BaseException:
             del sys.modules[name]

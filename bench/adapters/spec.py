@@ -1,4 +1,4 @@
-"""The one written form of an adapter, in keys, in records and in what worker processes are sent.
+"""The serialized form of an adapter, in keys, records and jobs for workers.
 
     {"adapter": "kmeans@1", "params": {"k": 10, ...}}
 
@@ -25,11 +25,11 @@ from bench.errors import AdapterError, DataError
 from bench.interfaces import Adapter, FileMark, Json, marks
 
 Described = dict[str, Any]
-"""The written form: `{"adapter": identity, "params": {...}}`."""
+"""The serialized form: `{"adapter": identity, "params": {...}}`."""
 
 
 class AdapterSpec(BaseModel):
-    """An adapter, written down so that any process can build it."""
+    """An adapter, serialized so that any process can build it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +38,7 @@ class AdapterSpec(BaseModel):
     adapter: str
     """Identity of the code: see `bench.adapters.registry.identity`."""
     params: dict[str, Any]
-    """Every parameter in canonical form; nested adapters in the written form."""
+    """Every parameter in canonical form; nested adapters serialized."""
     files: dict[str, str] = {}
     """Content and ending -> path, of parameters that are files and of users' adapter files."""
     use: str = ""
@@ -52,7 +52,7 @@ class AdapterSpec(BaseModel):
     def of(
         cls, adapter: Adapter, content: Callable[[Path], str], leave_out: tuple[str, ...] = ()
     ) -> AdapterSpec:
-        """Write down an adapter.
+        """Serialize an adapter.
 
         `content(path)` is the digest of a file's content. `leave_out` names parameters that do not count in
         keys and records, e.g. because they are stages of their own; the adapter that is built has them.
@@ -73,13 +73,13 @@ class AdapterSpec(BaseModel):
 
     @classmethod
     def from_record(cls, kind: str, described: Mapping[str, Any], files: Mapping[str, str]) -> AdapterSpec:
-        """Read the written form back from a record; `files` are those that the suite's plan lists."""
+        """Read the serialized form from a record; `files` are those that the suite's plan lists."""
         params = dict(described["params"])
         return cls(kind=kind, adapter=described["adapter"], params=params, files=dict(files))
 
     @property
     def described(self) -> Described:
-        """The written form, as keys and records hold it."""
+        """The serialized form, as in keys and records."""
         return {"adapter": self.adapter, "params": self.params}
 
     def with_params(self, **changes: Json) -> AdapterSpec:
@@ -87,9 +87,9 @@ class AdapterSpec(BaseModel):
         return self.model_copy(update={"params": {**self.params, **changes}, "use": ""})
 
     def code(self) -> type[Adapter]:
-        """Return the adapter's class, whatever its version here.
+        """Return the adapter's class, in whatever version is installed.
 
-        Raises `AdapterError` if it is not installed here, and `DataError` if its file is not known.
+        Raises `AdapterError` if it is not installed, and `DataError` if its file is unknown.
         """
         return _code(self.kind, self.adapter.rpartition("@")[0], self.files)
 
@@ -98,8 +98,8 @@ class AdapterSpec(BaseModel):
 
         Raises
         ------
-        AdapterError : its code is not installed here.
-        DataError : its code has another version or content here, or a file is not known.
+        AdapterError : its code is not installed.
+        DataError : the installed code has another version or content, or a file is unknown.
         """
         if not self.use:
             return _built(self.kind, self.described, self.files)
@@ -135,7 +135,7 @@ def _canonical(value: Any, is_file: bool, content: Callable[[Path], str], files:
     if isinstance(value, Path):
         if not is_file:
             return value.as_posix()
-        # The ending stays: adapters read the same bytes as this or that format by it.
+        # The ending counts: adapters choose the file format by it.
         found = {"content": content(value), "ending": value.suffix}
         files["".join(found.values())] = str(value.absolute())
         return found
@@ -184,7 +184,7 @@ def _check(kind: str, cls: type[Adapter], identity: str) -> None:
     if cls.content_hash and here.rpartition("@")[0] != identity.rpartition("@")[0]:
         raise DataError(f"{cls.use} changed since the run was planned; run the command again")
     version = identity.rpartition("@")[2]
-    raise DataError(f"{kind} {cls.use} was of version {version}, here it is {cls.version}")
+    raise DataError(f"{kind} {cls.use} was version {version}; version {cls.version} is installed")
 
 
 def _code(kind: str, identity: str, files: Mapping[str, str]) -> type[Adapter]:
@@ -201,7 +201,7 @@ def _code(kind: str, identity: str, files: Mapping[str, str]) -> type[Adapter]:
 
 
 def _value(value: Any, field: FieldInfo | None, files: Mapping[str, str]) -> Any:
-    if field is None:  # refused by the model, which names it
+    if field is None:  # the model rejects it by name
         return value
     kinds = kinds_in(field.annotation)
     if kinds and isinstance(value, dict) and value.keys() == {"adapter", "params"}:
@@ -226,7 +226,7 @@ def kinds_in(annotation: Any) -> list[str]:
 
 
 def _paths(value: Any, files: Mapping[str, str]) -> Any:
-    """Put paths in place of the contents of files."""
+    """Replace file contents by paths."""
     if isinstance(value, list):
         return [_paths(v, files) for v in value]
     if not isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""What the command line and a notebook use alike; `import cutjoin` is its public face."""
+"""Shared by the command line and notebooks; `import cutjoin` is its public interface."""

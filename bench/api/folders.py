@@ -1,4 +1,4 @@
-"""Where things lie unless the user says otherwise."""
+"""Default folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DEFAULT_RESULTS = Path("results")
 
 
 def default_store() -> Path:
-    """Return where artefacts are kept: `$BENCH_STORE`, or `cutjoin` in the user's cache folder."""
+    """Return the folder of artefacts: `$BENCH_STORE`, or `cutjoin` in the user's cache folder."""
     named = os.environ.get("BENCH_STORE")
     if named:
         return Path(named)
@@ -18,7 +18,7 @@ def default_store() -> Path:
 
 
 def default_results() -> Path:
-    """Return where results are: `$BENCH_RESULTS`, or `results` in the working directory."""
+    """Return the folder of results: `$BENCH_RESULTS`, or `results` in the working directory."""
     return Path(os.environ.get("BENCH_RESULTS") or DEFAULT_RESULTS)
 
 

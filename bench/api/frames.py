@@ -32,14 +32,14 @@ def records(where: Where) -> pd.DataFrame:
     -------
     One row per planned cell, in the order of the suite, also for cells that failed or have not run (status
     `missing`). Columns: suite, dataset, method, seed, status, error; counts; seconds (sum over its stages,
-    also those shared with other cells), host_gib and gpu_gib (peaks); every metric, with `_low` and `_high`
+    including shared ones), host_gib and gpu_gib (peaks); every metric, with `_low` and `_high`
     of its interval; scores of parts, e.g. `clusters.silhouette`; then every parameter, e.g. `encoder`
     and `encoder.dims`; key, and results (the suite's folder).
 
     Raises
     ------
     UsageError : nothing has run there.
-    Damaged : a record is not what was written.
+    Damaged : a record is damaged.
 
     Examples
     --------
@@ -68,24 +68,23 @@ def images(
 
     Parameters
     ----------
-    cell : a row of `records`; or the key of a cell, or how it begins, with `where` as for `records`.
+    cell : a row of `records`; or the key of a cell, or a prefix of it, with `where` as for `records`.
     store : folder of artefacts. Default: that of `where` if it is what `run` returned; else `$BENCH_STORE`,
         or the user's cache folder.
     features : also the encoder's features as columns `f0`, `f1`...; "reduced": those after the reducer.
-    paths : look the images up in the data, so that `path` names the file of each; takes as long as listing
-        the data does.
+    paths : look up each image's `path` in the data; takes as long as listing the data.
 
     Returns
     -------
-    Columns: id; path (missing if the data is gone, or is a table and not one file per image); label (missing
-    where unknown); cluster (-1 = noise; of a classifier, the position of the predicted class, -1 for one that
-    no scored image has); predicted (its name, of classifiers only); then the other columns of the image set,
-    e.g. split or bag.
+    Columns: id; path (missing if the data no longer exists or is not one file per image); label (missing
+    where unknown); cluster (-1 = noise; for a classifier, the index of the predicted class, -1 for one that
+    no scored image has); predicted (its name, for classifiers only); then the other columns of the image
+    set, e.g. split or bag.
 
     Raises
     ------
     UsageError : no such cell, or it has no clusters or no features.
-    DataError : its artefacts are no longer in the store; the text says what makes them again.
+    DataError : its artefacts are no longer in the store; the message names the command to recompute them.
 
     Examples
     --------
@@ -154,7 +153,7 @@ def _text(value: Any) -> Any:
 
 
 def _parameters(params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield every parameter of a cell by its dotted name; an adapter itself as its name."""
+    """Yield every parameter of a cell by its dotted name; an adapter by its name."""
     for part, value in params.items():
         if part == "dataset":  # the column of that name has its name in the suite
             yield "dataset.use", value["adapter"].rpartition("@")[0]
@@ -179,7 +178,7 @@ def _dotted(name: str, params: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _cell(cell: str | Mapping[Any, Any] | pd.Series[Any], where: Where | None) -> tuple[Results, str]:
-    """Return the results that a cell belongs to, and its whole key."""
+    """Return the results that a cell belongs to, and its full key."""
     if not isinstance(cell, str):
         if "key" not in cell or "results" not in cell:
             raise UsageError(
@@ -188,11 +187,11 @@ def _cell(cell: str | Mapping[Any, Any] | pd.Series[Any], where: Where | None) -
         folder = Path(str(cell["results"]))
         return Results(folder.parent, folder.name), str(cell["key"])
     if where is None:
-        raise UsageError(f"cell {cell}: say of which suite, e.g. images({cell!r}, 'quickstart')")
+        raise UsageError(f"cell {cell}: name its suite, e.g. images({cell!r}, 'quickstart')")
     results = open_results(where)
     found = [c.key for c in results.read_plan().cells if cell and c.key.startswith(cell.lower())]
     if len(found) != 1:
-        raise UsageError(f"cell {cell!r}: {len(found)} cells of {results.suite} have keys that begin so")
+        raise UsageError(f"cell {cell!r}: {len(found)} cells of {results.suite} match this key")
     return results, found[0]
 
 
@@ -209,7 +208,7 @@ def _record(results: Results, key: str) -> CellRecord:
 
 
 def _paths(cell: FinishedCell, plan: PlanOnDisk) -> dict[str, str]:
-    """Return id -> path of the images, as far as the data is still there; empty if it is gone."""
+    """Return id -> path of the images; empty if the data no longer exists."""
     described = cell.record.params["dataset"]
     generated = cell.stages("synthesize")
     try:

@@ -1,4 +1,4 @@
-"""Results named in any of the ways that users have: a finished run, a suite's folder, or a name."""
+"""Opens results by a finished run, a suite's folder, or a name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.suite.schema import Suite
 from bench.util.text import suggest
 
 Where: TypeAlias = Suite | str | os.PathLike[str]
-"""A suite; its folder of results, as a path or as what `run` returned; or the name of a suite."""
+"""A suite; its results folder, as a path or as what `run` returned; or the name of a suite."""
 
 
 def open_results(where: Where, profile: str | None = None, results: str | Path | None = None) -> Results:
@@ -45,7 +45,7 @@ def suites_in(where: Where) -> list[Results]:
 
 
 def store_of(where: Where | None, store: str | Path | None = None) -> Store:
-    """Open the store at `store`; by default the one that a finished run used, or the user's."""
-    used = getattr(where, "store", None)  # of a `FinishedRun`; it stands above this module
+    """Open the store at `store`; by default that of the finished run, or the user's."""
+    used = getattr(where, "store", None)  # of a `FinishedRun`, which this module cannot import
     chosen = store if store is not None else used
     return Store(Path(chosen) if chosen is not None else default_store())

@@ -32,39 +32,39 @@ if TYPE_CHECKING:
     from bench.suite.schema import Suite
 
 Watching = Callable[[int], AbstractContextManager[Watcher]]
-"""Given the number of cells, returns what shows the run while it goes on."""
+"""Given the number of cells, returns a watcher that displays the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunRequest:
     """What to run of a suite, and how; none of it changes a result."""
 
     store: Path
     results: Path
     """Folder with one folder per suite."""
     jobs: int | None = None
-    """Stages at once; None: as the executor sees fit."""
+    """Stages at once; None: the executor decides."""
     executor: str = "local"
-    """Name of an executor, or a Python file that holds one."""
+    """Name of an executor, or a Python file that defines one."""
     retry: frozenset[Status] = frozenset()
-    """Statuses of finished cells that run again."""
+    """Statuses of finished cells to run again."""
     only: str | None = None
-    """Run the one cell whose key begins so, also if it has finished."""
+    """Prefix of the key of the one cell to run, even if it has finished."""
     device: str = "auto"
 
 
 @dataclass(frozen=True, repr=False)
 class FinishedRun(os.PathLike[str]):
-    """What a run left: where, and how its cells ended. As a path it is the suite's folder of results."""
+    """A run's folders, and how its cells ended. As a path it is the suite's results folder."""
 
     suite: str
-    """Name of the suite, and of its folder of results."""
+    """Name of the suite, and of its results folder."""
     folder: Path
     """results/<suite>."""
     store: Path
     """Folder of the artefacts."""
     cells: Mapping[str, CellRecord | None]
-    """Key -> record of every cell that was to run; None if it was interrupted before."""
+    """Key -> record of every requested cell; None if the run was interrupted before."""
     written: Written
     """The leaderboard's files."""
     interrupted: bool = False
@@ -107,10 +107,10 @@ class FinishedRun(os.PathLike[str]):
         return leaderboard(self, **how)
 
 
-def run_suite(suite: Suite, request: Request, watching: Watching) -> FinishedRun:
-    """Bring every cell of a suite to its record and write its leaderboard.
+def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> FinishedRun:
+    """Run every cell of a suite and write its leaderboard.
 
-    SIGINT, SIGTERM and SIGHUP end the run in order: what is finished is kept, and `interrupted` says so.
+    SIGINT, SIGTERM and SIGHUP end the run in order: finished results are kept, and `interrupted` is true.
 
     Raises
     ------
@@ -142,9 +142,9 @@ def run_suite(suite: Suite, request: Request, watching: Watching) -> FinishedRun
 
 
 def statuses(words: Iterable[str]) -> frozenset[Status]:
-    """Return the statuses that words name; `failed` stands for all without scores.
+    """Return the named statuses; `failed` stands for all without scores.
 
-    Raises `UsageError` for an unknown one, with the nearest.
+    Raises `UsageError` for an unknown name, with the nearest.
     """
     known = [str(s) for s in Status]
     found: set[Status] = set()
@@ -159,9 +159,9 @@ def statuses(words: Iterable[str]) -> frozenset[Status]:
 
 
 class _Stop:
-    """Turns Ctrl-C, SIGTERM and SIGHUP into a flag that the run looks at now and then.
+    """Turns Ctrl-C, SIGTERM and SIGHUP into a flag that the run polls.
 
-    Only the main thread may handle signals; a run in another one goes on until it is finished.
+    Only the main thread can handle signals; a run in another thread cannot be interrupted.
     """
 
     def __init__(self) -> None:
@@ -183,13 +183,13 @@ class _Stop:
 
 
 def _cell(plan: Plan, key: str, results: Results) -> Cell:
-    """Return the planned cell whose key begins so."""
+    """Return the planned cell whose key begins with `key`."""
     found = [c for c in plan.cells if key and c.key.startswith(key.lower())]
     if len(found) == 1:
         return found[0]
     if found:
         named = [f"{c.key[:12]} ({c.dataset} · {c.method} · seed {c.seed})" for c in found[:5]]
-        raise UsageError(f"--only {key}: {len(found)} cells have keys that begin so: {', '.join(named)}")
+        raise UsageError(f"--only {key}: {len(found)} cells match this key: {', '.join(named)}")
     hint = "`bench plan --json` lists the keys"
     if key.isalnum() and any(results.records.glob(f"{key.lower()}*.json")):
         hint = f"there is a record of one, but code, data or parameters have changed since; {hint} of now"

@@ -1,4 +1,4 @@
-"""Scores of labels, and multicuts of matrices, without any suite."""
+"""Scores labels and solves multicuts without a suite."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def score(
     Parameters
     ----------
     truth, predicted : integers or names, shape (n,)
-        Only equality matters. An unknown class (-1, None, NaN, or an empty name) leaves the image out; such a
+        Only equality matters. Images of unknown class (-1, None, NaN, or an empty name) are left out; such a
         cluster is noise.
-    noise : "own_cluster" scores each noise image as a cluster of its own; "drop" leaves noise out, and
-        `coverage` says how much was scored.
+    noise : "own_cluster" scores each noise image as its own cluster; "drop" leaves noise out, and `coverage`
+        is the scored share.
     replicates : bootstrap resamples of the images for the intervals; 0 for none.
     level : of the intervals, between 0 and 1.
     seed : of the bootstrap.
@@ -45,7 +45,7 @@ def score(
 
     Raises
     ------
-    DataError : different lengths, numbers that are not whole, or no image with a known class.
+    DataError : different lengths, non-integer numbers, or no image with a known class.
 
     Examples
     --------
@@ -101,15 +101,15 @@ def multicut(
     if probabilities is not None:
         costs = costs_from_probabilities(probabilities, prior=prior)
     elif prior is not None:
-        raise UsageError("multicut: prior goes with probabilities; costs have it in them")
+        raise UsageError("multicut: prior applies to probabilities only; costs already include it")
     assert costs is not None
     return solve(costs, solver, time_limit=time_limit, seed=seed, certificate=certificate)
 
 
 def _integers(labels: ArrayLike) -> NDArray[Any]:
-    """Number names by first appearance; integers stay as they are, and what is missing becomes -1.
+    """Number names by first appearance; integers stay unchanged, and missing values become -1.
 
-    Whatever is neither comes back as it is: the score refuses it, with the reason.
+    Anything else is returned unchanged: the score rejects it with the reason.
     """
     try:
         array = np.asarray(labels)

@@ -1,4 +1,4 @@
-"""Suites, from a name, a file or a dict."""
+"""Loads suites from a name, a file or a dict."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def load_suite(
 
     Parameters
     ----------
-    source : name of a suite that ships, e.g. "quickstart"; path of a YAML file; or what such a file holds,
-        as a dict. Relative paths in a file start at its folder, in a dict at the working directory.
-    profile : name of a profile of the suite to lay over it, e.g. "smoke".
+    source : name of a built-in suite, e.g. "quickstart"; path of a YAML file; or the content of such a file
+        as a dict. Paths are relative to the folder of the file, in a dict to the working directory.
+    profile : name of a profile of the suite to apply, e.g. "smoke".
     data : folder with one folder per dataset, for datasets without a `root`. Default: `$BENCH_DATA`.
-    name : of the suite if `source` is a dict; the folder of its results has this name.
+    name : of the suite if `source` is a dict; also of its results folder.
 
     Raises
     ------
-    FileError : all problems of the suite at once, each with its line (of a file) and value.
+    FileError : all problems of the suite at once, each with its value and (in a file) its line.
 
     Examples
     --------

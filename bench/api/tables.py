@@ -1,4 +1,4 @@
-"""Leaderboards to look at in a notebook, and to save."""
+"""Leaderboards to view in a notebook, and to save."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from bench.util.durable import write_whole
 from bench.util.text import suggest
 
 _WIDTH = 120
-"""Characters of a line of `print(leaderboard)`."""
+"""Line width of `print(leaderboard)`, in characters."""
 _STYLE = """\
 .cutjoin .left { text-align: left; }
 .cutjoin .second { text-decoration: underline; }
 .cutjoin .spread, .cutjoin .baseline, .cutjoin .notes { opacity: .7; }
 """
-"""For notebooks, whose own style aligns numbers; nothing in it touches other cells."""
+"""For notebooks, whose own style aligns numbers; does not affect other cells."""
 
 
 @dataclass(frozen=True, repr=False)
 class LeaderboardView:
     """The tables of a suite. A notebook shows them; `print` shows them as text.
 
-    Every row shows what its method was given beside the images, and numbers that do not beat the trivial
-    baselines are marked, as in the tables of `bench table`.
+    Every row shows what its method was given besides the images, and numbers that do not beat the trivial
+    baselines are marked, as in `bench table`.
     """
 
     board: Leaderboard
     """Every number, by dataset and method."""
     layout: Layout | None = None
-    """As the suite declares it, for a `table` of the suite."""
+    """As declared by the suite, for one of its tables."""
 
     def to(self, format: str) -> str:
         """Return the tables as text in any table format: a name of `bench list table_format`, or a file.
@@ -72,17 +72,17 @@ class LeaderboardView:
                     for name, number in row.numbers.items()
                     for suffix, value in (("", number.mean), ("_low", number.low), ("_high", number.high))
                 }
-                about = {
+                head = {
                     "dataset": board.dataset,
                     "method": row.method,
                     "rank": row.rank,
                     "seeds": row.scored,
                 }
-                rows.append({**about, **numbers, "remarks": "; ".join(row.remarks())})
+                rows.append({**head, **numbers, "remarks": "; ".join(row.remarks())})
         return pd.DataFrame(rows)
 
     def save(self, path: str | Path) -> Path:
-        """Write the tables to a file, in the table format that its ending names; return where."""
+        """Write the tables to a file, in the table format of its suffix; return its path."""
         path = Path(path)
         known = {one.suffix: one.use for one in tableformat.for_files()}
         ending = path.suffix.removeprefix(".")
@@ -124,11 +124,11 @@ def leaderboard(
     where, profile : what `run` returned; a suite; a folder `results/<suite>`; or the name of a suite, with
         the profile that it ran with.
     table : id of a table that the suite declares; its columns, rows and layout.
-    metrics, datasets, methods : names of columns, boards and rows instead of the suite's; of methods also
-        patterns, e.g. "dino*". Trivial baselines always stay.
+    metrics, datasets, methods : names of columns, boards and rows instead of the suite's; methods may be
+        patterns, e.g. "dino*". Trivial baselines are always shown.
     sort : metric to sort and rank by, instead of the first; or "suite" for the order of the suite.
     results : folder with one folder per suite. Default: `$BENCH_RESULTS`, or `results`.
-    store : from which records of older metrics are scored again. Default: as for `images`.
+    store : for rescoring records of older metrics. Default: as for `images`.
 
     Raises
     ------
@@ -157,13 +157,13 @@ def leaderboard(
 def _refuse_unknown(
     plan: PlanOnDisk, metrics: Sequence[str], datasets: Sequence[str], methods: Sequence[str]
 ) -> None:
-    """Raise `UsageError` for a name that would leave a column, a board or a row empty."""
+    """Raise `UsageError` for a name that would give an empty column, board or row."""
     here, known = list(dict.fromkeys(c.dataset for c in plan.cells)), sorted({*SHIPPED, *plan.declared})
     for column in metrics:
         try:
             find(column, plan.declared)
         except KeyError as e:
-            if column not in plan.metrics:  # one of the suite's that is not installed any more has numbers
+            if column not in plan.metrics:  # a metric of the suite that was uninstalled still has numbers
                 text = suggest(str(e.args[0]), known)
                 raise UsageError(f"no metric named {column!r}; {text}") from None
     for name in datasets:

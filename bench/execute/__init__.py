@@ -1,1 +1,1 @@
-"""Stages run in processes of their own."""
+"""Runs stages in separate processes."""

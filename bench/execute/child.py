@@ -1,4 +1,4 @@
-"""The process of one stage: set up, run the stage, say how it went."""
+"""The process of one stage: set up, run the stage, report the outcome."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def run(request: dict[str, Any], log: int, messages: int, server: int) -> int:
 
     `log` becomes stdout and stderr. Progress and, last, the outcome are lines of JSON on `messages`.
     """
-    os.setsid()  # a group of its own, so that the whole stage can be ended at once
+    os.setsid()  # a separate process group, so that the whole stage can be killed at once
     die_with_parent(server)
     for default in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(default, signal.SIG_DFL)
-    with open(os.devnull) as nothing:  # noqa: PTH123  # not a path of ours
+    with open(os.devnull) as nothing:  # noqa: PTH123  # a device
         os.dup2(nothing.fileno(), 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # lives as long as we do
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # open until exit
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
     random.seed(0)
@@ -44,7 +44,7 @@ def run(request: dict[str, Any], log: int, messages: int, server: int) -> int:
     if given.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given.gpus)
     given = given.model_copy(update={"device": _device(given.device, given.gpus)})
-    for library in ("torch", "cv2"):  # these do not listen to the environment
+    for library in ("torch", "cv2"):  # these ignore the environment variables
         _set_threads(library, job.threads)
     with _limited_threads(job.threads):
         outcome = execute(job, given, _reporter(messages))
@@ -57,14 +57,14 @@ def run(request: dict[str, Any], log: int, messages: int, server: int) -> int:
 
 @contextlib.contextmanager
 def _limited_threads(n: int) -> Iterator[None]:
-    """Let numeric libraries use n threads; those of the server are set when it starts."""
+    """Limit numeric libraries to n threads; nothing to do if the server started with this limit."""
     if os.environ.get("OMP_NUM_THREADS") == str(n):
         yield
         return
     from threadpoolctl import threadpool_limits
 
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = str(n)  # for processes that the stage starts and libraries not loaded yet
+        os.environ[name] = str(n)  # for subprocesses and libraries not yet loaded
     with threadpool_limits(n):
         yield
 
@@ -75,13 +75,13 @@ def _set_threads(library: str, n: int) -> None:
         (module.set_num_threads if library == "torch" else module.setNumThreads)(n)
 
 
-def _device(wanted: str, gpus: Sequence[str]) -> str:
-    """Resolve "auto": a GPU if it was given some, or if torch is loaded and finds one."""
+def _device(requested: str, gpus: Sequence[str]) -> str:
+    """Resolve "auto": a GPU if any is allocated, or if torch is loaded and finds one."""
     if gpus:
-        return "cuda"  # the first that it sees: it sees no others
+        return "cuda"  # the first visible one: only allocated GPUs are visible
     torch = sys.modules.get("torch")
-    if wanted != "auto":
-        return wanted
+    if requested != "auto":
+        return requested
     return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 

@@ -1,4 +1,4 @@
-"""What runs stages somewhere and reports how each ended."""
+"""Interface of executors, which run stages and report how each ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench.suite.schema import Limits
 
 @dataclass(frozen=True)
 class Setup:
-    """What an executor is made with."""
+    """Configuration of an executor."""
 
     store: Path
     """Root of the artefact store, absolute. Stages read their inputs there and leave their artefacts."""
@@ -23,27 +23,27 @@ class Setup:
     threads: int
     """Threads that most stages of the suite use."""
     jobs: int | None = None
-    """How many stages to run at once, if the user says so."""
+    """Number of stages to run at once; None: the executor decides."""
     device: str = "auto"
     """Where networks run: auto, cpu, cuda, cuda:1, mps."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One stage to run, and what it needs."""
+    """One stage to run, and the resources it needs."""
 
     job: Job
     """What to compute."""
     limits: Limits
-    """Wall time, memory, threads and processes that it may take."""
+    """Wall time, memory, threads and processes that it may use."""
     libraries: tuple[str, ...] = ()
-    """Modules that its adapter imports; with torch among them it may use a GPU."""
+    """Modules that its adapter imports; if torch is one of them, it may use a GPU."""
     built_in: bool = False
-    """Whether its code ships with this package, so that it can be imported ahead of time."""
+    """Whether its code ships with this package and can be preloaded."""
 
     @property
     def wants_gpu(self) -> bool:
-        """Whether the stage uses a GPU if there is one."""
+        """Whether the stage uses a GPU if available."""
         return any(name.partition(".")[0] == "torch" for name in self.libraries)
 
 
@@ -54,25 +54,25 @@ class Ended:
     key: str
     """Of the stage: `Job.key`."""
     outcome: Outcome
-    """Without a status and without a missing input, whatever ran the stage was lost; it is run again."""
+    """Without status and missing input, the stage's worker was lost, and the stage is rerun."""
     seconds: float = 0.0
     """Wall time."""
     peak_bytes: int = 0
     """Host memory of all its processes."""
     log: bytes = b""
-    """What it printed, or the beginning and end of that."""
+    """Its output, or the beginning and end of it."""
 
 
 @dataclass(frozen=True)
 class InProgress:
-    """A stage that has been started and has not ended."""
+    """A stage that was started and has not ended."""
 
     key: str
     """Of the stage: `Job.key`."""
     seconds: float
-    """Since it was started."""
+    """Elapsed since its start."""
     started: bool = True
-    """False while its process is still being set up."""
+    """False while its process is being set up."""
     progress: tuple[int, int | None, str] | None = None
     """Done, total if known, and what is counted."""
 
@@ -80,9 +80,9 @@ class InProgress:
 class Executor(ABC):
     """Runs stages, each isolated from all others and within its limits.
 
-    The run loop asks `has_room`, then calls `start`, and collects ends by `wait`; all from one thread. A
-    stage is `bench.stages.run.execute`, which writes its artefact into the store itself. No stage may
-    outlive the executor.
+    The run loop calls `has_room`, then `start`, and collects ended stages with `wait`; all from one thread. A
+    stage is `bench.stages.run.execute`, which writes its artefact to the store itself. No stage may outlive
+    the executor.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -90,12 +90,12 @@ class Executor(ABC):
 
     @property
     def full(self) -> bool:
-        """Whether nothing at all can start now, to save the loop from asking for every stage."""
+        """Whether no stage can start now; saves the loop from checking every stage."""
         return False
 
     @abstractmethod
     def has_room(self, work: Work) -> bool:
-        """Say whether a stage can start now. Raises `DataError` if it never can, with the reason."""
+        """Return whether a stage can start now. Raises `DataError` with the reason if it never can."""
 
     @abstractmethod
     def start(self, work: Work) -> None:
@@ -103,7 +103,7 @@ class Executor(ABC):
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Ended]:
-        """Wait at most this long for stages to end; return those that have."""
+        """Wait at most `seconds` for stages to end; return those that have."""
 
     @abstractmethod
     def running(self) -> Sequence[InProgress]:
@@ -111,14 +111,14 @@ class Executor(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End everything at once, and free what was held. Called once, also after errors."""
+        """Kill all stages and free all resources. Called once, also after errors."""
 
 
 def run_stage(work: Work, setup: Setup) -> Outcome:
     """Run a stage in this process, on the CPU unless `setup` names a device; return how it ended.
 
-    For executors that have their own way to another process or machine: limits of time and memory, the log,
-    and crashes are then their business.
+    For executors that start their own processes or use other machines: these must enforce time and memory
+    limits, capture the log and survive crashes.
     """
     from bench.stages.run import execute
     from bench.util import environment

@@ -1,9 +1,8 @@
-"""A process that has the libraries loaded and forks one process for every stage.
+"""A process that preloads the libraries and forks one process per stage.
 
-A fork of a process with everything imported takes milliseconds where a fresh
-interpreter would take seconds. The server itself runs nothing of an adapter but
-the import of the libraries that it declares and, of a built-in one, `warm_up`.
-It keeps no threads, so forking stays safe.
+A fork with everything imported takes milliseconds; a fresh interpreter would take
+seconds. The server runs no adapter code except importing the declared libraries
+and, for built-in adapters, `warm_up`. It keeps no threads, so forking stays safe.
 
 Requests and answers are lines of JSON on a socket:
     {"start": id, "libraries": [...], "warm": [kind, name] or null, "job": {...}, "given": {...}}
@@ -106,7 +105,7 @@ class _Server:
         self._warm.add((adapter[0], adapter[1]))
         try:
             registry.load(adapter[0], adapter[1]).warm_up()
-        except Exception:  # noqa: BLE001  # the stage will meet the same fault, and there it becomes a record
+        except Exception:  # noqa: BLE001  # the stage will hit the same error, and there it becomes a record
             traceback.print_exc()
         gc.collect()
         gc.freeze()
@@ -135,7 +134,7 @@ def _receive(link: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
 def _load(modules: tuple[str, ...] | list[str]) -> None:
     fresh = [m for m in modules if m not in sys.modules]
     for module in fresh:
-        # What cannot be imported here cannot be imported in the stage either, and there it becomes a record.
+        # A failed import fails in the stage too, and there it becomes a record.
         with contextlib.suppress(ImportError, OSError):
             importlib.import_module(module)
     if fresh:

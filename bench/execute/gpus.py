@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and which stage may use which."""
+"""The GPUs of this machine, and their allocation to stages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _ROUNDING = 1e-6
 
 
 class Gpus:
-    """Hands out GPUs, whole or in shares; without any, every stage may start."""
+    """Allocates GPUs, whole or in shares; without any GPU, every stage may start."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._free = dict.fromkeys(names, 1.0)
 
     def free(self, count: int, share: float) -> tuple[str, ...] | None:
-        """Return `count` different GPUs with at least `share` free, most free first; None if too few are.
+        """Return `count` different GPUs with at least `share` free, most free first; None if too few have.
 
         Raises `DataError` if the machine has fewer than `count` GPUs.
         """
@@ -32,14 +32,14 @@ class Gpus:
         return tuple(found) if len(found) == count else None
 
     def take(self, count: int, share: float) -> tuple[str, ...] | None:
-        """Take the GPUs that `free` returns."""
+        """Allocate the GPUs that `free` returns."""
         found = self.free(count, share)
         for name in found or ():
             self._free[name] -= share
         return found
 
     def give_back(self, names: Sequence[str], share: float) -> None:
-        """Take back what `take` returned."""
+        """Release what `take` returned."""
         for name in names:
             self._free[name] += share
 
@@ -48,11 +48,10 @@ class Gpus:
 
 
 def visible_gpus(device: str) -> tuple[str, ...]:
-    """Return the GPUs that a run on `device` shares out, as CUDA_VISIBLE_DEVICES names them.
+    """Return the GPUs available to a run on `device`, as CUDA_VISIBLE_DEVICES names them.
 
-    None for a device that is no CUDA GPU, and where there is no driver. What CUDA_VISIBLE_DEVICES leaves
-    out, e.g. because a batch system gave it to others, stays out. Raises `DataError` for `cuda:7` where
-    there are fewer.
+    Empty for a device other than a CUDA GPU, and without a driver. GPUs hidden by CUDA_VISIBLE_DEVICES, e.g.
+    by a batch system, stay hidden. Raises `DataError` for `cuda:7` if there are fewer.
     """
     kind, _, index = device.partition(":")
     if kind not in ("auto", "cuda"):
@@ -61,12 +60,12 @@ def visible_gpus(device: str) -> tuple[str, ...]:
     if not names or not index:
         return names
     if not index.isdecimal() or int(index) >= len(names):
-        raise DataError(f"--device {device}: this machine shows {len(names)} GPUs; they count from cuda:0")
+        raise DataError(f"--device {device}: this machine has {len(names)} visible GPUs, counted from cuda:0")
     return (names[int(index)],)
 
 
 def _listed() -> tuple[str, ...]:
-    """Ask the driver; loading CUDA itself would forbid this process to fork."""
+    """Query the driver; initializing CUDA would make it unsafe to fork this process."""
     try:
         done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -77,7 +76,7 @@ def _listed() -> tuple[str, ...]:
 
 def _named(listed: str) -> tuple[str, ...]:
     names = [name.strip() for name in listed.split(",")]
-    if "-1" in names:  # CUDA reads no further
+    if "-1" in names:  # CUDA ignores the rest
         names = names[: names.index("-1")]
     known = _listed()
     return tuple(dict.fromkeys(n for n in names if n)) if known else ()

@@ -1,9 +1,9 @@
-"""A small process that outlives a killed run just long enough to end everything the run started.
+"""A small process that outlives a killed run just long enough to kill everything the run started.
 
 Started by the run, it starts the fork server. Every descendant whose parent
-dies becomes its child, so nothing can escape: not a daemon that an adapter
-detached, not the workers of a killed stage. When the run is gone, however it
-went, the guardian ends all of them and itself.
+dies becomes its child, so nothing can escape: neither a daemon detached by an
+adapter nor the workers of a killed stage. When the run has ended, however it
+ended, the guardian kills all of them and exits.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import psutil
 
 from bench.util.linux import adopt_orphans
 
-_LOOK_EVERY_S = 0.25
+_POLL_S = 0.25
 
 
 def main() -> None:
-    """Guard one run. Arguments: the end of a pipe that closes with the run, and the fork server's socket."""
+    """Guard one run. Arguments: a pipe that closes when the run ends, and the fork server's socket."""
     alive, server_socket = int(sys.argv[1]), int(sys.argv[2])
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
@@ -34,7 +34,7 @@ def main() -> None:
         stdin=subprocess.DEVNULL,
     )
     os.close(server_socket)
-    while not select.select([alive], [], [], _LOOK_EVERY_S)[0]:
+    while not select.select([alive], [], [], _POLL_S)[0]:
         if server.poll() is not None:
             break
         end_strays(server.pid)
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def end_strays(server: int) -> None:
-    """End what has come to be a child of this process but is not the fork server."""
+    """Kill adopted children of this process, i.e. all but the fork server."""
     for child in psutil.Process().children():
         if child.pid != server:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -52,7 +52,7 @@ def end_strays(server: int) -> None:
 
 
 def end_all() -> None:
-    """End every descendant, also those that are born meanwhile."""
+    """Kill every descendant, also those started meanwhile."""
     me = psutil.Process()
     while children := me.children(recursive=True):
         for child in children:

@@ -1,4 +1,4 @@
-"""What any machine does that runs stages: isolates them, limits them, and tells how they ended."""
+"""Runs stages on one machine: isolates them, enforces limits, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import psutil
 
 from bench.execute.executor import Ended, InProgress, Setup, Work
 from bench.execute.gpus import Gpus, visible_gpus
-from bench.execute.process import Running, ServerLost, Workers, verdict
+from bench.execute.process import Running, ServerLost, Workers, outcome_of
 from bench.stages.job import Allocation, Outcome
 from bench.util import environment
 
 _MEMORY_SHARE = 0.9
-"""Of the machine's memory: the limit of a stage without one of its own."""
+"""Default memory limit of a stage, as a share of the machine's memory."""
 
 
 class Node:
     """This machine, with its memory, its GPUs and the processes of stages.
 
-    Raises `DataError` if `setup.device` names a GPU that is not here.
+    Raises `DataError` if `setup.device` names a GPU that this machine lacks.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -32,7 +32,7 @@ class Node:
         self._distrusted: set[str] = set()
 
     def has_gpus(self, work: Work) -> bool:
-        """Say whether the GPUs that a stage needs are free. Raises `DataError` if there are too few."""
+        """Return whether the GPUs that a stage needs are free. Raises `DataError` if there are too few."""
         count = work.job.processes
         return not work.wants_gpu or self._gpus.free(count, work.limits.gpu_share) is not None
 
@@ -57,7 +57,7 @@ class Node:
             self._server_lost(job.key)
 
     def wait(self, seconds: float) -> list[Ended]:
-        """Look after all stages for at most `seconds`; return those that ended."""
+        """Watch all stages for at most `seconds`; return those that ended."""
         ended = []
         try:
             ended = [self._ended(running) for running in self._workers.wait(seconds)]
@@ -73,7 +73,7 @@ class Node:
         ]
 
     def close(self) -> None:
-        """End all processes at once."""
+        """Kill all processes."""
         self._workers.close()
 
     def _allocation(self, work: Work, gpus: tuple[str, ...]) -> Allocation:
@@ -87,13 +87,13 @@ class Node:
         )
 
     def _ended(self, running: Running) -> Ended:
-        self._let_go(running.key)
+        self._release(running.key)
         return Ended(
-            running.key, verdict(running), running.seconds(), running.peak_bytes, running.log.bytes()
+            running.key, outcome_of(running), running.seconds(), running.peak_bytes, running.log.bytes()
         )
 
     def _server_lost(self, starting: str | None = None) -> None:
-        """Give up what runs. If an import or warm-up is to blame, the stage meets it itself next time."""
+        """Give up all running stages. If an import or warm-up is to blame, the stage hits it next time."""
         lost = [r.key for r in self._workers.running()]
         if starting is not None:
             lost.append(starting)
@@ -101,9 +101,9 @@ class Node:
             job = self._works[key].job
             if job.adapter is not None:
                 self._distrusted.add(job.adapter.adapter)
-            self._let_go(key)
+            self._release(key)
         self._workers.close()
         self._lost += lost
 
-    def _let_go(self, key: str) -> None:
+    def _release(self, key: str) -> None:
         self._gpus.give_back(self._held.pop(key), self._works.pop(key).limits.gpu_share)

@@ -1,4 +1,4 @@
-"""Stage processes as the run sees them: start, watch, limit, end."""
+"""Stage processes as the run sees them: start, watch, limit, kill."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _DRAIN_LIMIT = 64
 
 
 class ServerLost(RuntimeError):
-    """The fork server died; every stage it had started died with it."""
+    """The fork server died, and every stage it had started with it."""
 
 
 class Log:
-    """What a stage printed: all of it if short, else its beginning and its end."""
+    """Output of a stage: all of it if short, else its beginning and end."""
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -39,7 +39,7 @@ class Log:
         self.left_out = 0
 
     def add(self, data: bytes) -> None:
-        """Take in the next bytes; constant memory however many there are."""
+        """Append bytes; memory is bounded."""
         room = _LOG_HEAD - len(self._head)
         self._head += data[:room]
         rest = data[room:] if room < len(data) else b""
@@ -52,7 +52,7 @@ class Log:
             self.left_out += len(dropped)
 
     def bytes(self) -> bytes:
-        """Return what was kept, with a line that says how much was left out."""
+        """Return what was stored, with a note on how much was left out."""
         note = f"\n[... {self.left_out} bytes left out ...]\n".encode() if self.left_out else b""
         return bytes(self._head) + note + b"".join(self._tail)
 
@@ -75,18 +75,18 @@ class Running:
     progress: tuple[int, int | None, str] | None = None
     peak_bytes: int = 0
     oom_kills_before: int = field(default_factory=kernel_oom_kills)
-    doom: tuple[Status, str] | None = None
-    """Why we are ending it, once we are."""
+    end_reason: tuple[Status, str] | None = None
+    """Status and error if we are ending it."""
     kill_at: float | None = None
     exit_code: int | None = None
 
     def seconds(self) -> float:
-        """Return for how long it has been running."""
+        """Return how long it has been running."""
         return time.monotonic() - self.started
 
 
 class Workers:
-    """Starts stage processes through a fork server; none outlives its limits or the run."""
+    """Starts stage processes through a fork server; none exceeds its limits or outlives the run."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -94,7 +94,7 @@ class Workers:
         self._running: dict[int, Running] = {}
         self._numbers = 0
         self._inbox = b""
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._link: socket.socket | None = None
         self._alive = -1
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -112,7 +112,7 @@ class Workers:
         """Start one stage.
 
         `libraries` are loaded, and with `warm` the adapter is warmed up, in the process
-        that the stage is forked from. Raises `ServerLost` if the fork server is gone.
+        that the stage is forked from. Raises `ServerLost` if the fork server died.
         """
         if self._link is None:
             self._open()
@@ -147,7 +147,7 @@ class Workers:
         return running
 
     def wait(self, seconds: float) -> list[Running]:
-        """Look after all stages for at most `seconds`; return those that ended.
+        """Watch all stages for at most `seconds`; return those that ended.
 
         Raises `ServerLost` if the fork server died.
         """
@@ -158,7 +158,7 @@ class Workers:
             if running is not None:
                 take(running)
             answered |= running is None
-        if answered:  # last, because it closes the pipes of what ended
+        if answered:  # last, because it closes the pipes of ended stages
             ended = self._take_answers()
         self._enforce()
         return ended
@@ -168,15 +168,15 @@ class Workers:
         return list(self._running.values())
 
     def end(self, running: Running, status: Status, reason: str, *, grace_s: float = _GRACE_S) -> None:
-        """End a stage with all its processes; it shows up in `wait` when it is gone."""
-        if running.doom is None:
-            running.doom = (status, reason)
+        """End a stage with all its processes; `wait` returns it once it has ended."""
+        if running.end_reason is None:
+            running.end_reason = (status, reason)
             running.kill_at = time.monotonic() + grace_s
             if running.pid is not None:
                 send(tree(running.pid), signal.SIGTERM)
 
     def close(self) -> None:
-        """End everything at once: stages, their descendants, fork server and guardian."""
+        """Kill everything: stages, their descendants, fork server and guardian."""
         for running in self.running():
             self._kill(running)
             self._forget(running)
@@ -184,7 +184,7 @@ class Workers:
             self._selector.unregister(self._link)
             self._link.close()
             self._link = None
-            os.close(self._alive)  # the guardian sees this and ends what is left
+            os.close(self._alive)  # the guardian notices and kills the rest
         if self._guardian is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guardian.wait(5)
@@ -199,13 +199,13 @@ class Workers:
         os.set_inheritable(self._alive, False)
         limits = {f"{lib}_NUM_THREADS": str(self._threads) for lib in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
         self._guardian = subprocess.Popen(
-            # -P: a folder named bench where the command is run must not be taken for this package
+            # -P: a folder named bench in the working directory must not shadow this package
             [sys.executable, "-P", "-m", "bench.execute.guardian", str(their_alive), str(theirs.fileno())],
             pass_fds=(their_alive, theirs.fileno()),
-            start_new_session=True,  # Ctrl-C is for the run alone, which then ends the rest in order
+            start_new_session=True,  # only the run receives Ctrl-C, and then ends the rest in order
             stdin=subprocess.DEVNULL,
-            # numba's other layer on Linux, GNU OpenMP, ends every process that forks after its first use
-            # and CUDA, once asked how many GPUs there are, works in no fork; NVML may be asked
+            # numba's other layer on Linux, GNU OpenMP, kills every process that forks after its first use,
+            # and CUDA does not work in forks once it has counted the GPUs; counting by NVML is safe
             env={
                 **os.environ,
                 **limits,
@@ -237,12 +237,12 @@ class Workers:
             if "started" in answer:
                 running.pid = answer["pid"]
                 running.started = time.monotonic()
-                if running.doom is not None:
+                if running.end_reason is not None:
                     send(tree(running.pid), signal.SIGTERM)
             else:
                 running.exit_code = answer["code"]
-                self._kill(running)  # whatever it left behind
-                for _ in range(_DRAIN_LIMIT):  # a descendant may hold the pipe and go on writing for a moment
+                self._kill(running)  # leftover processes
+                for _ in range(_DRAIN_LIMIT):  # a descendant may hold the pipe and write for a moment longer
                     if not self._take_log(running):
                         break
                 self._take_messages(running)
@@ -277,19 +277,19 @@ class Workers:
 
     def _enforce(self) -> None:
         now = time.monotonic()
-        look = now >= self._next_look
+        check_memory = now >= self._next_check
         for running in self._running.values():
             if running.kill_at is not None and now >= running.kill_at:
                 self._kill(running)
-            elif running.pid is not None and running.doom is None:
+            elif running.pid is not None and running.end_reason is None:
                 if running.seconds() > running.wall_s:
                     text = f"ended at the limit of {running.wall_s:g} s wall time"
                     self.end(running, Status.TIMEOUT, text)
-                elif look:
+                elif check_memory:
                     self._limit_memory(running)
-        if look:
+        if check_memory:
             spent = time.monotonic() - now
-            self._next_look = now + max(0.05, 10 * spent)  # never more than a tenth of our time
+            self._next_check = now + max(0.05, 10 * spent)  # at most a tenth of our time
 
     def _limit_memory(self, running: Running) -> None:
         assert running.pid is not None
@@ -315,10 +315,10 @@ class Workers:
             os.close(end)
 
 
-def verdict(running: Running) -> Outcome:
-    """Say how an ended stage ended: its own word, what we did to it, or what its death tells."""
-    if running.doom is not None:
-        status, reason = running.doom
+def outcome_of(running: Running) -> Outcome:
+    """Return how a stage ended: why we ended it, what it reported, or else by its exit code."""
+    if running.end_reason is not None:
+        status, reason = running.end_reason
         return Outcome(status=status, error=reason)
     if running.outcome is not None:
         return running.outcome
@@ -328,7 +328,7 @@ def verdict(running: Running) -> Outcome:
             status=Status.OOM_HOST, error="the kernel ended the process: the machine ran out of memory"
         )
     if code is None or code >= 0:
-        return Outcome(status=Status.CRASH, error=f"the process exited with code {code} and no result")
+        return Outcome(status=Status.CRASH, error=f"the process exited with code {code} without a result")
     try:
         name = signal.Signals(-code).name
     except ValueError:

@@ -1,4 +1,4 @@
-"""Brings every planned cell to its record: which stage runs when, and what becomes of how it ended."""
+"""The run loop: schedules the stages of a plan until every cell has its record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bench.stages.recording import Failure, Recorder
 from bench.util import environment
 
 _TICK_S = 0.05
-_LOOK_ELSEWHERE_S = 0.3
+_CLAIM_RETRY_S = 0.3
 _MAX_REPEATS = 3
 
 
@@ -29,14 +29,14 @@ class Options:
 
     executor: type[Executor]
     jobs: int | None = None
-    """Stages at once; None: as the executor sees fit."""
+    """Stages at once; None: the executor decides."""
     retry: frozenset[Status] = frozenset()
     """Statuses of finished cells to run again."""
     device: str = "auto"
 
 
 class Watcher(Protocol):
-    """Shows what happens."""
+    """Receives events of a run, to display them."""
 
     def cell_done(self, cell: Cell, record: CellRecord, *, cached: bool) -> None:
         """One cell has its record."""
@@ -47,7 +47,7 @@ class Watcher(Protocol):
 
 @dataclass
 class State:
-    """How far the run is."""
+    """Progress of a run."""
 
     cells: int
     cells_done: int = 0
@@ -58,7 +58,7 @@ class State:
 
 
 class Interrupted(Exception):
-    """The run was asked to stop and has ended all its processes."""
+    """The run was stopped on request and has ended all its processes."""
 
 
 def run(
@@ -69,15 +69,15 @@ def run(
     watcher: Watcher,
     stop: Callable[[], bool],
 ) -> dict[str, CellRecord]:
-    """Bring every planned cell to its record; return the records by cell key.
+    """Run every planned cell; return the records by cell key.
 
-    Raises `Interrupted` soon after `stop()` turns true; what is finished by then is kept.
+    Raises `Interrupted` soon after `stop()` turns true; finished results are kept.
     """
     threads = plan.suite.block.limits.threads
     with store.session() as session:
         setup = Setup(store.root.resolve(), session, threads, options.jobs, options.device)
         executor = options.executor(setup)
-        loop = _Run(plan, store, results, watcher, executor)
+        loop = _RunLoop(plan, store, results, watcher, executor)
         try:
             return loop.run(options.retry, stop)
         finally:
@@ -85,7 +85,7 @@ def run(
             loop.release()  # an exception that a notebook keeps would hold the claims, and stop the next run
 
 
-class _Run:
+class _RunLoop:
     def __init__(
         self, plan: Plan, store: Store, results: Results, watcher: Watcher, executor: Executor
     ) -> None:
@@ -111,12 +111,12 @@ class _Run:
                 self._users[key].append(cell)
         for key, users in self._users.items():
             if users:
-                self._want(key)
+                self._request(key)
         self._finish_cells(self._open_cells.values())
         while self._open_cells:
             if stop():
                 raise Interrupted
-            self._start_what_can_start()
+            self._start_ready_stages()
             for ended in self._executor.wait(_TICK_S):
                 self._stage_ended(ended)
             self._state.running = [(self._plan.stages[r.key], r) for r in self._executor.running()]
@@ -128,7 +128,7 @@ class _Run:
     def release(self) -> None:
         """Let other runs do what this one has not finished."""
         for key in list(self._claims):
-            self._let_go(key)
+            self._release(key)
 
     # What there is to do
 
@@ -141,14 +141,14 @@ class _Run:
         else:
             self._open_cells[cell.key] = cell
 
-    def _want(self, key: str) -> None:
+    def _request(self, key: str) -> None:
         if self._store.holds(key):
             self._available.add(key)
         else:
             self._available.discard(key)
             self._todo[key] = self._plan.stages[key]
 
-    def _start_what_can_start(self) -> None:
+    def _start_ready_stages(self) -> None:
         now = time.monotonic()
         for key, stage in list(self._todo.items()):
             if self._executor.full:
@@ -163,31 +163,31 @@ class _Run:
             if not self._has_room(work):
                 continue
             claim = self._store.claim(key)
-            if claim is None:  # another run works on it: look again soon
-                self._elsewhere[key] = now + _LOOK_ELSEWHERE_S
+            if claim is None:  # another run works on it: try again soon
+                self._elsewhere[key] = now + _CLAIM_RETRY_S
                 continue
             self._elsewhere.pop(key, None)
             del self._todo[key]
             self._claims[key] = claim
             if self._store.holds(key):  # the other run has finished it
-                self._let_go(key)
+                self._release(key)
                 self._stage_available(key)
             else:
                 self._executor.start(work)
 
     def _has_room(self, work: Work) -> bool:
-        """Say whether a stage can start now; if it never can, it has failed."""
+        """Return whether a stage can start now; one that never can has failed."""
         try:
             return self._executor.has_room(work)
         except DataError as e:
             self._stage_failed(work.job.key, Failure(Status.ERROR, str(e)))
             return False
 
-    # What happened
+    # Events
 
     def _stage_ended(self, ended: Ended) -> None:
         stage, outcome = self._plan.stages[ended.key], ended.outcome
-        self._let_go(stage.key)
+        self._release(stage.key)
         log = self._results.log(stage.key, ended.log) if ended.log.strip() else None
         if outcome.missing_input is not None:
             text = f"its input {outcome.missing_input} was damaged {_MAX_REPEATS} times; is the disk failing?"
@@ -202,7 +202,7 @@ class _Run:
         elif self._store.holds(stage.key):
             self._stage_available(stage.key)
         else:
-            error = "the stage said ok but left no artefact; is the disk full?"
+            error = "the stage reported ok but wrote no artefact; is the disk full?"
             self._stage_failed(stage.key, Failure(Status.ERROR, error, ended.seconds, ended.peak_bytes, log))
 
     def _stage_available(self, key: str) -> None:
@@ -220,17 +220,17 @@ class _Run:
         for other in [k for k in self._todo if not self._open_users(k)]:
             del self._todo[other]
 
-    def _repeat(self, stage: Stage, failure: Failure, gone: str | None = None) -> None:
-        """Run a stage again, after a damaged input of it was made again; too many times, and it failed."""
+    def _repeat(self, stage: Stage, failure: Failure, missing: str | None = None) -> None:
+        """Rerun a stage, after recomputing a damaged or missing input; after too many times it has failed."""
         self._repeats[stage.key] = self._repeats.get(stage.key, 0) + 1
         if self._repeats[stage.key] > _MAX_REPEATS:
             self._stage_failed(stage.key, failure)
             return
-        if gone is not None:
-            self._want(gone)
-        self._want(stage.key)
+        if missing is not None:
+            self._request(missing)
+        self._request(stage.key)
         self._todo = {k: self._todo[k] for k in self._plan.stages if k in self._todo}
-        if stage.key in self._available:  # it was finished after all
+        if stage.key in self._available:  # another run has finished it
             self._stage_available(stage.key)
 
     def _finish_cells(self, cells: Iterable[Cell]) -> None:
@@ -238,17 +238,17 @@ class _Run:
             if not all(key in self._available for key in cell.stages):
                 continue
             reports = self._reports(cell)
-            gone = [key for key in cell.stages if key not in reports]
-            if gone:  # damaged after all: quarantined by the look at it
-                for key in gone:
-                    self._want(key)
+            missing = [key for key in cell.stages if key not in reports]
+            if missing:  # found damaged and quarantined when read
+                for key in missing:
+                    self._request(key)
                 continue
             self._open_cells.pop(cell.key, None)
             self._cell_done(cell, self._recorder.scored(cell, reports))
 
     def _reports(self, cell: Cell) -> dict[str, StageReport]:
-        found = {key: self._store.about(key) for key in cell.stages}
-        return {key: StageReport.model_validate(about) for key, about in found.items() if about is not None}
+        found = {key: self._store.metadata(key) for key in cell.stages}
+        return {key: StageReport.model_validate(m) for key, m in found.items() if m is not None}
 
     def _cell_done(self, cell: Cell, record: CellRecord, *, cached: bool = False) -> None:
         if not cached:
@@ -257,7 +257,7 @@ class _Run:
         self._state.cells_done += 1
         self._watcher.cell_done(cell, record, cached=cached)
 
-    def _let_go(self, key: str) -> None:
+    def _release(self, key: str) -> None:
         claim = self._claims.pop(key, None)
         if claim is not None:
             self._store.release(key, claim)

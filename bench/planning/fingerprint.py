@@ -1,4 +1,4 @@
-"""Content hashes of data files, remembered so that unchanged files are read once."""
+"""Content hashes of data files, cached so that unchanged files are read once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from bench.adapters.keys import DIGEST_BYTES, digest
 from bench.errors import DataError
 
 _SETTLED_NS = 2_000_000_000
-"""A file changed this recently could change again within its time stamp's resolution: hash it anew."""
+"""A file modified this recently could change again within the timestamp resolution: do not cache it."""
 
 
 class Fingerprints:
-    """Remembers the content hash of files by path, size, times and inode.
+    """Caches the content hash of files by path, size, times and inode.
 
-    The memory is a convenience: it may be deleted at any time, and a row that
-    does not match its own checksum is ignored.
+    The cache may be deleted at any time; rows that fail their checksum are ignored.
     """
 
     def __init__(self, database: Path, *, read_only: bool = False) -> None:
@@ -51,7 +50,7 @@ class Fingerprints:
         names, stamps = [_name(f) for f in files], [_stamp(f) for f in files]
         now = time.time_ns()
         with self._open() as db:
-            known = _recall(db, names)
+            known = _lookup(db, names)
             result = [known.get(name, {}).get(s, "") for name, s in zip(names, stamps, strict=True)]
             todo = [i for i, h in enumerate(result) if not h]
             with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -59,7 +58,7 @@ class Fingerprints:
                     result[i] = value
             settled = [i for i in todo if now - _changed_ns(stamps[i]) > _SETTLED_NS]
             if not self._read_only:
-                _remember(db, [(names[i], stamps[i], result[i]) for i in settled])
+                _save(db, [(names[i], stamps[i], result[i]) for i in settled])
         return result
 
     @contextlib.contextmanager
@@ -86,18 +85,21 @@ class Fingerprints:
         return db
 
 
-def _recall(db: sqlite3.Connection, names: Sequence[str]) -> dict[str, dict[str, str]]:
+def _lookup(db: sqlite3.Connection, names: Sequence[str]) -> dict[str, dict[str, str]]:
     rows: list[tuple[Any, ...]] = []
-    with contextlib.suppress(sqlite3.DatabaseError):  # damaged memory: every file is hashed anew
+    with contextlib.suppress(sqlite3.DatabaseError):  # damaged cache: rehash every file
         for start in range(0, len(names), 500):
             chunk = names[start : start + 500]
             marks = ",".join("?" * len(chunk))
             rows += db.execute(f"select * from files where path in ({marks})", chunk)  # noqa: S608  # only marks
-    return {row[0]: {row[1]: row[2]} for row in rows if _whole(row)}
+    return {row[0]: {row[1]: row[2]} for row in rows if _is_intact(row)}
 
 
-def _remember(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]]) -> None:
-    with contextlib.suppress(sqlite3.DatabaseError), db:  # e.g. another process writes, or the disk is full
+def _save(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]]) -> None:
+    with (
+        contextlib.suppress(sqlite3.DatabaseError),
+        db,
+    ):  # e.g. locked by another process, or the disk is full
         db.executemany(
             "insert or replace into files values (?, ?, ?, ?)",
             [(p, s, h, _check(p, s, h)) for p, s, h in rows],
@@ -105,12 +107,12 @@ def _remember(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str]]) -> N
 
 
 def _name(path: Path) -> str:
-    """Return a path as text that the database takes: names of files need not be UTF-8."""
+    """Return a path as text that SQLite accepts: file names need not be UTF-8."""
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def _whole(row: Sequence[object]) -> bool:
-    """Say whether a row is as it was written; in a damaged file its values may have any type."""
+def _is_intact(row: Sequence[object]) -> bool:
+    """Return whether a row matches its checksum; in a damaged file values may have any type."""
     match row:
         case (str(path), str(stamp), str(value), str(check)):
             return check == _check(path, stamp, value)

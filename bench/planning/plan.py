@@ -1,9 +1,9 @@
-"""Suite -> cells -> stages. Every stage has a key made of all that decides its result.
+"""Suite -> cells -> stages. The key of a stage covers everything that determines its result.
 
 Keys depend on adapters (name, declared version, every parameter), the content
 of data files, which images are selected, seeds where results depend on them,
 and the keys of a stage's inputs. They do not depend on order in the file,
-names of methods, comments, worker counts, limits or the location of data.
+method names, comments, worker counts, limits or the location of the data.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bench.suite.grid import label
 from bench.suite.schema import DatasetEntry, Limits, Method, Suite
 
 STAGE_VERSIONS = {"prepare": 1, "select": 1, "score": 1}
-"""Raise one when the harness itself does that step differently."""
+"""Bump one when the harness itself changes how it does that step."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class Stage:
     key: str = ""
     adapter: Adapter | None = None
     spec: AdapterSpec | None = None
-    """The adapter as keys, records and worker processes have it."""
+    """The adapter, serialized for keys, records and workers."""
     inputs: dict[str, str] = field(default_factory=dict)
-    """Role -> key of the artefact that plays it."""
+    """Role -> key of its artefact."""
     params: dict[str, Any] = field(default_factory=dict)
     seed: int | None = None
     """The cell's seed if the result depends on it."""
     limits: Limits = field(default_factory=Limits)
     root: Path | None = None
-    """Folder of the data, for prepare on data that was not generated."""
+    """Data folder, for prepare on data that was not generated."""
 
     @property
     def title(self) -> str:
-        """What to show while it runs."""
+        """Label for progress displays."""
         own = f" {label(type(self.adapter).use)}" if self.adapter is not None else ""
         seed = f" seed {self.seed}" if self.seed is not None else ""
         return f"{self.kind}{own} · {self.dataset}{seed}"
@@ -61,7 +61,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Cell:
-    """One dataset, one method, one seed; ends as exactly one record."""
+    """One dataset, one method, one seed; yields exactly one record."""
 
     key: str
     dataset: str
@@ -73,24 +73,24 @@ class Cell:
     params: dict[str, Any]
     fingerprint: str | None
     stages: tuple[str, ...]
-    """Keys of its stages in the order in which they run; the last one scores."""
+    """Keys of its stages in execution order; the last one scores."""
     blocked: str | None = None
-    """Why the cell cannot run at all, e.g. because its data is not there."""
+    """Why the cell cannot run, e.g. because its data is missing."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a suite and the stages that they share."""
+    """All cells of a suite and the stages they share."""
 
     suite: Suite
     cells: list[Cell]
     stages: dict[str, Stage]
-    """In an order in which every stage comes after its inputs."""
+    """In topological order: every stage comes after its inputs."""
     files: dict[str, str] = field(default_factory=dict)
-    """Content -> path of all files that adapters come from or read: see `AdapterSpec.files`."""
+    """Content -> path of all files that adapters are loaded from or read: see `AdapterSpec.files`."""
 
     def on_disk(self) -> PlanOnDisk:
-        """Return what the results folder keeps of the plan."""
+        """Return the part of the plan that the results folder stores."""
         block = self.suite.block
         return PlanOnDisk(
             suite=self.suite.name,
@@ -113,16 +113,16 @@ class Plan:
 
 
 def make_plan(suite: Suite, fingerprints: Fingerprints) -> Plan:
-    """Plan a suite. Reads the content of data files that changed since last time; changes nothing.
+    """Plan a suite. Rereads data files that changed since the last plan; modifies nothing.
 
-    Data that is missing or not in the right layout blocks the cells of that dataset.
+    Missing data, or data in the wrong layout, blocks the cells of that dataset.
     """
     return _Planner(suite, fingerprints).plan()
 
 
 @dataclass
 class _Data:
-    """A dataset of the suite, as far as all its cells share it."""
+    """What all cells of one dataset share."""
 
     entry: DatasetEntry
     synthetic: bool
@@ -142,7 +142,7 @@ class _Planner:
         self._suite = suite
         self._fingerprints = fingerprints
         self._stages: dict[str, Stage] = {}
-        self._specs: dict[int, tuple[Adapter, AdapterSpec]] = {}  # by id(); holding it keeps the id unique
+        self._specs: dict[int, tuple[Adapter, AdapterSpec]] = {}  # by id(); the reference keeps the id unique
 
     def plan(self) -> Plan:
         cells: list[Cell] = []
@@ -168,7 +168,7 @@ class _Planner:
         spec = self._spec(entry.adapter)
         limits = self._suite.block.limits
         stage = Stage("prepare", entry.name, adapter=entry.adapter, spec=spec, limits=limits)
-        about: dict[str, Any] = {
+        content: dict[str, Any] = {
             "dataset": spec.described,
             "resize": RESIZE_VERSION,
             "v": STAGE_VERSIONS["prepare"],
@@ -179,14 +179,14 @@ class _Planner:
             synthesis = replace(stage, kind="synthesize", adapter=entry.generator, spec=generator)
             made = self._add(synthesis, {**written, "v": STAGE_VERSIONS["select"]})
             data.fingerprint = f"generated:{made}"
-            prepared = self._add(replace(stage, inputs={"data": made}), {**about, "data": data.fingerprint})
+            prepared = self._add(replace(stage, inputs={"data": made}), {**content, "data": data.fingerprint})
             data.stages = (made, prepared)
             return
         root = _root(entry)
         files = _files(entry, root)
         fingerprint = self._fingerprints.of(root, files)
         stage = replace(stage, params={"fingerprint": fingerprint}, root=root)
-        data.stages = (self._add(stage, {**about, "data": fingerprint}),)
+        data.stages = (self._add(stage, {**content, "data": fingerprint}),)
         data.fingerprint, data.synthetic = fingerprint, stand_in_marker(root, files) is not None
 
     def _cell(self, data: _Data, method: Method, seed: int) -> Cell:
@@ -198,12 +198,12 @@ class _Planner:
                 blocked = str(e)
         params = self._params(data, method, blocked=blocked is not None)
         names: Json = {"dataset": entry.name, "method": method.name, "seed": seed}
-        # the reason counts, so that the record of a cell that stays blocked never says an old one
-        about: dict[str, Any] = {"params": params, "blocked": blocked} if blocked else {"score": chain[-1]}
-        if data.synthetic and entry.generator is None:  # the marker is no part of the data's fingerprint
-            about["synthetic"] = True
+        # the reason is in the key, so a cell blocked for another reason gets a new record
+        content: dict[str, Any] = {"params": params, "blocked": blocked} if blocked else {"score": chain[-1]}
+        if data.synthetic and entry.generator is None:  # the fingerprint excludes the marker
+            content["synthetic"] = True
         return Cell(
-            key=digest({"cell": names, **about}),
+            key=digest({"cell": names, **content}),
             dataset=entry.name,
             method=method.name,
             seed=seed,
@@ -287,14 +287,14 @@ class _Planner:
             {**m.metric.described(), "identity": m.identity, "use": m.use}
             for m in sorted(self._suite.extra_metrics, key=lambda m: m.metric.name)
         ]
-        asked = {"subsets": subsets, "groups": list(entry.groups), "label_free": block.label_free}
-        asked |= {"extra": extra}
+        optional = {"subsets": subsets, "groups": list(entry.groups), "label_free": block.label_free}
+        optional |= {"extra": extra}
         return {
             "noise": block.noise,
             "replicates": block.bootstrap.replicates,
             "level": block.bootstrap.level,
             "version": METRICS_VERSION,
-            **{name: value for name, value in asked.items() if value},
+            **{name: value for name, value in optional.items() if value},
         }
 
     def _spec(self, adapter: Adapter) -> AdapterSpec:
@@ -306,9 +306,9 @@ class _Planner:
     def _describe(self, adapter: Adapter) -> dict[str, Any]:
         return self._spec(adapter).described
 
-    def _add(self, stage: Stage, about: dict[str, Any]) -> str:
-        """Add a stage, unless it is there, under the key of all that decides its result; return the key."""
-        key = digest({"stage": stage.kind, **about})
+    def _add(self, stage: Stage, content: dict[str, Any]) -> str:
+        """Add a stage unless it is already planned; return its key, a digest of its kind and `content`."""
+        key = digest({"stage": stage.kind, **content})
         self._stages.setdefault(key, replace(stage, key=key))
         return key
 
@@ -328,7 +328,7 @@ def _root(entry: DatasetEntry) -> Path:
 
 
 def _keyed(params: dict[str, Any]) -> dict[str, Any]:
-    """Return a stage's parameters as keys and records hold them: without the path of a user's metric."""
+    """Return a stage's parameters for keys and records: without the paths of users' metrics."""
     if "extra" not in params:
         return params
     extra = [{name: v for name, v in metric.items() if name != "use"} for metric in params["extra"]]
@@ -336,17 +336,17 @@ def _keyed(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _describe_blocked(adapter: Adapter) -> dict[str, Any]:
-    """Describe an adapter some of whose files may be missing: by their paths."""
+    """Describe an adapter whose files may be missing: by path instead of content."""
     return AdapterSpec.of(adapter, str, _own_stage(adapter)).described
 
 
 def _own_stage(adapter: Adapter) -> tuple[str, ...]:
-    """Return the parameters that are a stage of their own."""
+    """Return the parameters that become separate stages."""
     return ("reduce",) if isinstance(adapter, Clusterer) else ()
 
 
 def _adapter(step: wiring.Step, method: Method) -> Adapter | None:
-    """Return the adapter that does a step; None for the harness itself, or if there is no nested encoder."""
+    """Return the adapter that performs a step; None for the harness, or without a nested encoder."""
     if step.part is None:
         return None
     nested, _, part = step.part.rpartition(" of ")
@@ -355,15 +355,15 @@ def _adapter(step: wiring.Step, method: Method) -> Adapter | None:
 
 
 def _has_fit(step: wiring.Step, method: Method) -> bool:
-    """Say whether the adapter of a step learns anything; a nested encoder only if what holds it does."""
+    """Return whether a step's adapter is trained; a nested encoder only if its parent is."""
     assert step.part is not None
-    holder = method.parts[step.part.rpartition(" ")[2]]
+    parent = method.parts[step.part.rpartition(" ")[2]]
     adapter = _adapter(step, method)
-    nested = adapter is not holder
+    nested = adapter is not parent
     if nested and not isinstance(adapter, Encoder):
         return False
     assert adapter is not None
-    return holder.learns() and (not nested or adapter.learns())
+    return parent.learns() and (not nested or adapter.learns())
 
 
 def _files(entry: DatasetEntry, root: Path) -> Sequence[Path]:
@@ -371,12 +371,12 @@ def _files(entry: DatasetEntry, root: Path) -> Sequence[Path]:
         return entry.adapter.files(root)
     except DataError:
         raise
-    except Exception as e:  # one dataset's adapter, perhaps a user's own, must not end the plan of the others
+    except Exception as e:  # one broken adapter, perhaps a user's, must not block other datasets
         raise DataError(f"dataset {entry.name!r}: listing its files failed: {type(e).__name__}: {e}") from e
 
 
 def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:
-    """Describe which images are used; the split seed counts only where chance has a part."""
+    """Describe which images are used; the split seed matters only for random selections."""
     selection: Selection | None = getattr(entry, part)
     if selection is None:
         return {}
@@ -385,5 +385,5 @@ def _selected(entry: DatasetEntry, part: str) -> dict[str, Any]:
         chosen["split_seed"] = entry.split_seed
         chosen["part"] = "score" if part == "score" else "fit"
     for names in chosen.keys() & {"classes", "exclude_classes"}:
-        chosen[names] = sorted(chosen[names])  # sets, whatever their order in the file
+        chosen[names] = sorted(chosen[names])  # sets: order in the file is irrelevant
     return dict(chosen)

@@ -1,7 +1,7 @@
-"""Which stages a method has, and which artefact plays which role in each.
+"""The stages of a method, and which artefact fills which role in each.
 
-The tables below are the only place that says so. Planning makes keys from them; rescoring, and whatever
-else opens a finished cell, finds a stage's inputs by them.
+The tables below are the only definition: planning derives keys from them; rescoring, and everything else
+that opens a finished cell, looks up a stage's inputs in them.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 PREPARE = "prepare"
-"""The step that every chain starts from: the prepared images."""
+"""First step of every chain: the prepared images."""
 
 Use = Literal["pretrain", "fit", "training", "score"]
-"""Which images a stage works on: those to pretrain on (unless the dataset names some, those of fit), to fit,
-to train a classifier on (those of fit, unless given all that are not scored), or to score."""
+"""Images that a stage uses: to pretrain on (default: those of fit), to fit, to train a classifier on (those
+of fit; default: all that are not scored), or to score."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class Step:
     """One stage in a method's chain."""
 
     name: str
-    """Unique in a chain; later steps read its artefact by this name."""
+    """Unique in a chain; later steps refer to its artefact by this name."""
     part: str | None
-    """The part of the method that does it; None for the harness. "encoder of X" is the one nested in X."""
+    """Part of the method that performs it; None for the harness. "encoder of X" is the one nested in X."""
     reads: Mapping[str, str]
-    """Role -> the step whose artefact plays it; of several, `a|b`, the first that the chain has. A role
-    whose steps are all missing stays empty."""
+    """Role -> step that produces its artefact; for `a|b`, the first that the chain has. A role without any
+    of its steps stays empty."""
     images: tuple[Use, ...] = ("score",)
     precision: bool = True
-    """Whether numerical precision is a parameter: it is wherever a network may run."""
+    """Whether numerical precision is a parameter, as wherever a network may run."""
     label_free: Collection[str] = ()
-    """Roles filled only where the suite asks for scores that need no labels."""
+    """Roles filled only if the suite requests label-free scores."""
 
     @property
     def stage(self) -> str:
@@ -55,7 +55,7 @@ ENCODER_CHAIN = (
         label_free=("features", "reduced"),
     ),
 )
-"""Also of a clusterer without an encoder, such as a trivial baseline: then only the last two steps."""
+"""Also for a clusterer without an encoder, e.g. a trivial baseline: then only the last two steps."""
 
 PAIR_CHAIN = (
     Step("fit encoder", "encoder of pair_model", {"images": PREPARE}, images=("pretrain",)),
@@ -85,9 +85,9 @@ CLASSIFIER_CHAIN = (
 
 
 def chain(parts: Collection[str]) -> list[Step]:
-    """Return the steps of a method that has these parts, e.g. encoder and clusterer, in order.
+    """Return the steps of a method with these parts, e.g. encoder and clusterer, in order.
 
-    Steps that fit something are among them, whether or not the adapter learns anything.
+    Fit steps are included even if the adapter is not trained.
     """
     whole: tuple[Step, ...] = ENCODER_CHAIN
     if "pair_model" in parts:
@@ -98,7 +98,7 @@ def chain(parts: Collection[str]) -> list[Step]:
 
 
 def inputs(step: Step, keys: Mapping[str, str], *, label_free: bool) -> dict[str, str]:
-    """Return the key of the artefact for each role of a step, from the keys of the steps before it."""
+    """Return role -> artefact key for a step, from the keys of earlier steps."""
     found = {}
     for role, steps in step.reads.items():
         key = next((keys[name] for name in steps.split("|") if name in keys), None)
@@ -107,8 +107,8 @@ def inputs(step: Step, keys: Mapping[str, str], *, label_free: bool) -> dict[str
     return found
 
 
-class Ran(Protocol):
-    """A stage as a record keeps it."""
+class FinishedStage(Protocol):
+    """A stage as stored in a record."""
 
     @property
     def stage(self) -> str: ...
@@ -116,21 +116,21 @@ class Ran(Protocol):
     def key(self) -> str: ...
 
 
-def keys_of(parts: Collection[str], stages: Collection[Ran]) -> dict[str, str]:
-    """Return step -> key for the stages of a finished cell, given in the order in which they ran."""
+def keys_of(parts: Collection[str], stages: Collection[FinishedStage]) -> dict[str, str]:
+    """Return step -> key for the stages of a finished cell, given in execution order."""
     left = list(stages)
     found = {}
     for step in reversed(chain(parts)):
-        if left and left[-1].stage == step.stage:  # an adapter that learns nothing has no fit
+        if left and left[-1].stage == step.stage:  # an untrained adapter has no fit
             found[step.name] = left.pop().key
     return found | {s.stage: s.key for s in left if s.stage == PREPARE}
 
 
 def selected(step: Step, selections: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a step that say which images it uses.
+    """Return the parameters of a step that select its images.
 
-    `selections` has the dataset's `fit`, `pretrain` and `score`, as far as the suite gives them. A classifier
-    must not be fitted on what is scored, so where the suite gives no `fit`, those images are held out.
+    `selections` has those of `fit`, `pretrain` and `score` that the suite gives. A classifier must not be
+    fitted on scored images, so without a `fit` these are held out.
     """
     fit, score = selections.get("fit", {}), selections.get("score", {})
     params: dict[str, Any] = {}
@@ -146,7 +146,7 @@ def selected(step: Step, selections: Mapping[str, Any]) -> dict[str, Any]:
     return params
 
 
-def scoring(step: Step, selections: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a step that scores; `asked` says how, the same for all methods."""
+def scoring(step: Step, selections: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a score step; `options` are those shared by all methods."""
     supervised = {"supervised": True} if "training" in step.images else {}
-    return {**selected(step, selections), **asked, **supervised}
+    return {**selected(step, selections), **options, **supervised}

@@ -1,1 +1,1 @@
-"""What is on disk during and after a run: artefacts, records, results; and the published tables."""
+"""Files on disk during and after a run: artefacts, records, results; and the published tables."""

@@ -1,10 +1,10 @@
-"""Results of several machines in one folder. What is left depends on what was merged, never on the order.
+"""Merges results of several machines into one folder. The outcome does not depend on the order.
 
-Of records that say the same (`CellRecord.essence`), the one that started first is kept. Of
-records that contradict, one stands in records/ (with scores before without, then the one that
-started first) and every other in conflicts/<digest>/. The plans of all machines lie in plans/;
-plan.json is drawn from them, with one cell per dataset, method and seed, so that tables can be
-drawn as of a single run. Superseded records stay where they are.
+Of equivalent records (equal `CellRecord.essence`), the one that started first is kept. Of
+conflicting records, one is in records/ (scored before failed, then the one that started
+first) and the others in conflicts/<digest>/. The plans of all machines are in plans/;
+plan.json is generated from them, with one cell per dataset, method and seed, so that tables
+can be drawn as for a single run. Superseded records are not merged.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from bench.records.results import Results
 from bench.util.durable import Damaged, seal, unseal, write_whole
 
 _DRAWN = "drawn"
-"""File in plans/: the digest of the plan.json that was drawn from them, which is no plan of its own."""
-_ABOUT = ("suite", "title", "metrics", "noise", "level", "tables")
+"""File in plans/: the digest of the plan.json generated from them, which is not a plan of its own."""
+_HEADER = ("suite", "title", "metrics", "noise", "level", "tables")
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two or more records of one key, or keys of one cell, that contradict."""
+    """Two or more conflicting records of one key, or keys of one cell."""
 
     suite: str
     dataset: str
     method: str
     seed: int
     reason: str
-    """What contradicts."""
+    """What conflicts."""
     provenances: list[str]
-    """Of each record: its result and where it comes from; the first one is used."""
+    """Result and origin of each record; the first one is used."""
 
 
 @dataclass
 class Merged:
-    """The outcome of merging one suite."""
+    """Outcome of merging one suite."""
 
     suite: str
     records: int = 0
-    """Records there are now."""
+    """Records in the target now."""
     added: int = 0
-    """Records that were not there before."""
+    """Records that are new in the target."""
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     """Records and plans that could not be read; they were not copied."""
@@ -55,7 +55,7 @@ class Merged:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _RecordFile:
     """One readable record file."""
 
     data: bytes
@@ -71,14 +71,15 @@ class _Found:
         return self.record.status.failed, started, self.data
 
     def provenance(self) -> str:
-        place = self.record.place
-        commit = f"{(place.git_commit or 'no commit')[:12]}{' with changes' if place.git_dirty else ''}"
+        environment = self.record.place
+        changes = " with changes" if environment.git_dirty else ""
+        commit = f"{(environment.git_commit or 'no commit')[:12]}{changes}"
         versions = {k: v for s in self.record.stages for k, v in s.place.versions.items()}
-        named = ", ".join(f"{k} {v}" for k, v in sorted({**versions, "python": place.python}.items()))
+        named = ", ".join(f"{k} {v}" for k, v in sorted({**versions, "python": environment.python}.items()))
         shown = ", ".join(f"{m} {v:.4f}" for m, v in list(self.record.metrics.items())[:3])
         started = min((s.started for s in self.record.stages), default="never started")
         result = f"{self.record.status}{f' ({shown})' if shown else ''}"
-        return f"{result}: {place.host}, {commit}, {started}, {named}"
+        return f"{result}: {environment.host}, {commit}, {started}, {named}"
 
 
 def suites_in(folder: Path) -> list[Path]:
@@ -99,12 +100,12 @@ def suites_in(folder: Path) -> list[Path]:
 def merge_suite(sources: Sequence[Path], target: Path) -> Merged:
     """Merge the results folders of one suite into another, which may hold results itself.
 
-    Sources are only read. Doing it again changes nothing. Raises `Newer` if the target holds records
-    that only a later version of the program can read.
+    Sources are only read. Idempotent. Raises `Newer` if the target holds records that only a later
+    version of the program can read.
     """
     out = Merged(target.name)
     folders = [target, *(s for s in sources if s.resolve() != target.resolve())]
-    by_key: dict[str, list[_Found]] = {}
+    by_key: dict[str, list[_RecordFile]] = {}
     for folder in folders:
         for one in _records(folder, folder == target, out):
             by_key.setdefault(one.record.key, []).append(one)
@@ -121,10 +122,10 @@ def _is_suite(folder: Path) -> bool:
     return (folder / "plan.json").is_file() or (folder / "records").is_dir()
 
 
-def _records(folder: Path, is_target: bool, out: Merged) -> Iterator[_Found]:
+def _records(folder: Path, is_target: bool, out: Merged) -> Iterator[_RecordFile]:
     for path in sorted([*folder.glob("records/*.json"), *folder.glob("conflicts/*/*.json")]):
         try:
-            yield _Found(path.read_bytes(), read(path))
+            yield _RecordFile(path.read_bytes(), read(path))
         except Damaged as e:
             out.problems.append(str(e))
         except Newer as e:
@@ -133,14 +134,14 @@ def _records(folder: Path, is_target: bool, out: Merged) -> Iterator[_Found]:
             out.problems.append(str(e))
 
 
-def _settle(found: Sequence[_Found], target: Path, out: Merged) -> _Found:
-    """Write the records of one key where they belong; return the one that stands."""
-    by_essence: dict[str, _Found] = {}
+def _settle(found: Sequence[_RecordFile], target: Path, out: Merged) -> _RecordFile:
+    """Write the records of one key to their folders; return the one in records/."""
+    by_essence: dict[str, _RecordFile] = {}
     for one in sorted(found, key=lambda f: f.order):
         by_essence.setdefault(one.essence, one)
     (own, first), *others = by_essence.items()
     key = first.record.key
-    for essence, other in others:  # before the record that stands, so that at no time one is lost
+    for essence, other in others:  # first, so that no record is ever lost
         _write_new(target / "conflicts" / essence / f"{key}.json", other.data)
     path = target / "records" / f"{key}.json"
     if path.exists():
@@ -157,13 +158,13 @@ def _settle(found: Sequence[_Found], target: Path, out: Merged) -> _Found:
     return first
 
 
-def _conflict(reason: str, found: Sequence[_Found], out: Merged) -> Conflict:
+def _conflict(reason: str, found: Sequence[_RecordFile], out: Merged) -> Conflict:
     r = found[0].record
     return Conflict(out.suite, r.dataset, r.method, r.seed, reason, [f.provenance() for f in found])
 
 
 def _plans(folder: Path, out: Merged) -> Iterator[bytes]:
-    """Yield the plans that a folder holds, but for the one that an earlier merge drew."""
+    """Yield the plans in a folder, except one generated by an earlier merge."""
     drawn = folder / "plans" / _DRAWN
     for path in sorted([*folder.glob("plans/*.json"), *folder.glob("plan.json")]):
         try:
@@ -171,21 +172,21 @@ def _plans(folder: Path, out: Merged) -> Iterator[bytes]:
         except Damaged as e:
             out.problems.append(str(e))
             continue
-        if not {*_ABOUT, "cells"} <= body.keys():
+        if not {*_HEADER, "cells"} <= body.keys():
             out.problems.append(f"{path}: not a plan of this version")
         elif not (path.parent == folder and drawn.exists() and drawn.read_text() == digest(body)):
             yield path.read_bytes()
 
 
-def _write_plans(plans: set[bytes], standing: Mapping[str, _Found], target: Path, out: Merged) -> None:
+def _write_plans(plans: set[bytes], standing: Mapping[str, _RecordFile], target: Path, out: Merged) -> None:
     bodies = sorted((unseal(p, "plan") for p in plans), key=lambda b: (-len(b["cells"]), digest(b)))
     for body in bodies:
         _write_new(target / "plans" / f"{digest(body)}.json", seal(body))
-    for name in _ABOUT:
+    for name in _HEADER:
         if any(b[name] != bodies[0][name] for b in bodies):
-            out.notes.append(f"plans differ in `{name}`; that of the plan with most cells is taken")
+            out.notes.append(f"plans differ in `{name}`; using that of the plan with most cells")
     extra = {m["name"]: m for body in reversed(bodies) for m in body.get("extra", ())}
-    drawn = {name: bodies[0][name] for name in _ABOUT}
+    drawn = {name: bodies[0][name] for name in _HEADER}
     drawn |= {"extra": list(extra.values())} if extra else {}
     for name in ("files", "roots"):
         paths = {what: path for body in reversed(bodies) for what, path in body.get(name, {}).items()}
@@ -196,9 +197,9 @@ def _write_plans(plans: set[bytes], standing: Mapping[str, _Found], target: Path
 
 
 def _cells(
-    bodies: Sequence[Mapping[str, Any]], standing: Mapping[str, _Found], out: Merged
+    bodies: Sequence[Mapping[str, Any]], standing: Mapping[str, _RecordFile], out: Merged
 ) -> list[list[Any]]:
-    """Return one cell per dataset, method and seed: with scores, else failed, else not run, else blocked."""
+    """Return one cell per dataset, method and seed: scored, else failed, else not run, else blocked."""
     named: dict[tuple[str, str, int], dict[str, list[Any]]] = {}
     for body in bodies:
         for cell in body["cells"]:
@@ -217,7 +218,7 @@ def _cells(
 _NOT_RUN = 2
 
 
-def _rank(found: _Found | None) -> int:
+def _rank(found: _RecordFile | None) -> int:
     if found is None:
         return _NOT_RUN
     if found.record.status is Status.BLOCKED:
@@ -226,7 +227,7 @@ def _rank(found: _Found | None) -> int:
 
 
 def _merge_logs(folders: Sequence[Path], target: Path) -> None:
-    """Copy what stages printed; of two logs of one name, the first by content."""
+    """Copy the logs of stages; of two with one name, the first by content."""
     logs: dict[str, bytes] = {}
     for folder in folders:
         for path in folder.glob("logs/*.log"):
@@ -237,6 +238,6 @@ def _merge_logs(folders: Sequence[Path], target: Path) -> None:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    """Write a file unless it holds just that."""
+    """Write a file unless it already has this content."""
     if not (path.is_file() and path.read_bytes() == data):
         write_whole(path, data)

@@ -1,4 +1,4 @@
-"""What a cell leaves behind: one immutable, sealed JSON file. A failed cell leaves a record too."""
+"""The result of a cell: one immutable, sealed JSON file. A failed cell has a record too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA = 1
 
 
 class Newer(DataError):
-    """A record that only a later version of the program can read. It is whole: never set aside."""
+    """A record that only a later version of the program can read. It is intact: never quarantined."""
 
 
 class Status(StrEnum):
@@ -26,11 +26,11 @@ class Status(StrEnum):
     OK = "ok"
     DEGENERATE = "degenerate"  # ran, but put all images in one cluster or each alone
     ERROR = "error"  # an adapter raised, or broke its contract
-    TIMEOUT = "timeout"  # ended by us at the wall-time limit
-    OOM_HOST = "oom-host"  # ended by us at the memory limit, or by the kernel
+    TIMEOUT = "timeout"  # killed by us at the wall-time limit
+    OOM_HOST = "oom-host"  # killed by us at the memory limit, or by the kernel
     OOM_GPU = "oom-gpu"
-    CRASH = "crash"  # its process died of something that nobody here sent
-    BLOCKED = "blocked"  # an input of it failed or is missing
+    CRASH = "crash"  # its process died of a signal that we did not send
+    BLOCKED = "blocked"  # one of its inputs failed or is missing
 
     @property
     def failed(self) -> bool:
@@ -43,7 +43,7 @@ class _Frozen(BaseModel):
 
 
 class Environment(_Frozen):
-    """Where and with what something was computed."""
+    """Machine and versions that something was computed with."""
 
     host: str
     platform: str
@@ -53,11 +53,11 @@ class Environment(_Frozen):
     git_commit: str | None
     git_dirty: bool | None
     versions: dict[str, str] = {}
-    """Version of every library the stage's adapter declares, and of numpy."""
+    """Version of every library that the stage's adapter declares, and of numpy."""
 
 
-class _Ran(_Frozen):
-    """What a stage cost, and what it reported of itself."""
+class _StageFields(_Frozen):
+    """Cost and metadata of a stage."""
 
     stage: str
     adapter: str
@@ -68,7 +68,7 @@ class _Ran(_Frozen):
     device: str
     threads: int
     seed: int | None
-    """Seed the adapter was given; None where the result does not depend on one."""
+    """Seed given to the adapter; None if the result does not depend on one."""
     started: str
     """UTC, ISO 8601."""
     facts: dict[str, Any] = {}
@@ -77,20 +77,20 @@ class _Ran(_Frozen):
 
 
 class ScoreReport(_Frozen):
-    """What a stage that scores found."""
+    """Result of a score stage."""
 
     scores: dict[str, Any] = {}
-    """Where classes are known: metrics by name, counts, and `intervals`."""
+    """If classes are known: metrics by name, counts, and `intervals`."""
     counts: dict[str, int] = {}
-    """Where no class is known: `n`, `clusters` and `noise`."""
+    """If no class is known: `n`, `clusters` and `noise`."""
     parts: dict[str, dict[str, float]] = {}
     """See `CellRecord.parts`."""
     degenerate: str | None = None
-    """In what way the labels carry no information, if they do not."""
+    """Why the labels carry no information, if so."""
 
 
-class StageReport(_Ran, ScoreReport):
-    """What a stage writes into the manifest of its artefact, besides its files."""
+class StageReport(_StageFields, ScoreReport):
+    """Metadata that a stage writes into the manifest of its artefact."""
 
     set: dict[str, Any] = {}
     """Of prepare: classes, bad images and notes of the image set."""
@@ -98,15 +98,15 @@ class StageReport(_Ran, ScoreReport):
     """Of stages that compute one array."""
 
 
-class StageRecord(_Ran):
+class StageRecord(_StageFields):
     """One stage of a cell."""
 
     key: str
 
     @classmethod
     def of(cls, key: str, report: StageReport) -> StageRecord:
-        """Return what the record of a cell keeps of a stage's report."""
-        return cls(key=key, **{name: getattr(report, name) for name in _Ran.model_fields})
+        """Return the part of a stage's report that a cell's record stores."""
+        return cls(key=key, **{name: getattr(report, name) for name in _StageFields.model_fields})
 
 
 class CellRecord(_Frozen):
@@ -123,23 +123,23 @@ class CellRecord(_Frozen):
     """One sentence on why there are no scores, or why they are degenerate."""
     failed_stage: str | None = None
     log: str | None = None
-    """What the failed stage printed: a file in the suite's results folder."""
+    """Log of the failed stage: a file in the suite's results folder."""
     trivial: bool = False
     synthetic: bool = False
     """Whether the images were generated."""
     uses_labels: bool = False
     """Whether any part of the method may see true labels."""
     params: dict[str, Any]
-    """Every parameter of every part, defaults written out."""
+    """Every parameter of every part, including defaults."""
     data_fingerprint: str | None
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     """Bootstrap over images, level as in `params.score`."""
     parts: dict[str, dict[str, float]] = {}
-    """Metrics of a part of the pairs of images: within and between subsets ("seen-unseen"), and of a pair
-    model's decisions before clustering ("pairs", "pairs seen-unseen"); of "clusters" and "classes" in the
-    features, and after a reducer ("classes reduced"); and of what goes with clusters ("day"). Undefined ones
-    are left out."""
+    """Metrics of a part of the image pairs: within and between subsets ("seen-unseen"), and of a pair model's
+    decisions before clustering ("pairs", "pairs seen-unseen"); of "clusters" and "classes" in the features,
+    and after a reducer ("classes reduced"); and of association with clusters ("day"). Undefined ones are
+    omitted."""
     metrics_version: int | None = None
     n_scored: int = Field(0, ge=0)
     coverage: float | None = None
@@ -147,11 +147,11 @@ class CellRecord(_Frozen):
     classes: int | None = None
     clusters: int | None = None
     noise: int | None = None
-    """Images that the clusterer called noise."""
+    """Images labelled as noise by the clusterer."""
     bad_images: list[dict[str, str]] = []
     dataset_notes: dict[str, Any] = {}
     wall_s: float = Field(0.0, ge=0)
-    """Sum over its stages, those shared with other cells included."""
+    """Sum over its stages, including those shared with other cells."""
     host_peak_bytes: int = Field(0, ge=0)
     gpu_peak_bytes: int | None = None
     stages: list[StageRecord] = []
@@ -162,11 +162,11 @@ class CellRecord(_Frozen):
         if self.status.failed == bool(self.metrics or self.parts):
             raise ValueError(f"a cell has metrics exactly when it did not fail; this one is {self.status}")
         if self.status is not Status.OK and self.error is None:
-            raise ValueError(f"a cell that is {self.status} says why in `error`")
+            raise ValueError(f"a cell with status {self.status} needs an `error`")
         return self
 
     def essence(self) -> dict[str, Any]:
-        """Return the record without what may differ between two equal runs: times, memory and hosts."""
+        """Return the record without what may differ between equivalent runs: times, memory and hosts."""
         body = self.model_dump(mode="json")
         for part in [body, *body["stages"]]:
             for volatile in ("wall_s", "host_peak_bytes", "gpu_peak_bytes", "started", "place", "device"):
@@ -177,7 +177,7 @@ class CellRecord(_Frozen):
 
 
 def put(folder: Path, record: CellRecord) -> Path:
-    """Write a record whole or not at all; an earlier one of the same cell moves to `superseded/`."""
+    """Write a record atomically; an earlier one of the same cell moves to `superseded/`."""
     path = folder / f"{record.key}.json"
     if path.exists():
         old = folder.parent / "superseded" / f"{record.key}.{secrets.token_hex(4)}.json"
@@ -189,8 +189,8 @@ def put(folder: Path, record: CellRecord) -> Path:
 def read(path: Path) -> CellRecord:
     """Read one record.
 
-    Raises `Damaged` if it is not, bit for bit, what was written, and `Newer` if only a later version
-    of the program can read it.
+    Raises `Damaged` if any bit differs from what was written, and `Newer` if only a later version of
+    the program can read it.
     """
     body = unseal(path.read_bytes(), str(path))
     refuse_newer(body, str(path))
@@ -204,7 +204,7 @@ def read(path: Path) -> CellRecord:
 
 
 def refuse_newer(body: Mapping[str, Any], name: str) -> None:
-    """Raise `Newer` for the content of a record that only a later version of the program can read."""
+    """Raise `Newer` if only a later version of the program can read a record's content."""
     written = body.get("schema_version")
     if isinstance(written, int) and written > SCHEMA:
         raise Newer(

@@ -2,9 +2,9 @@
 
 results/<suite>/plan.json         the cells of the last run, in the suite's order
 results/<suite>/records/<key>.json
-results/<suite>/superseded/       records that a retry replaced
-results/<suite>/quarantine/       records in which a bit flipped; their cells run again
-results/<suite>/logs/<key>.log    what a stage printed
+results/<suite>/superseded/       records replaced by a retry
+results/<suite>/quarantine/       damaged records; their cells run again
+results/<suite>/logs/<key>.log    output of a stage
 results/<suite>/leaderboard.*
 results/<suite>/kept/             cache of printed tables of many records; may be deleted
 """
@@ -24,12 +24,12 @@ from bench.records.record import CellRecord, put, read
 from bench.util.durable import Damaged, seal, unseal, write_whole
 
 _ABANDONED_S = 60.0
-"""No write takes that long; a temporary file older than this has no writer."""
+"""A temporary file older than this has no writer: no write takes that long."""
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One cell as the plan on disk names it."""
+    """One cell in the plan on disk."""
 
     key: str
     dataset: str
@@ -41,7 +41,7 @@ class PlannedCell:
 
 @dataclass(frozen=True)
 class PlanOnDisk:
-    """What tables need to know of the suite besides the records, so that missing cells show."""
+    """What tables need besides the records, so that missing cells show."""
 
     suite: str
     title: str
@@ -51,11 +51,11 @@ class PlanOnDisk:
     tables: list[dict[str, Any]]
     cells: list[PlannedCell]
     files: dict[str, str] = field(default_factory=dict)
-    """Content -> path of the files that adapters come from or read, on the machine that ran the suite."""
+    """Content -> path of the files that adapters are loaded from or read, on the machine of the run."""
     roots: dict[str, str] = field(default_factory=dict)
-    """Dataset -> folder of its data, there; none for data that was generated."""
+    """Dataset -> its data folder on that machine; none for generated data."""
     extra: list[dict[str, Any]] = field(default_factory=list)
-    """Descriptions of metrics that do not ship, see `bench.metrics.metric.Metric.described`."""
+    """Descriptions of users' metrics, see `bench.metrics.metric.Metric.described`."""
 
     @property
     def declared(self) -> dict[str, Metric]:
@@ -72,7 +72,7 @@ class Results:
         self.records = self.folder / "records"
 
     def write_plan(self, plan: PlanOnDisk) -> None:
-        """Write the list of planned cells beside the records; remove what killed runs left half written."""
+        """Write the list of planned cells beside the records; remove temporary files of killed runs."""
         for leftover in self.folder.rglob(".*.tmp"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
@@ -95,9 +95,9 @@ class Results:
             ) from None
 
     def get(self, key: str, *, quarantine: bool = False) -> CellRecord | None:
-        """Return the record of a cell if there is one.
+        """Return the record of a cell; None if there is none.
 
-        A damaged one raises `Damaged`; with `quarantine` it is moved to `quarantine/` and counts as absent.
+        A damaged one raises `Damaged`, or moves to `quarantine/` and counts as missing.
         """
         path = self.records / f"{key}.json"
         try:
@@ -109,7 +109,7 @@ class Results:
                 raise
             target = self.folder / "quarantine" / f"{key}.{secrets.token_hex(4)}.json"
             target.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # another run was first to move it
+            with contextlib.suppress(FileNotFoundError):  # another run moved it first
                 path.rename(target)
             return None
 
@@ -118,11 +118,11 @@ class Results:
         return put(self.records, record)
 
     def log(self, key: str, text: bytes) -> str:
-        """Keep what a stage printed; return where, relative to the suite's results folder."""
+        """Write the log of a stage; return its path relative to the suite's results folder."""
         name = f"logs/{key}.log"
         write_whole(self.folder / name, text)
         return name
 
     def keys(self) -> list[str]:
-        """List the keys of all records, those of earlier plans included."""
+        """List the keys of all records, including those of earlier plans."""
         return sorted(p.stem for p in self.records.glob("*.json"))

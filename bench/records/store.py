@@ -1,10 +1,10 @@
-"""The content-addressed store of artefacts: what a stage leaves, under the key of all that went into it.
+"""The content-addressed store of artefacts: outputs of stages, keyed by all of their inputs.
 
 artefacts/ab/<key>/      the files of one artefact and its sealed manifest.json
-partial/<run>/           artefacts being written; removed once their run is gone
-checkpoints/<key>/       what an unfinished fit may continue from
+partial/<run>/           artefacts being written; removed once their run has ended
+checkpoints/<key>/       what an unfinished fit can resume from
 claims/<key>             locked while a run works on that artefact
-quarantine/              artefacts that were torn or had a bit flipped: kept for study, never used
+quarantine/              damaged artefacts: kept for inspection, never used
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Artefact:
-    """A whole artefact, verified when it was opened."""
+    """A complete artefact, verified when it was opened."""
 
     key: str
     folder: Path
-    about: dict[str, Any]
-    """What the writer said of it: stage, seconds, memory, versions, facts..."""
+    metadata: dict[str, Any]
+    """From its manifest: stage, seconds, memory, versions..."""
 
 
 class Store:
@@ -42,26 +42,26 @@ class Store:
         self.root = root
 
     def folder(self, key: str) -> Path:
-        """Return where the artefact of `key` is or would be."""
+        """Return the folder of the artefact of `key`, whether or not it exists."""
         return self.root / "artefacts" / key[:2] / key
 
     def holds(self, key: str) -> bool:
-        """Say whether an artefact seems to be there: cheap, reads no content. `open` is the judge."""
+        """Return whether an artefact seems to exist: cheap, reads no content. Only `open` verifies it."""
         return (self.folder(key) / MANIFEST).is_file()
 
     def open(self, key: str) -> Artefact | None:
-        """Return the artefact after checking every byte of it, or None.
+        """Return the artefact after checking every byte of it; None if there is none.
 
-        One that is torn or flipped is moved to `quarantine/` first, so that it
-        is recomputed and never used.
+        A damaged one is moved to `quarantine/` and counts as missing, so that it is
+        recomputed and never used.
         """
         folder = self.folder(key)
         if not folder.is_dir():
             return None
         try:
-            about = check(folder)
+            metadata = check(folder)
         except FileNotFoundError:
-            if not folder.is_dir():  # removed between the two looks
+            if not folder.is_dir():  # removed since the first check
                 return None
             self.quarantine(key)
             return None
@@ -70,10 +70,10 @@ class Store:
             return None
         with contextlib.suppress(OSError):
             os.utime(folder / MANIFEST)  # `gc` removes what was not used for long
-        return Artefact(key, folder, about)
+        return Artefact(key, folder, metadata)
 
-    def about(self, key: str) -> dict[str, Any] | None:
-        """Return what the manifest says, checking the manifest and sizes but not the content."""
+    def metadata(self, key: str) -> dict[str, Any] | None:
+        """Return the metadata in the manifest, checking the manifest and sizes but not the content."""
         folder = self.folder(key)
         try:
             return check(folder, contents=False)
@@ -84,18 +84,18 @@ class Store:
             return None
 
     def write(self, key: str, fill: Callable[[Path], dict[str, Any]], run: str) -> Artefact:
-        """Make an artefact: `fill(folder)` writes its files and returns what is to be said of it.
+        """Create an artefact: `fill(folder)` writes its files and returns its metadata.
 
-        `run` is the name that `session` gave: what it leaves half written is removed once it is dead.
+        `run` is the name from `session`: its partial artefacts are removed once it has died.
 
         The artefact becomes visible in one rename after everything is on disk.
-        If another process was first, its artefact stands and this one is dropped.
+        If another process was first, its artefact is kept and this one is dropped.
         """
         partial = self.root / "partial" / run / f"{key}.{secrets.token_hex(4)}"
         partial.mkdir(parents=True)
         try:
-            about = fill(partial)
-            _finish(partial, key, about)
+            metadata = fill(partial)
+            _finish(partial, key, metadata)
             final = self.folder(key)
             final.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -104,21 +104,21 @@ class Store:
                 if self.holds(key):
                     shutil.rmtree(partial)
                 else:
-                    self.quarantine(key)  # without its manifest it would block the key for ever
+                    self.quarantine(key)  # a folder without a manifest would block this key forever
                     partial.rename(final)
             sync_folder(final.parent)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         shutil.rmtree(self.checkpoints(key), ignore_errors=True)
-        return Artefact(key, final, about)
+        return Artefact(key, final, metadata)
 
     def checkpoints(self, key: str) -> Path:
-        """Return the folder from which an interrupted stage may continue."""
+        """Return the folder from which an interrupted stage can resume."""
         return self.root / "checkpoints" / key
 
     def quarantine(self, key: str) -> Path | None:
-        """Move an artefact out of use; None if it was gone already."""
+        """Move an artefact to quarantine and return its new path; None if it does not exist."""
         target = self.root / "quarantine" / f"{key}.{secrets.token_hex(4)}"
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -131,22 +131,22 @@ class Store:
         """List the keys of all artefacts, sorted."""
         return sorted(p.name for p in (self.root / "artefacts").glob("??/*") if p.is_dir())
 
-    # Claims are advice: losing one costs doing work twice, never a wrong artefact.
+    # Claims are advisory: losing one means duplicate work, never a wrong artefact.
 
     def claim(self, key: str) -> IO[str] | None:
-        """Try to claim the work on `key`; None if another live process has it. Close the handle to let go."""
+        """Try to claim work on `key`; None if another live process has it. Close the handle to release it."""
         path = self.root / "claims" / key
         path.parent.mkdir(parents=True, exist_ok=True)
         return _lock(path)
 
     def release(self, key: str, claim: IO[str]) -> None:
-        """Let go of a claim and remove its file."""
-        (self.root / "claims" / key).unlink(missing_ok=True)  # while still locked, so no one else's goes
+        """Release a claim and remove its file."""
+        (self.root / "claims" / key).unlink(missing_ok=True)  # while still locked, so it is our own
         claim.close()
 
     @contextlib.contextmanager
     def session(self) -> Iterator[str]:
-        """Name this run for `write`, after removing what dead runs left half written."""
+        """Name this run for `write`, after removing partial artefacts of dead runs."""
         base = self.root / "partial"
         base.mkdir(parents=True, exist_ok=True)
         self._sweep(base)
@@ -161,14 +161,14 @@ class Store:
             _remove_run(base, name, lock)
 
     def collect(self, unused_for_s: float, *, dry_run: bool) -> tuple[int, int]:
-        """Remove what was not used for that long, checkpoints and quarantine too; return (count, bytes)."""
+        """Remove what was unused for that long, also checkpoints and quarantine; return (count, bytes)."""
         horizon = time.time() - unused_for_s
         candidates = [self.folder(k) for k in self.keys()]
         for name in ("checkpoints", "quarantine"):
             candidates += sorted((self.root / name).glob("*"))
         count = size = 0
         for folder in candidates:
-            with contextlib.suppress(FileNotFoundError):  # another process was first to move it
+            with contextlib.suppress(FileNotFoundError):  # another process moved it first
                 used = folder / MANIFEST if (folder / MANIFEST).exists() else folder
                 if used.stat().st_mtime > horizon:
                     continue
@@ -181,7 +181,7 @@ class Store:
     def _remove(self, folder: Path) -> None:
         doomed = self.root / "partial" / f"doomed-{secrets.token_hex(6)}"
         doomed.parent.mkdir(parents=True, exist_ok=True)
-        folder.rename(doomed)  # gone in one step for every reader
+        folder.rename(doomed)  # atomic for every reader
         shutil.rmtree(doomed, ignore_errors=True)
 
     @staticmethod
@@ -193,7 +193,7 @@ class Store:
 
 
 def check(folder: Path, *, contents: bool = True) -> dict[str, Any]:
-    """Return what an artefact's manifest says of it, after checking that its files are as written.
+    """Return the metadata in an artefact's manifest, after checking its files.
 
     Raises `Damaged` for a manifest, size, list of files or (with `contents`)
     byte that differs; `FileNotFoundError` if there is no manifest.
@@ -214,7 +214,7 @@ def check(folder: Path, *, contents: bool = True) -> dict[str, Any]:
     return dict(body["about"])
 
 
-def _finish(folder: Path, key: str, about: dict[str, Any]) -> None:
+def _finish(folder: Path, key: str, metadata: dict[str, Any]) -> None:
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -223,7 +223,7 @@ def _finish(folder: Path, key: str, about: dict[str, Any]) -> None:
             files[path.relative_to(folder).as_posix()] = [path.stat().st_size, file_checksum(path)]
     for path in sorted(p for p in folder.rglob("*") if p.is_dir()):
         sync_folder(path)
-    write_whole(folder / MANIFEST, seal({"key": key, "files": files, "about": about}))
+    write_whole(folder / MANIFEST, seal({"key": key, "files": files, "about": metadata}))
 
 
 def _remove_run(base: Path, name: str, lock: IO[str]) -> None:
@@ -236,7 +236,7 @@ def _lock(path: Path) -> IO[str] | None:
     """Open and lock a file; None if another process has it locked.
 
     The kernel unlocks it when the process dies, however it dies. Raises `OSError` on a
-    file system without locks: waiting for one would never end.
+    file system without locks, where retrying would never end.
     """
     while True:
         handle = path.open("a")
@@ -255,4 +255,4 @@ def _lock(path: Path) -> IO[str] | None:
                 return handle
         except FileNotFoundError:
             pass
-        handle.close()  # the file was removed in between by the one who held it
+        handle.close()  # the previous holder has removed the file

@@ -1,4 +1,4 @@
-"""What tables need of a record: a tenth of its fields, read in a tenth of the time."""
+"""The part of a record that tables need: a tenth of its fields, read in a tenth of the time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.util.durable import Damaged, unseal
 
 
 class Scored(Protocol):
-    """What both a whole record and a summary offer to tables."""
+    """What records and summaries share, for tables."""
 
     @property
     def status(self) -> Status: ...
@@ -40,7 +40,7 @@ class Scored(Protocol):
 
 @dataclass(slots=True)
 class Summary:
-    """The part of a `CellRecord` that tables use; its fields mean the same."""
+    """The part of a `CellRecord` that tables use; the same fields."""
 
     key: str
     status: Status
@@ -63,8 +63,8 @@ _STATUSES = {str(s): s for s in Status}
 def read_summary(path: str) -> Summary | None:
     """Read the summary of a record; None if there is no such file.
 
-    Every byte is checked, but only what tables need is parsed and validated. Raises `Damaged` for a file that
-    is not what was written, or holds something else, and `Newer` as `bench.records.record.read` does.
+    Every byte is checked, but only what tables need is parsed and validated. Raises `Damaged` for a damaged
+    file or another kind of content, and `Newer` like `bench.records.record.read`.
     """
     try:
         with open(path, "rb", buffering=0) as f:  # noqa: PTH123  # pathlib would cost as much as the rest
@@ -79,7 +79,7 @@ def read_summary(path: str) -> Summary | None:
     except (KeyError, TypeError):
         raise Damaged(f"{path}: not a record: fields are missing or wrong") from None
     if not _plausible(summary):
-        raise Damaged(f"{path}: not a record: a score is no number, or a failed cell has some")
+        raise Damaged(f"{path}: not a record: a score is not a number, or a failed cell has scores")
     if os.path.basename(path) != f"{summary.key}.json":  # noqa: PTH119
         raise Damaged(f"{path}: holds the record of another cell, {summary.key}")
     return summary

@@ -1,1 +1,1 @@
-"""What each stage of a cell does, how it is scored, and a finished cell opened again."""
+"""The stages of a cell, scoring, and access to finished cells."""

@@ -1,4 +1,4 @@
-"""What a stage works with: its job, its inputs and the folder that it fills."""
+"""The context of a stage: its job, inputs and output folder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Part = Literal["fit", "score"]
 
 
-class InputGone(Exception):
-    """An artefact that the stage needs is damaged or gone and must be made again."""
+class InputMissing(Exception):
+    """An input artefact is damaged or missing and must be recomputed."""
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -33,17 +33,17 @@ class InputGone(Exception):
 
 
 class Context:
-    """One stage's job, with the inputs opened on demand."""
+    """One stage's job; inputs are opened on demand."""
 
     def __init__(self, job: Job, store: Store, folder: Path, adapter: Adapter | None, run: Run) -> None:
         self.job, self.store, self.folder, self.adapter, self.run = job, store, folder, adapter, run
 
     def artefact(self, role: str) -> Artefact:
-        """Open an input, checking every byte. Raises `InputGone` if it must be made again."""
+        """Open an input, checking every byte. Raises `InputMissing` if it must be recomputed."""
         key = self.job.inputs[role]
         artefact = self.store.open(key)
         if artefact is None:
-            raise InputGone(key)
+            raise InputMissing(key)
         return artefact
 
     def array(self, role: str, name: str) -> NDArray[Any]:
@@ -91,18 +91,18 @@ class Context:
         return [None if pd.isna(v) else str(v) for v in values]
 
     def weights(self) -> Path | None:
-        """Return the folder of what the adapter's own fit stage learned; None without one."""
+        """Return the folder of weights from the adapter's own fit stage; None without one."""
         return self.artefact("weights").folder / "weights" if "weights" in self.job.inputs else None
 
     def run_with_encoder(self) -> Run:
-        """Return the run with what the encoder nested in the model learned, if it learns."""
+        """Return the run with the weights of the nested encoder, if it is trained."""
         if "encoder_weights" not in self.job.inputs:
             return self.run
         return replace(self.run, encoder_weights=self.artefact("encoder_weights").folder / "weights")
 
 
 def labels_of(images: Prepared) -> Labels:
-    """Return the true classes of images that were opened with their labels."""
+    """Return the true classes of images opened with labels."""
     assert images.labels is not None
     return images.labels
 

@@ -1,4 +1,4 @@
-"""A finished cell opened again: its record, and its artefacts from the store, on demand."""
+"""Access to a finished cell: its record, and its artefacts from the store, on demand."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 class FinishedCell:
     """A scored cell. Every array has one entry per scored image, in one order.
 
-    All of them raise `DataError` if the artefact they need is no longer in the store.
+    All properties raise `DataError` if the artefact they need is no longer in the store.
 
     Parameters
     ----------
-    files : content -> path, as the suite's plan lists them; needed to build adapters that come from or
-        read files.
+    files : content -> path, from the suite's plan; needed to build adapters that are loaded from or read
+        files.
     """
 
     def __init__(self, record: CellRecord, store: Store, files: Mapping[str, str] | None = None) -> None:
@@ -44,7 +44,7 @@ class FinishedCell:
         self._store, self._files = store, files or {}
 
     def spec(self, part: str) -> AdapterSpec | None:
-        """Return how the adapter of a part of the method is written down; None if the method has none.
+        """Return the spec of the adapter of a part of the method; None if the method lacks the part.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class FinishedCell:
         return AdapterSpec.from_record(part, described, self._files) if described else None
 
     def stages(self, kind: str) -> list[StageRecord]:
-        """Return the stages of a kind, in the order in which they ran: a pair model may have two fits."""
+        """Return the stages of a kind, in execution order: a pair model may have two fits."""
         return [s for s in self.record.stages if s.stage == kind]
 
     def step(self, name: str) -> StageRecord | None:
@@ -63,13 +63,13 @@ class FinishedCell:
         return next((s for s in self.record.stages if s.key == keys.get(name)), None)
 
     def artefact(self, stage: StageRecord) -> Path:
-        """Return the folder of what a stage left, after checking every byte of it."""
+        """Return the folder of a stage's artefact, after checking every byte of it."""
         found = self._store.open(stage.key)
         if found is None:
             r = self.record
-            what = f"what the stage {stage.stage} of {r.dataset} · {r.method} · seed {r.seed} left"
+            what = f"the artefact of stage {stage.stage} of {r.dataset} · {r.method} · seed {r.seed}"
             again = shlex.join(["bench", "run", *arguments(r.suite), "--only", r.key[:12]])
-            raise DataError(f"{what} is no longer in the store {self._store.root}; `{again}` makes it again")
+            raise DataError(f"{what} is no longer in the store {self._store.root}; `{again}` recomputes it")
         return found.folder
 
     @cached_property
@@ -79,7 +79,7 @@ class FinishedCell:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The row of facts of each image."""
+        """The row of metadata of each image."""
         return self._whole_table.iloc[self._rows].reset_index(drop=True)
 
     @cached_property
@@ -89,23 +89,23 @@ class FinishedCell:
 
     @cached_property
     def classes(self) -> list[str]:
-        """Names of the classes; a class index is a position in it."""
+        """Names of the classes, by class index."""
         names = json.loads((self._prepared / "set.json").read_text(encoding="utf-8"))["classes"]
         return [str(name) for name in names]
 
     @property
     def predicted(self) -> bool:
-        """Whether a classifier named the classes: then `clusters` holds class indices."""
+        """Whether a classifier predicted classes: then `clusters` holds class indices."""
         return bool(self.stages("predict"))
 
     @cached_property
     def clusters(self) -> Labels:
-        """Cluster per image, -1 = noise; of a classifier, the class that it predicts."""
+        """Cluster per image, -1 = noise; for a classifier, the predicted class."""
         return np.asarray(self._array("labels"), np.int64)
 
     @cached_property
     def features(self) -> Features | None:
-        """Features before any reduction; None for methods that have none."""
+        """Features before any reduction; None for methods without features."""
         return self._array("features") if "features" in self._roles else None
 
     @cached_property
@@ -115,11 +115,11 @@ class FinishedCell:
 
     @cached_property
     def join_probabilities(self) -> JoinProbabilities | None:
-        """Join probabilities; None for methods that have none."""
+        """Join probabilities; None for methods without a pair model."""
         return self._array("join_probabilities") if "join_probabilities" in self._roles else None
 
     def picture(self, row: int) -> NDArray[np.uint8]:
-        """Return one image as RGB, shape (size, size, 3), all on one scale of brightness."""
+        """Return one image as RGB, shape (size, size, 3); all images share one intensity scale."""
         return coloured(self._as_set.read(row), self._intensity)
 
     @cached_property
@@ -145,7 +145,7 @@ class FinishedCell:
 
     @cached_property
     def _roles(self) -> dict[str, StageRecord]:
-        """Role in scoring -> the stage whose artefact plays it."""
+        """Role in scoring -> stage that produced its artefact."""
         parts, by_key = self.record.params.keys(), {s.key: s for s in self.record.stages}
         keys, score = wiring.keys_of(parts, self.record.stages), wiring.chain(parts)[-1]
         return {role: by_key[key] for role, key in wiring.inputs(score, keys, label_free=True).items()}
@@ -157,7 +157,7 @@ class FinishedCell:
 
 
 class _Decoded(ImageSet):
-    """Prepared images as a set, so that figures show pixels as contact sheets do."""
+    """Prepared images as a set, so that figures show pixels like contact sheets."""
 
     def __init__(self, images: Prepared) -> None:
         self.table = pd.DataFrame({"id": list(images.ids)})
@@ -171,7 +171,7 @@ class _Decoded(ImageSet):
 
 
 def share_evenly(groups: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Return at most `most` positions, spread evenly over the images sorted by group; sorted by group."""
+    """Return at most `most` indices, spread evenly over the images sorted by group; sorted by group."""
     order = np.argsort(groups, kind="stable")
     if len(order) <= most:
         return order.astype(np.int64)

@@ -1,4 +1,4 @@
-"""What is sent to the process of a stage, and what comes back from it. All of it is JSON on the way."""
+"""Messages to and from the process of a stage, sent as JSON."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ class _Message(BaseModel):
 
 
 class Job(_Message):
-    """What one stage computes; the same wherever it runs."""
+    """What one stage computes; the same on every machine."""
 
     stage: str
     """Kind of stage: synthesize, prepare, fit, encode, pair, reduce, cluster, predict or score."""
     key: str
-    """Of the artefact that it makes."""
+    """Of its output artefact."""
     adapter: AdapterSpec | None = None
-    """Whose code runs; None for stages that are the harness's own."""
+    """Whose code runs; None for the harness's own stages."""
     inputs: dict[str, str] = {}
-    """Role -> key of the artefact that plays it."""
+    """Role -> key of its artefact."""
     params: dict[str, Any] = {}
-    """What else decides on the result: selections of images, metrics..."""
+    """What else affects the result: selections of images, metrics..."""
     seed: int | None = None
     """The cell's seed; None if the result does not depend on it."""
     root: str | None = None
-    """Folder of the data, for prepare on data that was not generated."""
+    """Data folder, for prepare on data that was not generated."""
     threads: int = 1
-    """That the stage may use."""
+    """Threads that the stage may use."""
     processes: int = 1
-    """That train together."""
+    """Processes that train together."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Of neural networks."""
 
 
 class Allocation(_Message):
-    """What a node gives a stage to work with."""
+    """Resources that a node gives a stage."""
 
     store: str
     """Root of the artefact store."""
@@ -50,7 +50,7 @@ class Allocation(_Message):
     device: str = "cpu"
     """A torch device, or "auto"."""
     gpus: tuple[str, ...] = ()
-    """GPUs that are the stage's own, as CUDA_VISIBLE_DEVICES names them."""
+    """GPUs allocated to the stage, as CUDA_VISIBLE_DEVICES names them."""
     environment: dict[str, Any] = {}
     """Host, commit and versions: see `bench.records.record.Environment`."""
 
@@ -61,11 +61,11 @@ class Allocation(_Message):
 
 
 class Outcome(_Message):
-    """How a stage ended, in its own words."""
+    """How a stage ended, as reported by itself."""
 
     status: Status | None = None
-    """None if an input was gone."""
+    """None if an input was missing."""
     error: str | None = None
     """One sentence, if it failed."""
     missing_input: str | None = None
-    """Key of an artefact that is damaged or gone and must be made again first."""
+    """Key of an artefact that is damaged or missing and must be recomputed first."""

@@ -1,6 +1,6 @@
-"""What adapters return, checked and brought into the form that the store keeps.
+"""Validates the outputs of adapters and converts them for the store.
 
-Each function raises `DataError` that names the adapter (`who`), what it returned and what was expected.
+Each function raises `DataError` that names the adapter (`who`), what it returned and what is expected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Records put together from the reports of a cell's stages."""
+"""Builds records from the reports of a cell's stages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Failure:
     seconds: float = 0.0
     peak_bytes: int = 0
     log: str | None = None
-    """File of what it printed, relative to the suite's results folder."""
+    """Its log file, relative to the suite's results folder."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class Recorder:
     environment: Environment
 
     def scored(self, cell: Cell, reports: Mapping[str, StageReport]) -> CellRecord:
-        """Make the record of a cell all of whose stages have left their artefact."""
+        """Make the record of a cell whose stages have all finished."""
         version = cell.params["metrics"]["version"]
         return scored(self._fields(cell, reports), reports[cell.stages[-1]], version)
 
     def failed(
         self, cell: Cell, stage: Stage, failure: Failure, reports: Mapping[str, StageReport]
     ) -> CellRecord:
-        """Make the record of a cell one of whose stages failed.
+        """Make the record of a cell with a failed stage.
 
-        If its data could not be prepared, the method is not to blame: the cell is blocked.
+        If preparing the data failed, the method is not at fault: the cell is blocked.
         """
         status, error = failure.status, failure.error
         if stage.kind in ("synthesize", "prepare"):
@@ -81,9 +81,9 @@ class Recorder:
 
 
 def scored(fields: Mapping[str, Any], report: ScoreReport, version: int) -> CellRecord:
-    """Make a record from its other fields and what the stage that scores reported.
+    """Make a record from its other fields and the report of the score stage.
 
-    `version` is that of the metrics' definitions.
+    `version` is that of the metric definitions.
     """
     scores: Mapping[str, Any] = report.scores or report.counts
     reason = None if fields["trivial"] else report.degenerate

@@ -1,4 +1,4 @@
-"""Scores of records that were made with another version of the metrics, anew from the stored labels."""
+"""Rescores records of other metric versions from the stored labels."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bench.records.record import CellRecord
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.records.summary import Scored, read_summary
-from bench.stages.context import InputGone
+from bench.stages.context import InputMissing
 from bench.stages.recording import scored
 
 
 def up_to_date(results: Results, store: Store | None) -> Callable[[str], Scored | None]:
-    """Return a reader of records, by key, whose scores are of the present version of the metrics.
+    """Return a reader of records, by key, with scores of the current metric version.
 
-    Older ones are scored again if the store still has their labels. Else they come back as they are:
-    `metrics_version` says so, and tables leave them out with a note. Nothing is written.
+    Older ones are rescored if the store still has their labels. Otherwise they are returned unchanged:
+    tables omit them, by `metrics_version`, with a note. Nothing is written.
     """
 
     folder = str(results.records)
@@ -36,27 +36,27 @@ def up_to_date(results: Results, store: Store | None) -> Callable[[str], Scored 
 
 
 def rescored(record: CellRecord, store: Store) -> CellRecord | None:
-    """Return a record with the scores of its labels by the present metrics; None if the store lacks them."""
+    """Return a record with its labels scored by the current metrics; None if the store lacks them."""
     from bench.stages.run import score_again
 
     parts = record.params.keys()
     keys, step = wiring.keys_of(parts, record.stages), wiring.chain(parts)[-1]
-    asked = {**record.params["metrics"], "version": VERSION, "extra": ()}
-    given = {part: chosen for part in ("fit", "score") if (chosen := record.params.get(part))}
+    options = {**record.params["metrics"], "version": VERSION, "extra": ()}
+    selections = {part: chosen for part in ("fit", "score") if (chosen := record.params.get(part))}
     try:
         report = score_again(
-            wiring.inputs(step, keys, label_free=bool(asked.get("label_free"))),
-            wiring.scoring(step, given, asked),
+            wiring.inputs(step, keys, label_free=bool(options.get("label_free"))),
+            wiring.scoring(step, selections, options),
             store,
         )
-    except (InputGone, DataError, KeyError):
+    except (InputMissing, DataError, KeyError):
         return None
     fields = {name: getattr(record, name) for name in CellRecord.model_fields}
     return _with_extra(scored(fields, report, VERSION), record)
 
 
 def _with_extra(again: CellRecord, record: CellRecord) -> CellRecord:
-    """Keep the scores by metrics that do not ship: another version of those that do leaves them alone."""
+    """Keep the scores of users' metrics: a new version of the built-in ones does not affect them."""
     names = {m["name"] for m in record.params["metrics"].get("extra", ())}
 
     def own(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What each stage does, once its inputs are there. Runs in a process of its own."""
+"""Runs one stage whose inputs are available, usually in a separate process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.interfaces import Adapter, Run
 from bench.records.record import ScoreReport, Status
 from bench.records.store import Store
 from bench.stages import work
-from bench.stages.context import Context, InputGone
+from bench.stages.context import Context, InputMissing
 from bench.stages.job import Allocation, Job, Outcome
 from bench.stages.scoring import score_labels
 
@@ -31,7 +31,7 @@ Report = Callable[[int, int | None, str], None]
 
 
 def execute(job: Job, given: Allocation, report: Report) -> Outcome:
-    """Run one stage in this process, leave its artefact in the store and say how it went.
+    """Run one stage in this process, write its artefact to the store and return how it ended.
 
     If it fails, the traceback goes to stderr, which is the stage's log.
     """
@@ -40,14 +40,14 @@ def execute(job: Job, given: Allocation, report: Report) -> Outcome:
         return Outcome(status=Status.OK)
     try:
         store.write(job.key, lambda folder: _measured(job, given, folder, report), given.session)
-    except InputGone as e:
+    except InputMissing as e:
         return Outcome(missing_input=e.key)
     except CutjoinError as e:
         return Outcome(status=Status.ERROR, error=str(e))
     except MemoryError:
         traceback.print_exc()
         return Outcome(status=Status.OOM_HOST, error="the process ran out of memory (MemoryError)")
-    except BaseException as e:  # noqa: BLE001  # whatever an adapter raises ends as a record
+    except BaseException as e:  # noqa: BLE001  # anything an adapter raises becomes a record
         traceback.print_exc()
         lost_gpu = type(e).__name__ == "OutOfMemoryError" and type(e).__module__.startswith("torch")
         status = Status.OOM_GPU if lost_gpu else Status.ERROR
@@ -56,9 +56,9 @@ def execute(job: Job, given: Allocation, report: Report) -> Outcome:
 
 
 def score_again(inputs: dict[str, str], params: dict[str, Any], store: Store) -> ScoreReport:
-    """Score labels that are in the store, e.g. because a metric changed; leaves nothing behind.
+    """Score labels in the store, e.g. because a metric changed; writes nothing.
 
-    `inputs` and `params` are those of the score stage. Raises `InputGone` if an input is missing.
+    `inputs` and `params` are those of the score stage. Raises `InputMissing` if an input is missing.
     """
     job = Job(stage="score", key="", inputs=inputs, params=params)
     run = Run.detached()
@@ -67,14 +67,14 @@ def score_again(inputs: dict[str, str], params: dict[str, Any], store: Store) ->
 
 
 def _measured(job: Job, given: Allocation, folder: Path, report: Report) -> dict[str, Any]:
-    """Run the stage's own code between two looks at the clock; return the fields of its `StageReport`."""
+    """Run and time the stage's own code; return the fields of its `StageReport`."""
     started, clock = datetime.now(UTC), time.perf_counter()
     adapter = job.adapter.build() if job.adapter is not None else None
     store = Store(given.root)
     run = _run(job, given, store, report)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        warnings.simplefilter("ignore", MovedWarning)  # no matter of the result: `bench run` tells the user
+        warnings.simplefilter("ignore", MovedWarning)  # irrelevant to the result: `bench run` warns the user
         own = _STAGES[job.stage](Context(job, store, folder, adapter, run))
     return {
         "stage": job.stage,

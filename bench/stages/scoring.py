@@ -1,4 +1,4 @@
-"""The stage that scores labels, and whatever else the suite asks for."""
+"""The stage that scores labels, and whatever else the suite requests."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def score_labels(c: Context) -> dict[str, Any]:
     pred = c.array("labels", "labels.npy")
     p = c.job.params
     rng = np.random.default_rng(int(c.job.inputs["labels"][:16], 16))
-    about: dict[str, Any] = {"degenerate": _degenerate(truth, pred), "parts": {}}
+    report: dict[str, Any] = {"degenerate": _degenerate(truth, pred), "parts": {}}
     if (truth >= 0).any() or not (p.get("label_free") or p.get("groups")):
         of_tables = tuple(taking(extra, "tables", "pairs").values())
         scores = Scoring(p["noise"], p["replicates"], p["level"], of_tables).score(truth, pred, rng)
-        about["scores"] = scores.to_json()
+        report["scores"] = scores.to_json()
         if p.get("supervised"):
-            _as_classes(c, images, pred, about, extra, rng)
+            _as_classes(c, images, pred, report, extra, rng)
     else:
-        about["degenerate"] = _degenerate(np.arange(truth.size), pred)  # as if of several classes
-        about["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
-    about["parts"] |= _parts(c, images, pred, extra, rng)
-    return about
+        report["degenerate"] = _degenerate(np.arange(truth.size), pred)  # as if of several classes
+        report["counts"] = {"n": len(images), "clusters": _clusters(pred), "noise": int((pred == -1).sum())}
+    report["parts"] |= _parts(c, images, pred, extra, rng)
+    return report
 
 
 def _extra(c: Context) -> list[Metric]:
-    """Load the metrics of the suite that do not ship.
+    """Load the users' metrics of the suite.
 
-    Raises `DataError` if one is not what it was when the run was planned, or is gone.
+    Raises `DataError` if one is missing or has changed since the run was planned.
     """
     from bench.metrics.guarded import guarded
 
@@ -54,7 +54,7 @@ def _extra(c: Context) -> list[Metric]:
         except AdapterError as e:
             raise DataError(str(e)) from e
         if loaded.identity != planned["identity"]:
-            raise DataError(f"{planned['use']} changed while the run was going on; run the command again")
+            raise DataError(f"{planned['use']} changed during the run; run the command again")
         found.append(guarded(loaded))
     return found
 
@@ -63,11 +63,11 @@ def _as_classes(
     c: Context,
     images: Prepared,
     pred: Labels,
-    about: dict[str, Any],
+    report: dict[str, Any],
     extra: Sequence[Metric],
     rng: np.random.Generator,
 ) -> None:
-    """Add the scores of classes by name to those of the partition; and whether there is only one class."""
+    """Add the scores of predicted classes to `report`, and whether only one class is predicted."""
     from bench.learning.supervised import judged, overlap
     from bench.metrics.classification import ClassScoring
 
@@ -76,18 +76,18 @@ def _as_classes(
     probabilities = np.load(file, allow_pickle=False) if file.exists() else None
     of_predictions = tuple(taking(extra, "predictions").values())
     scoring = ClassScoring(p["replicates"], p["level"], of_predictions)
-    found, facts = judged(images, pred, probabilities, scoring, rng)
-    c.run.facts.update(facts, fitted_on=overlap(c.rows("fit"), images))
-    intervals = about["scores"]["intervals"] | found.intervals
-    about["scores"] |= found.values | {"intervals": intervals}
-    about["parts"] = {f"class {images.classes[k]}": {"accuracy": v} for k, v in found.recalls.items()}
-    about["degenerate"] = facts["collapsed"] or about["degenerate"]
+    found, metadata = judged(images, pred, probabilities, scoring, rng)
+    c.run.facts.update(metadata, fitted_on=overlap(c.rows("fit"), images))
+    intervals = report["scores"]["intervals"] | found.intervals
+    report["scores"] |= found.values | {"intervals": intervals}
+    report["parts"] = {f"class {images.classes[k]}": {"accuracy": v} for k, v in found.recalls.items()}
+    report["degenerate"] = metadata["collapsed"] or report["degenerate"]
 
 
 def _parts(
     c: Context, images: Prepared, pred: Labels, extra: Sequence[Metric], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Score parts of the pairs, what a pair model decided before clustering, and what needs no labels."""
+    """Score subsets of the pairs, a pair model's decisions before clustering, and label-free metrics."""
     from bench.metrics.label_free import association, score_features
     from bench.metrics.subsets import PAIR_METRICS, score_pairs, score_subsets
 
@@ -125,7 +125,7 @@ def _clusters(pred: Labels) -> int:
 
 
 def _subsets(c: Context, images: Prepared, chosen: str | dict[str, list[str]]) -> list[str | None]:
-    """Return the name of each image's subset: by a column, or by classes; those in none are left out."""
+    """Return the name of each image's subset, by a column or by classes; None if it is in no subset."""
     from bench.imaging.selection import match_names
 
     if isinstance(chosen, str):
@@ -139,7 +139,7 @@ def _subsets(c: Context, images: Prepared, chosen: str | dict[str, list[str]]) -
 
 
 def _degenerate(truth: Labels, pred: Labels) -> str | None:
-    """Say in what way a partition of the scored images carries no information, if it does not."""
+    """Return why a partition of the scored images carries no information; None if it carries some."""
     pred = pred[truth >= 0]
     n, noise = pred.size, int((pred == -1).sum())
     clusters = np.unique(pred[pred >= 0]).size

@@ -1,4 +1,4 @@
-"""What every stage but scoring does: call the adapter with the stage's inputs, check and save the result."""
+"""All stages but scoring: call the adapter with its inputs and save the result."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def predict(c: Context) -> dict[str, Any]:
         _save(c.folder / "probabilities.npy", p)
         predicted = p.argmax(axis=1)
     elif predicted.size and predicted.max() >= len(images.classes):
-        raise DataError(f"{who} returned class {predicted.max()}; there are {len(images.classes)}, from 0 on")
+        raise DataError(f"{who} returned class {predicted.max()} of {len(images.classes)}, counted from 0")
     _save(c.folder / "labels.npy", as_labels(predicted, len(images), who))
     return {}
 

@@ -1,4 +1,4 @@
-"""Adapter files that were written for version 0.1 still run, and are the same adapters by their keys."""
+"""Adapter files written for version 0.1 still run and keep their keys."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the suite, with the warnings that Python shows unless told otherwise."""
+    """Run the suite with Python's default warning filters."""
     words = ["run", "suite.yaml", "--store", "store", "--results", "results", "--json"]
     env = {k: v for k, v in os.environ.items() if k != "PYTHONWARNINGS"}
     command = [sys.executable, "-P", "-m", "bench.cli", *words]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-def test_they_run_and_have_the_keys_that_they_had(run: subprocess.CompletedProcess[str], folder: Path):
+def test_they_run_and_keep_their_keys(run: subprocess.CompletedProcess[str], folder: Path):
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["statuses"] == {"ok": 4}
     records = [read(p) for p in (folder / "results" / "suite" / "records").glob("*.json")]
@@ -64,14 +64,14 @@ def test_they_run_and_have_the_keys_that_they_had(run: subprocess.CompletedProce
     assert [s.warnings for r in records for s in r.stages if s.warnings] == []  # as in 0.1's records
 
 
-def test_the_user_is_told_once_where_and_what_the_name_is_now(run: subprocess.CompletedProcess[str]):
-    told = [line for line in run.stderr.splitlines() if "MovedWarning" in line]
-    assert len(told) == 2
+def test_the_user_is_warned_once_with_the_location_and_new_name(run: subprocess.CompletedProcess[str]):
+    warned = [line for line in run.stderr.splitlines() if "MovedWarning" in line]
+    assert len(warned) == 2
     for file, line, old, new in (
         ("flat_folder.py", 8, "bench.fileset", "bench.layouts.fileset"),
         ("linear_code.py", 8, "bench.durable", "bench.util.durable"),
     ):
-        assert any(f"{file}:{line}: MovedWarning: {old} is now {new};" in text for text in told)
+        assert any(f"{file}:{line}: MovedWarning: {old} is now {new};" in text for text in warned)
 
 
 @pytest.mark.parametrize("old", MOVED)

@@ -1,4 +1,4 @@
-"""Keys depend on values, never on how or where they were written."""
+"""Keys depend on values, never on their spelling or location."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), VALUES))
-def test_the_order_of_mappings_means_nothing(value: dict[str, Any]):
+def test_the_order_of_mappings_is_irrelevant(value: dict[str, Any]):
     assert digest(value) == digest(dict(reversed(value.items())))
 
 
@@ -43,7 +43,7 @@ def test_a_key_is_the_same_in_every_process():
     assert len(digest(value)) == 32
 
 
-def test_names_that_are_no_utf_8_have_keys():
+def test_names_that_are_not_utf_8_have_keys():
     assert digest(["\udcff"]) != digest(["\udcfe"])
 
 

@@ -1,4 +1,4 @@
-"""One file = one adapter = one name; a user's file is run as it is now."""
+"""One file = one adapter = one name; a user's file is run in its current version."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OWN = "from bench.interfaces import Encoder\nclass Own(Encoder):\n    'Mine.'\n 
 
 
 class Foreign(Encoder):
-    """An adapter as another package would have it."""
+    """An adapter of another package."""
 
     use: ClassVar[str] = "foreign"
 
@@ -80,14 +80,14 @@ def test_an_unknown_name_suggests_the_nearest():
 
 
 @pytest.mark.parametrize("use", ["__init__", "../encoders/pixels", "os", "", "pixels.x", "pixels\n"])
-def test_a_name_is_no_path_into_other_code(use: str):
+def test_a_name_is_not_a_path_into_other_code(use: str):
     with pytest.raises(AdapterError, match="no encoder named"):
         load("encoder", use)
 
 
 @pytest.fixture
 def byte_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Python cache byte code, whatever the environment says."""
+    """Let Python cache bytecode, whatever the environment says."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
 
 
@@ -98,12 +98,12 @@ def test_a_users_file(tmp_path: Path):
     assert (cls.use, cls.__doc__, is_built_in(cls)) == ("./own.py", "Mine.", False)
     assert load("encoder", str(tmp_path / "own.py")) is cls
     assert identity(cls).startswith("file:")
-    assert [p.name for p in tmp_path.iterdir()] == ["own.py"]  # no byte code is left beside it
+    assert [p.name for p in tmp_path.iterdir()] == ["own.py"]  # no bytecode is left beside it
 
 
 @pytest.mark.usefixtures("byte_code")
-def test_a_users_file_is_run_as_it_is_now(tmp_path: Path):
-    """Byte code cached from a text of the same size and time would be another adapter."""
+def test_a_users_file_is_run_in_its_current_version(tmp_path: Path):
+    """Bytecode cached from a file of equal size and time would be another adapter."""
     path = tmp_path / "own.py"
     found = []
     for power in (1, 2):
@@ -140,7 +140,7 @@ def test_the_version_of_an_adapter_that_a_users_file_builds_on_counts(
 def test_a_users_file_that_cannot_be_used(tmp_path: Path, code: str, message: str):
     (tmp_path / "bad.py").write_text(code)
     before = set(sys.modules)
-    for _ in range(2):  # the second time is no different
+    for _ in range(2):  # the second attempt must not differ
         with pytest.raises(AdapterError, match=message):
             load("encoder", "./bad.py", tmp_path)
     assert "found" in message or set(sys.modules) <= before | {"bench.methods.encoders.pixels"}
@@ -184,5 +184,5 @@ def test_entry_points_of_other_packages():
     assert "foreign" in [e.name for e in entries("encoder") if e.origin != "built in"]
     with pytest.raises(AdapterError, match=r"'broken'.*cannot be imported: ModuleNotFoundError"):
         load("encoder", "broken")
-    with pytest.raises(AdapterError, match=r"pathlib:Path is no Encoder"):
+    with pytest.raises(AdapterError, match=r"pathlib:Path is not of type Encoder"):
         load("encoder", "wrong")

@@ -1,4 +1,4 @@
-"""Anything plugs in alike: a file that ships, a user's file, an entry point."""
+"""All plug-ins are found alike: a built-in file, a user's file, an entry point."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.errors import AdapterError
 
 @dataclass(frozen=True)
 class Gauge:
-    """Something of which a file holds one object."""
+    """A plug-in of which a file defines one object."""
 
     name: str
 
@@ -33,7 +33,7 @@ def gauges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Socket[Gauge]:
     return Socket("gauge", package.name, "Gauge", objects_of(Gauge))
 
 
-def test_a_file_that_ships(gauges: Socket[Gauge]):
+def test_a_built_in_file(gauges: Socket[Gauge]):
     assert gauges.names() == ["shipped"]
     (entry,) = gauges.entries()
     assert (entry.kind, entry.origin, entry.summary) == ("gauge", "built in", "Measures what ships.")

@@ -1,4 +1,4 @@
-"""An adapter's written form: all that decides what it computes, and enough to build it again."""
+"""An adapter's serialized form: all that determines its result, and enough to rebuild it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_parameter_counts(change: dict[str, Any]):
     assert key(Plain()) != key(Plain(**change))
 
 
-def test_a_file_counts_by_content_and_ending_but_not_by_place(tmp_path: Path):
+def test_a_file_counts_by_content_and_ending_but_not_by_path(tmp_path: Path):
     (tmp_path / "deep").mkdir()
     paths = {n: tmp_path / n for n in ("a.csv", "b.csv", "deep/c.csv", "a.txt")}
     for name, path in paths.items():
@@ -88,7 +88,7 @@ def test_the_version_counts(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_value_without_canonical_form_is_refused():
     class Odd(Encoder):
-        """Holds what no suite file can."""
+        """Holds a value that no suite file can contain."""
 
         value: complex = 1j
 
@@ -135,7 +135,7 @@ def written(adapter: Adapter) -> AdapterSpec:
     return AdapterSpec.of(adapter, lambda path: digest(path.read_text()))
 
 
-def test_the_written_form_is_built_again_in_any_process(own: Adapter):
+def test_the_serialized_form_is_rebuilt_in_any_process(own: Adapter):
     sent = json.loads(json.dumps(written(own).model_dump()))
     built = AdapterSpec.model_validate(sent).build()
     assert built == own
@@ -143,14 +143,14 @@ def test_the_written_form_is_built_again_in_any_process(own: Adapter):
 
 
 @pytest.mark.parametrize(("kind", "name"), [(k, n) for k in KINDS for n in names(k)])
-def test_every_adapter_with_defaults_is_built_again(kind: str, name: str):
+def test_every_adapter_with_defaults_is_rebuilt(kind: str, name: str):
     cls = load(kind, name)
     if any(f.is_required() for f in cls.model_fields.values()):
         pytest.skip("has required parameters")
     try:
         adapter = cls()
     except ValueError:
-        pytest.skip("its defaults do not go together")
+        pytest.skip("its defaults are not a valid combination")
     assert written(adapter).build() == adapter
 
 
@@ -173,7 +173,7 @@ def test_code_that_changed_is_refused(own: Adapter, tmp_path: Path):
 
 
 def test_code_of_another_version_is_refused():
-    with pytest.raises(DataError, match=r"encoder pixels was of version 9, here it is \d"):
+    with pytest.raises(DataError, match=r"encoder pixels was version 9; version \d is installed"):
         AdapterSpec(kind="encoder", adapter="pixels@9", params={}).build()
     with pytest.raises(AdapterError, match="no encoder named 'pixel'; did you mean 'pixels'"):
         AdapterSpec(kind="encoder", adapter="pixel@1", params={}).build()

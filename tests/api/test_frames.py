@@ -163,10 +163,10 @@ class TestImages:
         expected = real.images(row)
         for key in (row["key"], row["key"][:10], row["key"][:10].upper()):
             pd.testing.assert_frame_equal(cutjoin.images(key, real), expected)
-        with pytest.raises(UsageError, match="say of which suite"):
+        with pytest.raises(UsageError, match="name its suite"):
             cutjoin.images(row["key"])
         for key in ("", "zz"):
-            with pytest.raises(UsageError, match="cells of real have keys that begin so"):
+            with pytest.raises(UsageError, match="cells of real match this key"):
                 cutjoin.images(key, real)
 
     def test_a_row_as_a_dict(self, real: FinishedRun) -> None:

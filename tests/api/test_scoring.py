@@ -132,7 +132,7 @@ def test_a_certificate_proves_the_bound_and_nothing_else() -> None:
     [
         ({}, UsageError, "either costs or probabilities"),
         ({"costs": COSTS, "probabilities": COSTS}, UsageError, "either costs or probabilities"),
-        ({"costs": COSTS, "prior": 0.1}, UsageError, "prior goes with probabilities"),
+        ({"costs": COSTS, "prior": 0.1}, UsageError, "prior applies to probabilities only"),
         ({"costs": COSTS, "solver": "exactt"}, UsageError, "not one of auto, greedy, exact"),
         ({"costs": COSTS, "solver": "greedy", "certificate": True}, UsageError, "certificate"),
         ({"costs": COSTS[:2]}, DataError, "square"),

@@ -18,7 +18,7 @@ class InProcess(Executor):
         self._ended: list[Ended] = []
 
     def has_room(self, work: Work) -> bool:
-        """Say whether the last end has been collected."""
+        """Return whether the last ended stage has been collected."""
         return not self._ended
 
     def start(self, work: Work) -> None:
@@ -41,4 +41,4 @@ class InProcess(Executor):
         return []
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Do nothing: no resources are held."""

@@ -1,4 +1,4 @@
-"""Runs the command as a user would, and looks at what it left."""
+"""Runs the command as a user would, and inspects the results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ limits: {memory_gib: 2, wall_s: 300}
 
 @dataclass(frozen=True)
 class Bench:
-    """One place to run suites in, apart from the user's."""
+    """A folder to run suites in, isolated from the user's."""
 
     root: Path
     results: str = "results"
@@ -49,7 +49,7 @@ class Bench:
         return {k: v for k, v in os.environ.items() if k != "BENCH_DATA"} | here
 
     def run(self, *words: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command until it ends."""
         return subprocess.run(
             self.command(*words),
             env=self.environment(),
@@ -74,11 +74,11 @@ class Bench:
         return {(r.method, r.seed): r for r in self.all_records(suite)}
 
     def all_records(self, suite: str = "small") -> list[CellRecord]:
-        """Return all records; a torn one among them is an error."""
+        """Return all records; a damaged one is an error."""
         return [read(p) for p in sorted((self.folder(suite) / "records").glob("*.json"))]
 
     def artefacts(self) -> int:
-        """Return how many whole artefacts the store has."""
+        """Return the number of complete artefacts in the store."""
         return len(list((self.root / "store").glob("artefacts/*/*/manifest.json")))
 
     def essence(self, suite: str = "small") -> dict[tuple[str, int], dict[str, Any]]:
@@ -92,7 +92,7 @@ class Bench:
         return [row[:drop] + row[drop + 1 :] for row in rows]
 
     def processes(self) -> list[psutil.Process]:
-        """Return what is running of this place: its command lines or environment name the folder."""
+        """Return the running processes of this folder, found by their environment."""
         found = []
         for p in psutil.process_iter():
             try:

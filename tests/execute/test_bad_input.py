@@ -1,4 +1,4 @@
-"""Images and weights that a training cannot use, through a whole run: one sentence each, others finish."""
+"""Images and weights that a training cannot use, in a complete run: one sentence each, others finish."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def method(name: str, use: str, changes: str = "") -> str:
 
 
 def draw(folder: Path, counts: dict[str, int], colour: bool = False) -> None:
-    """Write noisy images, not square, brighter from class to class."""
+    """Write noisy, non-square images of increasing brightness per class."""
     rng = np.random.default_rng(0)
     for i, (name, n) in enumerate(counts.items()):
         (folder / name).mkdir(parents=True)
@@ -116,7 +116,7 @@ def records(run: tuple[Bench, int]) -> dict[tuple[str, str], CellRecord]:
 
 
 def failed(record: CellRecord, why: str) -> bool:
-    """Say whether the cell failed with one line that says why, and no crash."""
+    """Assert that the cell failed with a one-line reason and no crash."""
     error = str(record.error)
     assert record.status == "error", (record.status, error)
     assert "\n" not in error
@@ -124,7 +124,7 @@ def failed(record: CellRecord, why: str) -> bool:
     return bool(re.search(why, error)) or pytest.fail(error)
 
 
-def test_the_run_says_that_cells_failed_and_every_cell_has_a_record(
+def test_the_exit_code_reports_failed_cells_and_every_cell_has_a_record(
     run: tuple[Bench, int], records: dict[tuple[str, str], CellRecord]
 ) -> None:
     assert run[1] == 1
@@ -159,12 +159,12 @@ def test_fewer_images_than_clusters_are_refused(records: dict[tuple[str, str], C
 
 
 @pytest.mark.parametrize("use", SHAPES)
-def test_a_rate_beyond_all_measure_is_no_result(records: dict[tuple[str, str], CellRecord], use: str) -> None:
+def test_an_absurd_learning_rate_is_an_error(records: dict[tuple[str, str], CellRecord], use: str) -> None:
     assert failed(records["grey", f"{use} wild"], NOT_FINITE)
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_weights_that_do_not_fit_or_are_none_are_refused(
+def test_weights_that_do_not_fit_or_are_invalid_are_refused(
     run: tuple[Bench, int], records: dict[tuple[str, str], CellRecord], name: str
 ) -> None:
     assert failed(records["grey", f"dino {name}"], WEIGHTS[name])

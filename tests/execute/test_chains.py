@@ -1,4 +1,4 @@
-"""Chains that learn: what reaches which adapter, what is shared, and what the record says."""
+"""Chains with training: inputs of each adapter, shared stages, and the content of records."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_stages_are_the_chain(records: dict[tuple[str, int], CellRecord]) -> Non
     assert stages("random sizes") == ["prepare", "cluster", "score"]
 
 
-def test_the_record_holds_facts_warnings_versions_and_the_seed_used(
+def test_the_record_holds_metadata_warnings_versions_and_the_seed_used(
     bench: Bench, records: dict[tuple[str, int], CellRecord]
 ) -> None:
     fit = records["k", 0].stages[1]
@@ -91,7 +91,7 @@ def test_the_record_holds_facts_warnings_versions_and_the_seed_used(
     assert {str(records["k", seed].stages[1].seed) for seed in (0, 1)} == used
 
 
-def test_who_sees_labels_is_said(records: dict[tuple[str, int], CellRecord]) -> None:
+def test_records_show_which_methods_see_labels(records: dict[tuple[str, int], CellRecord]) -> None:
     seeing = {method for (method, _), r in records.items() if r.uses_labels}
     assert seeing == {"supervised", "random sizes", "majority"}
 

@@ -1,4 +1,4 @@
-"""Suites with classifiers: what they are fitted on, how they are scored, and when a cell is flagged."""
+"""Suites with classifiers: training images, scores, and flagged cells."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Records = dict[tuple[str, str], CellRecord]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     bench = Bench(tmp_path_factory.mktemp("classifiers"))
     done = bench.run("run", bench.suite(SUITE, "classes"), "--quiet", "--jobs", "1")
     assert done.returncode == 1, done.stderr
@@ -51,8 +51,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def records(place: Bench) -> Records:
-    return {(r.dataset, r.method): r for r in place.all_records("classes")}
+def records(bench: Bench) -> Records:
+    return {(r.dataset, r.method): r for r in bench.all_records("classes")}
 
 
 def facts(record: CellRecord, stage: str) -> dict[str, object]:
@@ -87,7 +87,7 @@ def test_unless_the_suite_says_so_no_scored_image_is_fitted_on(records: Records)
     assert "22 of the 55 scored images were fitted on" in raw.stages[-1].warnings[0]
 
 
-def test_a_classifier_with_nothing_left_to_fit_on_says_what_to_write(records: Records) -> None:
+def test_a_classifier_without_training_images_suggests_a_fix(records: Records) -> None:
     r = records["all", "linear"]
     assert r.status == "error"
     assert "fit: {fraction: 0.8} and score: {fraction: 0.2}" in str(r.error)
@@ -102,7 +102,7 @@ def test_probes_share_the_fit_of_their_encoder(records: Records) -> None:
     assert [s.stage for s in records["half", "linear"].stages] == [
         *("synthesize", "prepare", "fit", "fit", "predict", "score")
     ]
-    assert "encoder" not in facts(records["half", "linear"], "fit")  # said by its own fit stage
+    assert "encoder" not in facts(records["half", "linear"], "fit")  # reported by its own fit stage
 
 
 def test_the_published_pipeline_is_flagged_as_collapsed_and_the_proper_one_is_not(records: Records) -> None:
@@ -122,25 +122,25 @@ def test_the_published_pipeline_is_flagged_as_collapsed_and_the_proper_one_is_no
     assert proper.metrics["balanced_accuracy"] > 0.65
 
 
-def test_tables_leave_out_what_a_row_does_not_have(place: Bench) -> None:
-    with (place.folder("classes") / "leaderboard.csv").open() as file:
+def test_tables_leave_out_what_a_row_does_not_have(bench: Bench) -> None:
+    with (bench.folder("classes") / "leaderboard.csv").open() as file:
         rows = {(r["dataset"], r["method"]): r for r in csv.DictReader(file)}
     assert rows["half", "clustered"]["accuracy"] == ""
     assert float(rows["half", "cnn"]["accuracy"]) > 0
     assert rows["half", "cnn"]["rank"]
-    text = (place.folder("classes") / "leaderboard.md").read_text()
+    text = (bench.folder("classes") / "leaderboard.md").read_text()
     assert "balanced accuracy" in text
-    done = place.run("table", "classes", "--table", "one", "--format", "csv")
+    done = bench.run("table", "classes", "--table", "one", "--format", "csv")
     assert done.returncode == 0, done.stderr
     by_class = {r["method"]: r["class control.accuracy"] for r in csv.DictReader(done.stdout.splitlines())}
     assert by_class["majority"] == "0.0"
     assert by_class["clustered"] == ""
-    shown = place.run("show", next(p.stem for p in (place.folder("classes") / "records").iterdir()))
+    shown = bench.run("show", next(p.stem for p in (bench.folder("classes") / "records").iterdir()))
     assert shown.returncode == 0, shown.stderr
 
 
-def test_running_again_changes_nothing(place: Bench) -> None:
-    before = place.artefacts()
-    done = place.run("run", str(Path(place.root) / "classes.yaml"), "--quiet")
+def test_running_again_changes_nothing(bench: Bench) -> None:
+    before = bench.artefacts()
+    done = bench.run("run", str(Path(bench.root) / "classes.yaml"), "--quiet")
     assert done.returncode == 1
-    assert place.artefacts() == before
+    assert bench.artefacts() == before

@@ -1,4 +1,4 @@
-"""The run loop works with whatever runs stages."""
+"""The run loop works with any executor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Silent:
 
 
 def records(folder: Path, executor: type[Executor]) -> dict[str, CellRecord]:
-    """Run a small suite in a folder of its own."""
+    """Run a small suite in a separate folder."""
     folder.mkdir()
     (folder / "tiny.yaml").write_text(TINY)
     suite = suitefile.load(folder / "tiny.yaml", None, None)
@@ -50,7 +50,7 @@ def test_an_executor_from_a_file_makes_the_same_records_as_processes(tmp_path: P
 
 
 class Loses(InProcess):
-    """Loses what runs the first stages, so many times."""
+    """Loses the worker of the first `times` stages."""
 
     times = 2
 
@@ -62,7 +62,7 @@ class Loses(InProcess):
         return super().run(work)
 
 
-def test_what_was_lost_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_stage_is_rerun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Loses, "times", 2)
     assert not any(r.status.failed for r in records(tmp_path / "a", Loses).values())
     monkeypatch.setattr(Loses, "times", 1000)
@@ -86,16 +86,16 @@ def test_an_exception_that_somebody_keeps_holds_no_claims(tmp_path: Path) -> Non
 
 
 class Small(InProcess):
-    """Has no room for what trains or clusters."""
+    """Never has room for clustering."""
 
     def has_room(self, work: Work) -> bool:
-        """Refuse for ever."""
+        """Refuse permanently."""
         if work.job.stage == "cluster":
             raise DataError("limits: this executor has 1 GiB; lower memory_gib")
         return super().has_room(work)
 
 
-def test_what_there_is_never_room_for_fails_with_the_reason(tmp_path: Path) -> None:
+def test_a_stage_that_never_fits_fails_with_the_reason(tmp_path: Path) -> None:
     found = records(tmp_path / "a", Small)
     assert {(r.status, r.error, r.failed_stage) for r in found.values()} == {
         (Status.ERROR, "limits: this executor has 1 GiB; lower memory_gib", "cluster")

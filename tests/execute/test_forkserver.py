@@ -1,4 +1,4 @@
-"""What the fork server loads ahead of time is there to be loaded: it passes over what it cannot import."""
+"""Everything the fork server preloads can be imported: it skips failed imports silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GPUs are shared out: never more stages on one than its shares, and who needs none does not wait."""
+"""GPU allocation: shares are never exceeded, and stages without a GPU do not wait."""
 
 from __future__ import annotations
 
@@ -83,11 +83,11 @@ def test_half_a_gpu_each_lets_two_stages_share_one(tmp_path: Path, monkeypatch: 
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from([0.1, 0.25, 1 / 3, 0.5, 1.0])), max_size=30))
-def test_no_gpu_is_ever_given_more_than_whole(wanted: list[tuple[int, float]]) -> None:
+def test_no_gpu_is_ever_overallocated(requests: list[tuple[int, float]]) -> None:
     names = ("a", "b", "c")
     pool = Gpus(names)
     held: list[tuple[tuple[str, ...], float]] = []
-    for count, share in wanted:
+    for count, share in requests:
         got = pool.take(count, share)
         if got is None:
             used = {n: sum(s for g, s in held if n in g) for n in names}
@@ -100,14 +100,14 @@ def test_no_gpu_is_ever_given_more_than_whole(wanted: list[tuple[int, float]]) -
         assert all(sum(s for g, s in held if n in g) <= 1 + 1e-5 for n in names)
 
 
-def test_without_gpus_nobody_waits_and_more_than_there_are_is_said() -> None:
+def test_without_gpus_nobody_waits_and_too_many_are_an_error() -> None:
     assert Gpus(()).take(4, 1.0) == ()
     with pytest.raises(DataError, match="4 processes need 4 GPUs, there are 2; lower processes"):
         Gpus(("0", "1")).take(4, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("device", "listed", "wanted"),
+    ("device", "listed", "expected"),
     [
         ("auto", None, ("0", "1", "2")),
         ("cuda", "2,0", ("2", "0")),
@@ -119,16 +119,16 @@ def test_without_gpus_nobody_waits_and_more_than_there_are_is_said() -> None:
         ("mps", None, ()),
     ],
 )
-def test_the_gpus_of_a_run_are_those_that_it_may_see(
-    monkeypatch: pytest.MonkeyPatch, device: str, listed: str | None, wanted: tuple[str, ...]
+def test_the_gpus_of_a_run_are_the_visible_ones(
+    monkeypatch: pytest.MonkeyPatch, device: str, listed: str | None, expected: tuple[str, ...]
 ) -> None:
     _driver(monkeypatch, listed)
-    assert visible_gpus(device) == wanted
+    assert visible_gpus(device) == expected
 
 
-def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     _driver(monkeypatch, None)
-    with pytest.raises(DataError, match="cuda:3: this machine shows 3 GPUs; they count from cuda:0"):
+    with pytest.raises(DataError, match="cuda:3: this machine has 3 visible GPUs, counted from cuda:0"):
         visible_gpus("cuda:3")
 
 

@@ -1,4 +1,4 @@
-"""Adapters that misbehave in every way: each ends as one record, and its neighbours finish."""
+"""Adapters that misbehave in every way: each yields one record, and the others finish."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_neighbours_and_baselines_finish(records: dict[str, CellRecord]) -> None
         assert records[name].status == "ok"
 
 
-def test_the_run_says_that_cells_failed(run: tuple[Bench, int]) -> None:
+def test_the_exit_code_reports_failed_cells(run: tuple[Bench, int]) -> None:
     assert run[1] == 1
 
 
@@ -80,7 +80,7 @@ def test_nothing_is_left_running(run: tuple[Bench, int]) -> None:
     assert run[0].processes() == []
 
 
-def test_a_gigabyte_of_output_is_kept_in_part_and_said_to_be(run: tuple[Bench, int]) -> None:
+def test_a_gigabyte_of_output_is_truncated_with_a_note(run: tuple[Bench, int]) -> None:
     logs = list((run[0].folder("hostile") / "logs").glob("*.log"))
     long = [p for p in logs if p.stat().st_size > 100_000]
     assert len(long) == 1
@@ -96,7 +96,7 @@ def test_the_record_of_a_failure_names_its_log(
     assert "broken on purpose" in (run[0].folder("hostile") / log).read_text()
 
 
-def test_the_peak_memory_of_what_was_ended_is_recorded(records: dict[str, CellRecord]) -> None:
+def test_the_peak_memory_of_a_killed_stage_is_recorded(records: dict[str, CellRecord]) -> None:
     assert records["allocates"].host_peak_bytes > 1 << 30
 
 

@@ -1,4 +1,4 @@
-"""Runs that are killed, interrupted, doubled or find damage: nothing lost, torn, left or done twice."""
+"""Runs that are killed, interrupted, concurrent or find damage: nothing lost, torn, leaked or done twice."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def test_20_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
     for attempt in range(20):
         before = disturbed.artefacts()
         process = disturbed.start("run", suites[disturbed], "--jobs", "2")
-        if attempt % 3 == 0:  # anywhere from the first import on
+        if attempt % 3 == 0:  # any time after the start
             time.sleep(chance.uniform(0.0, 3.0))
-        else:  # in the thick of it
+        else:  # while stages run
             while disturbed.artefacts() == before and process.poll() is None:
                 time.sleep(0.02)
             time.sleep(chance.uniform(0.0, 0.4))
         process.kill()
         process.wait()
         _until(lambda: disturbed.processes() == [], 10)
-        records.append(len(disturbed.all_records()))  # reads every one: none is torn
+        records.append(len(disturbed.all_records()))  # reads them all: none is torn
     assert disturbed.run("run", suites[disturbed], "--jobs", "2").returncode == 0
 
     assert len(set(records)) > 5, f"the kills came at too few different moments: {records}"
@@ -75,10 +75,10 @@ def test_ctrl_c_ends_within_10_s_and_leaves_nothing_running(tmp_path: Path) -> N
     diary = tmp_path / "diary"
     process = bench.start("run", _waiting(bench, diary))
     _until(diary.exists)
-    asked = time.monotonic()
+    sent = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130
-    assert time.monotonic() - asked < 10
+    assert time.monotonic() - sent < 10
     assert bench.processes() == []
     assert bench.all_records() == []
     assert "same command continues" in " ".join((tmp_path / "output.txt").read_text().split())
@@ -134,7 +134,7 @@ def test_two_runs_on_one_store_do_nothing_twice(tmp_path: Path) -> None:
     assert list((tmp_path / "store" / "claims").iterdir()) == []
 
 
-def test_damaged_artefacts_and_records_are_made_again(tmp_path: Path) -> None:
+def test_damaged_artefacts_and_records_are_recomputed(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     suite = bench.suite(SMALL)
     assert bench.run("run", suite).returncode == 0
@@ -144,16 +144,16 @@ def test_damaged_artefacts_and_records_are_made_again(tmp_path: Path) -> None:
     for path in list((bench.folder() / "records").iterdir())[:5]:
         _flip(path)
     assert bench.run("verify").returncode == 1
-    assert bench.run("run", suite).returncode == 0  # the five records, from scores that are whole
+    assert bench.run("run", suite).returncode == 0  # the five records, from intact scores
     assert bench.essence() == before
     manifests = list(bench.root.glob("store/artefacts/*/*/manifest.json"))
-    scores = [p for p in manifests if len(list(p.parent.iterdir())) == 1]  # in the manifest alone
+    scores = [p for p in manifests if len(list(p.parent.iterdir())) == 1]  # only a manifest
     assert len(scores) == len({r.stages[-1].key for r in bench.all_records()})
     for path in scores:
         _flip(path)
     for path in (bench.folder() / "records").iterdir():
         path.unlink()
-    assert bench.run("run", suite).returncode == 0  # all, from nothing that can be trusted
+    assert bench.run("run", suite).returncode == 0  # all, from scratch
     assert bench.essence() == before
     assert bench.run("verify").returncode == 0
 
@@ -173,7 +173,7 @@ def test_the_number_of_jobs_changes_no_record(tmp_path: Path) -> None:
     assert one.table() == four.table()
 
 
-def test_a_folder_named_bench_in_the_way_is_not_taken_for_the_package(tmp_path: Path) -> None:
+def test_a_folder_named_bench_does_not_shadow_the_package(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "__init__.py").write_text("raise RuntimeError('the wrong package')\n")

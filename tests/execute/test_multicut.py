@@ -1,4 +1,4 @@
-"""Join probabilities of the user, clustered by the multicut of a suite."""
+"""A user's join probabilities, clustered by multicut in a suite."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     truth = np.repeat(np.arange(len(CLASSES)), PER_CLASS)
     p = np.where(truth[:, None] == truth, 0.7, 0.3) + rng.normal(0, 0.2, (len(ids), len(ids)))
     p = p.clip(0.01, 0.99)
-    order = rng.permutation(len(ids))  # matched by id, not by place
+    order = rng.permutation(len(ids))  # matched by id, not by position
     np.save(bench.root / "p.npy", p[np.ix_(order, order)].astype(np.float32))
     (bench.root / "ids.txt").write_text("".join(ids[i] + "\n" for i in order))
     pairs = f"{{use: precomputed, file: {bench.root}/p.npy, ids: {bench.root}/ids.txt}}"
@@ -61,7 +61,7 @@ def test_the_exact_solver_finds_the_classes_through_the_noise(
     assert records["greedy", 0].metrics["ari"] > 0.9
 
 
-def test_a_threshold_asks_more_of_a_join(records: dict[tuple[str, int], CellRecord]) -> None:
+def test_a_threshold_makes_joins_rarer(records: dict[tuple[str, int], CellRecord]) -> None:
     assert records["wary", 0].metrics["precision_joins"] == 1.0
     assert records["wary", 0].metrics["recall_joins"] < 1.0
 

@@ -1,4 +1,4 @@
-"""What a record holds beside the metrics of the whole set: subsets, pairs, groups; data without labels."""
+"""Scores besides the metrics of the whole set: subsets, pairs, groups; data without labels."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def test_subsets_of_classes_are_those_of_the_metric(records: dict[tuple[str, str
     parts = records["by class", "features"].parts
     assert {"first-first", "first-rest", "rest-rest"} <= set(parts)
     truth, pred = np.array([0, 0, 1, 1, 2]), np.array([0, 0, 0, 1, 1])
-    wanted = score_subsets(truth, pred, ["first"] * 4 + ["rest"], noise="drop")
-    assert wanted["first-first"] == score(truth[:4], pred[:4], replicates=0).values
+    expected = score_subsets(truth, pred, ["first"] * 4 + ["rest"], noise="drop")
+    assert expected["first-first"] == score(truth[:4], pred[:4], replicates=0).values
 
 
 def test_a_pair_models_decisions_are_scored_before_clustering(
@@ -121,7 +121,7 @@ def test_an_encoder_is_fitted_once_for_itself_and_the_twin(
     assert not records["joint", "alone"].uses_labels
 
 
-def test_images_without_labels_are_clustered_and_scored_by_what_needs_none(
+def test_images_without_labels_are_clustered_and_get_label_free_scores(
     records: dict[tuple[str, str], CellRecord],
 ) -> None:
     record = records["unlabelled", "features"]
@@ -173,8 +173,8 @@ methods:
 """
 
 
-def test_what_groups_say_nothing_of_is_recorded_all_the_same(tmp_path: Path) -> None:
-    """All images are of one split, so no cluster goes with it; one cluster for all is no answer either."""
+def test_groups_without_information_still_give_records(tmp_path: Path) -> None:
+    """All images are of one split, so clusters cannot be associated with it; one cluster is degenerate."""
     bench = Bench(tmp_path)
     done = bench.run("run", bench.suite(UNLABELLED, "unlabelled"), "--jobs", "1")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Fits in several processes, as a suite asks for them: one result, one error, nothing left running."""
+"""Fits in several processes, requested by a suite: one result, one error, nothing left running."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def features(bench: Bench, record: CellRecord) -> np.ndarray:
     return np.asarray(np.load(file, allow_pickle=False), np.float32)
 
 
-def test_two_processes_learn_what_one_learns(bench: Bench, records: dict[str, CellRecord]) -> None:
+def test_two_processes_learn_the_same_as_one(bench: Bench, records: dict[str, CellRecord]) -> None:
     one, two = (features(bench, records[name]) for name in ("one", "two"))
     assert np.abs(one[:, 1:]).max() > 0.002  # they start from 0
     np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-5)
@@ -80,15 +80,13 @@ def test_two_processes_learn_what_one_learns(bench: Bench, records: dict[str, Ce
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_the_fault_of_one_process_is_the_error_of_the_stage(
-    records: dict[str, CellRecord], name: str
-) -> None:
+def test_an_error_in_one_process_is_the_error_of_the_stage(records: dict[str, CellRecord], name: str) -> None:
     status, reason = FAULTS[name]
     assert (records[name].status, records[name].failed_stage) == (status, "fit")
     assert reason in str(records[name].error)
 
 
-def test_a_batch_that_does_not_divide_is_said_once(records: dict[str, CellRecord]) -> None:
+def test_an_indivisible_batch_is_reported_once(records: dict[str, CellRecord]) -> None:
     error = str(records["uneven"].error)
     assert error.endswith("batch: 9 images do not divide among 2 processes")
 

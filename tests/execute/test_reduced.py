@@ -1,4 +1,4 @@
-"""What a record says of the features that a reducer made: it judges both, before and after."""
+"""Records score features both before and after a reducer."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_a_plane_is_scored_beside_the_features_it_comes_from(tmp_path: Path) -> 
     assert clustered is not None
     labels = np.load(clustered.folder / "labels.npy", allow_pickle=False)
     for stage, part in (("encode", "clusters"), ("reduce", "clusters reduced")):
-        wanted = score_features(features[stage], labels, np.random.default_rng(0))
-        assert {k: v for k, v in parts[part].items() if k != "noise_share"} == pytest.approx(wanted)
+        expected = score_features(features[stage], labels, np.random.default_rng(0))
+        assert {k: v for k, v in parts[part].items() if k != "noise_share"} == pytest.approx(expected)
     assert stages["reduce"].facts["converged"] in (True, False)
     assert stages["cluster"].facts["few_labels"]["given"] == 12
     assert "classes reduced" not in records(bench, "false")["plane"].parts

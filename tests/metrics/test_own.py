@@ -160,7 +160,7 @@ def test_a_file_that_changes_during_the_run_is_not_used(own: Finished, tmp_path:
     params = {**record.params["metrics"], "extra": [planned]}
     assert score_again(inputs, params, Store(own.store)).scores["fmi"] == record.metrics["fmi"]
     (tmp_path / "fmi.py").write_text(EXAMPLE.read_text() + "# changed\n")
-    with pytest.raises(DataError, match=r"fmi\.py changed while the run was going on; run the command again"):
+    with pytest.raises(DataError, match=r"fmi\.py changed during the run; run the command again"):
         score_again(inputs, params, Store(own.store))
     (tmp_path / "fmi.py").unlink()
     with pytest.raises(DataError, match="there is no file"):

@@ -1,4 +1,4 @@
-"""Fingerprints follow the content of files and nothing else, whatever is remembered."""
+"""Fingerprints depend on the content of files alone, whatever is cached."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Count files as settled at once, so that they are remembered."""
+    """Count files as settled at once, so that they are cached."""
     monkeypatch.setattr(fingerprint, "_SETTLED_NS", -1)
 
 
@@ -37,7 +37,7 @@ def of(database: Path, files: list[Path], *, read_only: bool = False) -> str:
     return Fingerprints(database, read_only=read_only).of(files[0].parent, files)
 
 
-def test_order_place_and_times_mean_nothing(tmp_path: Path, files: list[Path]):
+def test_order_location_and_times_are_irrelevant(tmp_path: Path, files: list[Path]):
     first = of(tmp_path / "db", files)
     assert of(tmp_path / "db", files[::-1]) == first
     copy = tmp_path / "elsewhere"
@@ -57,8 +57,8 @@ def test_a_change_is_noticed_despite_same_size_and_forged_time(tmp_path: Path, f
     assert of(tmp_path / "db", files) != first
 
 
-def test_a_change_right_after_the_first_look_is_noticed(tmp_path: Path, files: list[Path], monkeypatch):
-    """Two writes within one tick of the clock leave equal stamps; so a fresh file is never remembered."""
+def test_a_change_right_after_the_first_read_is_noticed(tmp_path: Path, files: list[Path], monkeypatch):
+    """Two writes within one clock tick leave equal timestamps, so a fresh file is never cached."""
     now = time.time_ns()
     monkeypatch.setattr(fingerprint, "_stamp", lambda _: f"100:1:{now}:0")
     first = of(tmp_path / "db", files)
@@ -148,7 +148,7 @@ def test_a_locked_database_only_costs_time(
     assert held == of(tmp_path / "db", files) != first
 
 
-def test_a_name_that_is_no_utf_8(tmp_path: Path):
+def test_a_name_that_is_not_utf_8(tmp_path: Path):
     root = tmp_path / "data"
     root.mkdir()
     try:
@@ -160,7 +160,7 @@ def test_a_name_that_is_no_utf_8(tmp_path: Path):
     assert of(tmp_path / "db", paths[:1]) != of(tmp_path / "db", paths[1:])
 
 
-def test_a_file_that_is_gone_or_elsewhere_is_the_users_error(tmp_path: Path, files: list[Path]):
+def test_a_missing_file_or_one_outside_the_root_is_a_data_error(tmp_path: Path, files: list[Path]):
     with pytest.raises(DataError, match=r"gone.*cannot be read"):
         Fingerprints(tmp_path / "db").content(tmp_path / "gone")
     (tmp_path / "outside").write_bytes(b"")
@@ -168,7 +168,7 @@ def test_a_file_that_is_gone_or_elsewhere_is_the_users_error(tmp_path: Path, fil
         of(tmp_path / "db", [*files, tmp_path / "outside"])
 
 
-def test_content_is_of_the_bytes_alone(tmp_path: Path):
+def test_content_depends_on_the_bytes_alone(tmp_path: Path):
     for name, data in (("a", b"x"), ("b", b"x"), ("c", b"y")):
         (tmp_path / name).write_bytes(data)
     prints = Fingerprints(tmp_path / "db")

@@ -1,4 +1,4 @@
-"""Every real input of a stage changes its key and those after it; nothing else changes any."""
+"""Every real input of a stage changes its key and all downstream keys; nothing else changes any."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_chains(world: World):
     }  # fmt: skip
     plan = world.plan()
     for cell in plan.cells:
-        for at, key in enumerate(cell.stages):  # in an order in which they can run
+        for at, key in enumerate(cell.stages):  # in topological order
             assert set(plan.stages[key].inputs.values()) <= set(cell.stages[:at])
     order = list(plan.stages)
     assert all(order.index(i) < order.index(k) for k, s in plan.stages.items() for i in s.inputs.values())
@@ -66,11 +66,11 @@ def test_the_chains(world: World):
 def test_equal_stages_are_one(world: World):
     keys = world.keys()
     assert len({k for (_, _, s), k in keys.items() if s == "prepare"}) == 1
-    assert keys["A", 0, "encode"] == keys["A", 1, "encode"]  # pixels know no seed
+    assert keys["A", 0, "encode"] == keys["A", 1, "encode"]  # pixels ignore the seed
     assert keys["A", 0, "reduce"] != keys["A", 1, "reduce"]
     assert keys["B", 0, "score"] == keys["B", 1, "score"]
     assert keys["C", 0, "encode"] == keys["C", 1, "encode"]
-    assert keys["D", 0, "encode"] == keys["D", 1, "encode"]  # weights from a file know none either
+    assert keys["D", 0, "encode"] == keys["D", 1, "encode"]  # so do weights from a file
     assert keys["random sizes", 0, "cluster"] != keys["random sizes", 1, "cluster"]
     assert keys["all in one", 0, "cluster"] == keys["all in one", 1, "cluster"]
     assert len(set(world.plan().stages)) == len(set(keys.values()))
@@ -117,25 +117,25 @@ IN_FILE: dict[str, tuple[str, str, set[tuple[str, str]] | str]] = {
 
 @pytest.mark.parametrize("what", IN_FILE)
 def test_a_change_in_the_file_changes_what_depends_on_it(world: World, what: str):
-    old, new, wanted = IN_FILE[what]
+    old, new, expected = IN_FILE[what]
     before = world.keys()
     assert SUITE.count(old) == 1
     world.text = SUITE.replace(old, new)
     found = changed(before, world.keys())
-    if wanted == ALL:
+    if expected == ALL:
         assert found == stages_of(before)
-    elif wanted == "after prepare":
+    elif expected == "after prepare":
         assert found == after_prepare(before)
-    elif wanted == "fit":
+    elif expected == "fit":
         assert found == {(m, s) for m, s in after_prepare(before) if m in ("E", "majority")}
-    elif wanted == "models":  # whatever a network may compute, and all after it
+    elif expected == "models":  # whatever a network may compute, and everything downstream
         assert found == {(m, s) for m, s in after_prepare(before) if m in (*"ABCDE", "majority")}
-    elif wanted in ("all of A", "all of C"):
-        assert found == {(m, s) for m, s in after_prepare(before) if m == str(wanted)[-1]}
-    elif wanted == "scores":
+    elif expected in ("all of A", "all of C"):
+        assert found == {(m, s) for m, s in after_prepare(before) if m == str(expected)[-1]}
+    elif expected == "scores":
         assert found == scores(before)
     else:
-        assert found == wanted
+        assert found == expected
 
 
 NOT_INPUTS: dict[str, Callable[[str], str]] = {
@@ -172,7 +172,7 @@ def test_what_is_no_input_changes_no_stage(world: World, what: str):
     assert world.keys() == before
 
 
-def test_the_order_of_selected_classes_means_nothing(world: World):
+def test_the_order_of_selected_classes_is_irrelevant(world: World):
     a, b = sorted(p.name for p in (world.data / "kaggle_plankton" / "train").iterdir())
     found = []
     for names in ([a, b], [b, a]):
@@ -181,7 +181,7 @@ def test_the_order_of_selected_classes_means_nothing(world: World):
     assert found[0] == found[1]
 
 
-def test_a_split_seed_counts_where_chance_has_a_part(world: World):
+def test_a_split_seed_matters_for_random_selections(world: World):
     for part, stage in (("fit", "fit"), ("score", "encode")):
         world.text = SUITE.replace("size: 32", f"size: 32, {part}: {{fraction: 0.5}}")
         before = world.keys()
@@ -238,13 +238,13 @@ def test_an_added_and_a_removed_image(world: World):
     assert world.keys() == before
 
 
-def test_a_file_that_is_no_image_of_the_set(world: World):
+def test_a_file_that_is_not_an_image_of_the_set(world: World):
     before = world.keys()
     (world.images()[0].parent / "notes.txt").write_text("x")
     assert world.keys() == before
 
 
-def test_where_the_data_lies_and_when_it_was_written(world: World, tmp_path: Path):
+def test_the_location_and_timestamps_of_the_data(world: World, tmp_path: Path):
     before = world.keys()
     shutil.copytree(world.data, tmp_path / "elsewhere")
     world.data = tmp_path / "elsewhere"
@@ -253,7 +253,7 @@ def test_where_the_data_lies_and_when_it_was_written(world: World, tmp_path: Pat
     assert world.keys() == before
 
 
-def test_where_the_suite_lies(world: World, tmp_path: Path):
+def test_the_location_of_the_suite(world: World, tmp_path: Path):
     before = [c.key for c in world.plan().cells]
     moved = World(write_suite(tmp_path / "other").parent, world.data)
     assert [c.key for c in moved.plan().cells] == before
@@ -306,15 +306,15 @@ def test_the_version_of_metrics(world: World, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
-    ("step", "wanted"),
+    ("step", "expected"),
     [("prepare", stages_of), ("select", after_prepare), ("score", scores)],
 )
 def test_the_version_of_the_harness_itself(
-    world: World, monkeypatch: pytest.MonkeyPatch, step: str, wanted: Any
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str, expected: Any
 ):
     before = world.keys()
     monkeypatch.setitem(plan_module.STAGE_VERSIONS, step, 99)
-    assert changed(before, world.keys()) == wanted(before)
+    assert changed(before, world.keys()) == expected(before)
 
 
 @pytest.mark.parametrize("parameter", ["images: 21", "seed: 5, images: 20", "balance: 0.5, images: 20"])
@@ -333,19 +333,19 @@ def test_generated_data_depends_on_the_generators_parameters(tmp_path: Path, par
 # What cannot run
 
 
-def test_absent_data_blocks_its_cells_and_no_others(world: World, tmp_path: Path):
+def test_missing_data_blocks_its_cells_and_no_others(world: World, tmp_path: Path):
     world.text = SUITE.replace(
         "methods:", "  - {name: Gone, use: image_folder, root: no/such/folder}\nmethods:"
     )
     plan = world.plan()
     assert {c.dataset: c.blocked is not None for c in plan.cells} == {"Kaggle": False, "Gone": True}
-    gone = [c for c in plan.cells if c.dataset == "Gone"]
-    assert all(c.stages == () and str(tmp_path / "no/such/folder") in str(c.blocked) for c in gone)
+    missing = [c for c in plan.cells if c.dataset == "Gone"]
+    assert all(c.stages == () and str(tmp_path / "no/such/folder") in str(c.blocked) for c in missing)
     assert len({c.key for c in plan.cells}) == len(plan.cells)
 
 
 @pytest.mark.parametrize("file", ["features.npy", "w.safetensors"])
-def test_an_absent_file_blocks_its_method_and_no_others(world: World, file: str):
+def test_a_missing_file_blocks_its_method_and_no_others(world: World, file: str):
     (world.folder / file).unlink()
     plan = world.plan()
     method = "B" if file == "features.npy" else "D"
@@ -353,12 +353,12 @@ def test_an_absent_file_blocks_its_method_and_no_others(world: World, file: str)
     assert all(file in str(c.blocked) for c in plan.cells if c.blocked)
 
 
-def test_the_record_of_a_blocked_cell_never_says_an_old_reason(world: World):
+def test_a_cell_blocked_for_another_reason_has_another_key(world: World):
     (world.folder / "features.npy").unlink()
-    absent = _cell(world.plan(), "B")
+    missing = _cell(world.plan(), "B")
     (world.folder / "features.npy").mkdir()
-    assert _cell(world.plan(), "B").blocked != absent.blocked
-    assert _cell(world.plan(), "B").key != absent.key
+    assert _cell(world.plan(), "B").blocked != missing.blocked
+    assert _cell(world.plan(), "B").key != missing.key
 
 
 def test_a_dataset_adapter_that_raises_blocks_its_cells_only(world: World):

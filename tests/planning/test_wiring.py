@@ -1,4 +1,4 @@
-"""The table of stages: each method has what it needs, and a finished cell is read back by the same table."""
+"""The table of stages: every method gets its inputs, and finished cells are read by the same table."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SHAPES = {
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A stage as a record has it."""
+class Stored:
+    """A stage as stored in a record."""
 
     stage: str
     key: str
 
 
 @pytest.mark.parametrize("parts", SHAPES.values(), ids=SHAPES)
-def test_a_step_reads_only_steps_before_it(parts: tuple[str, ...]):
+def test_a_step_reads_only_earlier_steps(parts: tuple[str, ...]):
     known = {wiring.PREPARE}
     whole = next(
         c for c in (wiring.ENCODER_CHAIN, wiring.PAIR_CHAIN, wiring.CLASSIFIER_CHAIN) if chain(parts)[-1] in c
@@ -57,19 +57,19 @@ def test_what_is_scored_comes_from_the_last_step_that_the_method_has():
 @pytest.mark.parametrize("parts", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("skipped", [0, 1, 2])
 def test_a_finished_cell_is_read_back(parts: tuple[str, ...], skipped: int):
-    """Adapters that learn nothing leave the first steps of a chain out."""
+    """Untrained adapters skip the first steps of a chain."""
     steps = chain(parts)
     fits = [s for s in steps if s.stage == "fit"]
     ran = [s for s in steps if s not in fits[:skipped]]
     stages = [
-        Kept("synthesize", "s"),
-        Kept("prepare", "p"),
-        *(Kept(s.stage, f"key of {s.name}") for s in ran),
+        Stored("synthesize", "s"),
+        Stored("prepare", "p"),
+        *(Stored(s.stage, f"key of {s.name}") for s in ran),
     ]
     assert keys_of(parts, stages) == {"prepare": "p"} | {s.name: f"key of {s.name}" for s in ran}
 
 
-def test_a_classifier_is_never_fitted_on_what_is_scored():
+def test_a_classifier_is_never_fitted_on_scored_images():
     fit, score = chain(["classifier"])[1], chain(["classifier"])[-1]
     given = {"fit": {"fraction": 0.8}, "score": {"fraction": 0.2}}
     assert selected(fit, given) == {"fit": {"fraction": 0.8}}

@@ -1,4 +1,4 @@
-"""A suite with everything it reads, to be changed in one place and planned again."""
+"""A suite with all its input files, to modify and plan again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ KEYS = dict[tuple[str, int, str], str]
 
 
 class World:
-    """A suite file with everything it reads, planned anew at every look."""
+    """A suite file with all its input files, planned anew on every access."""
 
     def __init__(self, folder: Path, data: Path) -> None:
         self.folder, self.data = folder, data

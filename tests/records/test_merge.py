@@ -1,4 +1,4 @@
-"""Merging: any order gives the same bytes, nothing is lost, what contradicts is named."""
+"""Merging: any order gives the same bytes, nothing is lost, conflicts are reported."""
 
 from __future__ import annotations
 
@@ -54,31 +54,31 @@ def test_order_and_grouping_never_matter(machines: list[list[Made]], random: obj
         base = Path(name)
         folders = written(base, machines)
         merge_suite(folders, base / "at-once" / "made")
-        want = tree(base / "at-once" / "made")
+        expected = tree(base / "at-once" / "made")
         shuffled = list(folders)
         random.shuffle(shuffled)  # type: ignore[attr-defined]
         for folder in [*shuffled, shuffled[0]]:  # one by one, the first twice
             merge_suite([folder], base / "one-by-one" / "made")
-        assert tree(base / "one-by-one" / "made") == want
+        assert tree(base / "one-by-one" / "made") == expected
         merge_suite(shuffled[:1], base / "left" / "made")
         merge_suite(shuffled[1:], base / "right" / "made")
         merge_suite([base / "right" / "made", base / "left" / "made"], base / "halves" / "made")
-        assert tree(base / "halves" / "made") == want
+        assert tree(base / "halves" / "made") == expected
         merge_suite([base / "left" / "made"], base / "at-once" / "made")
-        assert tree(base / "at-once" / "made") == want
+        assert tree(base / "at-once" / "made") == expected
 
 
 @pytest.mark.slow
 @settings(max_examples=25)
 @given(MACHINES)
-def test_every_essence_is_kept_once_and_each_contradiction_named(machines: list[list[Made]]):
+def test_every_essence_is_kept_once_and_each_conflict_reported(machines: list[list[Made]]):
     with TemporaryDirectory() as name:
         folders = written(Path(name), machines)
         out = merge_suite(folders, Path(name) / "all" / "made")
         target = Path(name) / "all" / "made"
         kept = [read(p) for p in [*target.glob("records/*.json"), *target.glob("conflicts/*/*.json")]]
-        want = {repr(c.record().essence()) for cells in machines for c in cells}
-        assert sorted(repr(r.essence()) for r in kept) == sorted(want)
+        expected = {repr(c.record().essence()) for cells in machines for c in cells}
+        assert sorted(repr(r.essence()) for r in kept) == sorted(expected)
         keys = [r.key for r in kept]
         several = {key for key in keys if keys.count(key) > 1}
         assert sum("records of" in c.reason for c in out.conflicts) == len(several)
@@ -93,7 +93,7 @@ def test_sources_are_not_touched(tmp_path: Path):
     assert tree(tmp_path / "s") == before
 
 
-def test_of_equal_records_the_first_that_started_stands(tmp_path: Path):
+def test_of_equal_records_the_first_to_start_is_kept(tmp_path: Path):
     early, late = Made(seconds=5.0, started="2026-01-01T"), Made(seconds=1.0, started="2026-01-02T", host="z")
     for order in permutations(written(tmp_path / "s", [[late], [early]])):
         out = merge_suite(order, tmp_path / order[0].parent.name / "made")
@@ -103,7 +103,7 @@ def test_of_equal_records_the_first_that_started_stands(tmp_path: Path):
         )
 
 
-def test_a_contradiction_names_both_provenances(tmp_path: Path):
+def test_a_conflict_names_both_provenances(tmp_path: Path):
     one = Made(host="left", commit="1" * 40, scores={"ami": 0.5})
     other = Made(host="right", commit="2" * 40, scores={"ami": 0.25}, started="2026-02-01T")
     target = tmp_path / "all" / "made"
@@ -119,14 +119,14 @@ def test_a_contradiction_names_both_provenances(tmp_path: Path):
     assert read(beside) == other.record()
 
 
-def test_scores_stand_before_a_failure(tmp_path: Path):
+def test_scores_take_precedence_over_a_failure(tmp_path: Path):
     failed = Made(status="oom-host", started="2025-01-01T")
     merge_suite(written(tmp_path, [[failed], [Made()]]), tmp_path / "all" / "made")
     assert read(tmp_path / "all" / "made" / "records" / f"{failed.key}.json").status == "ok"
 
 
-def test_a_table_of_merged_results_is_that_of_one_run(tmp_path: Path):
-    """Two machines that each have one of two datasets; what is blocked on one ran on the other."""
+def test_a_table_of_merged_results_equals_that_of_one_run(tmp_path: Path):
+    """Two machines that each have one of two datasets; cells blocked on one ran on the other."""
     a = [Made(dataset="a"), Made(dataset="b", version="blocked", status="blocked")]
     b = [Made(dataset="a", version="blocked", status="blocked"), Made(dataset="b")]
     target = tmp_path / "all" / "made"
@@ -139,7 +139,7 @@ def test_a_table_of_merged_results_is_that_of_one_run(tmp_path: Path):
     )
 
 
-def test_two_versions_of_one_cell_are_named_and_one_is_in_the_table(tmp_path: Path):
+def test_two_versions_of_one_cell_are_reported_and_one_is_in_the_table(tmp_path: Path):
     target = tmp_path / "all" / "made"
     (conflict,) = merge_suite(written(tmp_path, [[Made()], [Made(version="2")]]), target).conflicts
     assert conflict.reason.startswith("code, data or parameters differ")
@@ -147,7 +147,7 @@ def test_two_versions_of_one_cell_are_named_and_one_is_in_the_table(tmp_path: Pa
     assert len(list((target / "records").iterdir())) == 2
 
 
-def test_damaged_and_newer_records_are_named_and_not_copied(tmp_path: Path):
+def test_damaged_and_newer_records_are_reported_and_not_copied(tmp_path: Path):
     (source,) = written(tmp_path, [[Made("m"), Made("n"), Made("o")]])
     torn, newer = (source / "records" / f"{Made(m).key}.json" for m in "mn")
     torn.write_bytes(torn.read_bytes()[:-9])
@@ -158,7 +158,7 @@ def test_damaged_and_newer_records_are_named_and_not_copied(tmp_path: Path):
     assert [p.stem for p in (tmp_path / "all" / "made" / "records").iterdir()] == [Made("o").key]
 
 
-def test_a_damaged_record_of_the_target_is_set_aside(tmp_path: Path):
+def test_a_damaged_record_of_the_target_is_quarantined(tmp_path: Path):
     target = write_run(tmp_path / "all" / "made", [Made()])
     path = target / "records" / f"{Made().key}.json"
     path.write_bytes(path.read_bytes()[:-9])
@@ -167,7 +167,7 @@ def test_a_damaged_record_of_the_target_is_set_aside(tmp_path: Path):
     assert len(list((target / "quarantine").iterdir())) == 1
 
 
-def test_newer_records_of_the_target_are_never_written_over(tmp_path: Path):
+def test_newer_records_of_the_target_are_never_overwritten(tmp_path: Path):
     target = write_run(tmp_path / "all" / "made", [Made()])
     path = target / "records" / f"{Made().key}.json"
     path.write_bytes(seal({**Made().record().model_dump(mode="json"), "schema_version": 99}))
@@ -177,15 +177,15 @@ def test_newer_records_of_the_target_are_never_written_over(tmp_path: Path):
     assert tree(target) == before
 
 
-def test_plans_that_differ_are_told(tmp_path: Path):
+def test_plans_that_differ_are_reported(tmp_path: Path):
     a = write_run(tmp_path / "a", [Made("m"), Made("n")])
     b = write_run(tmp_path / "b", [replace(Made("o"))], metrics=["vi"])
     out = merge_suite([a, b], tmp_path / "all" / "made")
-    assert out.notes == ["plans differ in `metrics`; that of the plan with most cells is taken"]
+    assert out.notes == ["plans differ in `metrics`; using that of the plan with most cells"]
     assert Results(tmp_path / "all", "made").read_plan().metrics == ["ami", "acc"]
 
 
-def test_metrics_that_do_not_ship_stay_described(tmp_path: Path):
+def test_users_metrics_keep_their_descriptions(tmp_path: Path):
     own = {"name": "own", "title": "Own", "low": 0.0, "high": None, "higher_is_better": False}
     a = write_run(tmp_path / "a", [Made("m"), Made("n")], metrics=["ami", "own"], extra=[own])
     b = write_run(tmp_path / "b", [Made("o")], metrics=["ami", "own"])

@@ -1,4 +1,4 @@
-"""Records are read bit for bit as they were written, or not at all."""
+"""Records are read exactly as written, bit for bit, or not at all."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def record(**changes: Any) -> CellRecord:
     return CellRecord.model_validate({**body, **changes})
 
 
-def test_what_was_written_comes_back(tmp_path: Path):
+def test_a_written_record_reads_back(tmp_path: Path):
     one = record(method="Größe <script> | \U0001f600", error="line\nline")
     assert read(put(tmp_path / "records", one)) == one
 
@@ -78,7 +78,7 @@ def test_a_record_under_another_name_is_noticed(tmp_path: Path):
         read(path.rename(path.with_name("cd" * 16 + ".json")))
 
 
-def test_a_sealed_file_that_is_no_record_is_noticed(tmp_path: Path):
+def test_a_sealed_file_that_is_not_a_record_is_noticed(tmp_path: Path):
     path = put(tmp_path / "records", record())
     for change in ({"seed": "x"}, {"extra": 1}, {"status": "fine"}):
         path.write_bytes(seal({**record().model_dump(mode="json"), **change}))
@@ -87,7 +87,7 @@ def test_a_sealed_file_that_is_no_record_is_noticed(tmp_path: Path):
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_scores_are_there_exactly_when_the_cell_did_not_fail(status: Status):
+def test_a_cell_has_scores_exactly_when_it_did_not_fail(status: Status):
     scored = {"status": status, "error": None if status is Status.OK else "why"}
     if status.failed:
         assert record(**scored, metrics={}).metrics == {}
@@ -98,11 +98,11 @@ def test_scores_are_there_exactly_when_the_cell_did_not_fail(status: Status):
         with pytest.raises(ValidationError, match="exactly when it did not fail"):
             record(**scored, metrics={})
     if status is not Status.OK:
-        with pytest.raises(ValidationError, match="says why"):
+        with pytest.raises(ValidationError, match="needs an `error`"):
             record(**{**scored, "error": None}, metrics={} if status.failed else {"acc": 1.0})
 
 
-def test_the_essence_is_without_times_memory_and_hosts():
+def test_the_essence_excludes_times_memory_and_hosts():
     other_stage = {
         **STAGE, "wall_s": 9, "host_peak_bytes": 8, "device": "cuda", "started": "later",
         "place": {**PLACE, "host": "x"},
@@ -113,7 +113,7 @@ def test_the_essence_is_without_times_memory_and_hosts():
         assert record(**change).essence() != record().essence()
 
 
-def test_real_records_say_where_they_come_from(finished: Finished):
+def test_real_records_have_their_provenance(finished: Finished):
     for path in finished.records:
         one = read(path)
         assert (one.suite, one.dataset, one.synthetic) == ("tiny", "Tiny plankton", True)

@@ -1,4 +1,4 @@
-"""The papers' tables as data: described, readable, and in agreement with themselves."""
+"""The papers' tables as data: described, readable and consistent."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_every_table_is_described_and_its_numbers_are_in_range(name: str) -> Non
         assert 0 < number.tolerance < 1
         assert number.dataset
         assert number.method
-    for column, about in published.about.columns.items():
-        assert about.metric is None or column in METRICS or about.metric in {**METRICS, **CLASSIFICATION}
-    for text in published.about.protocol + [c.why for c in published.about.corrections]:
+    for name, column in published.metadata.columns.items():
+        assert column.metric is None or name in METRICS or column.metric in {**METRICS, **CLASSIFICATION}
+    for text in published.metadata.protocol + [c.why for c in published.metadata.corrections]:
         assert text.endswith("."), text
 
 
@@ -67,7 +67,7 @@ def test_every_table_prints(name: str) -> None:
     assert reference.terminal(name).row_count == len(reference.read(name).rows)
 
 
-def test_the_rows_of_the_paper_are_there() -> None:
+def test_the_rows_of_the_paper_are_present() -> None:
     text = reference.markdown("002_table_4")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]
     assert ["Auto-SC", "0.93", "0.93", "0.81"] in rows
@@ -95,7 +95,7 @@ def test_the_suites_have_the_published_settings(suite: str) -> None:
     size = plans._describe_blocked(loaded.datasets[0].adapter)
     for table in loaded.block.tables:
         if table.reference:
-            about = reference.read(table.reference).about
+            about = reference.read(table.reference).metadata
             theirs = {_plain(n.method) for n in reference.read(table.reference).numbers()}
             params = {
                 m.name: {"dataset": size, **{k: plans._describe_blocked(p) for k, p in m.parts.items()}}
@@ -200,7 +200,7 @@ def test_the_text_repeats_the_table() -> None:
 
 def test_the_tolerance_is_what_it_says() -> None:
     table = reference.read("001_clustering")
-    metrics = [c.metric for c in table.about.columns.values() if c.metric]
+    metrics = [c.metric for c in table.metadata.columns.values() if c.metric]
     moved = dict.fromkeys(metrics, 0.0)
     for classes, images in SIZES.values():
         truth = np.repeat(np.arange(classes), 10)
@@ -255,7 +255,7 @@ def test_what_the_text_says_of_table_4_holds() -> None:
 
 def test_hundred_images_have_the_tolerance_of_table_2() -> None:
     table = reference.read("002_table_2")
-    images = table.about.images[table.about.dataset or ""]
+    images = table.metadata.images[table.metadata.dataset or ""]
     assert table.tolerance("acc") == pytest.approx(1.96 * math.sqrt(0.8 * 0.2 / images), abs=0.005)
     assert all(round(v["acc"] * images, 9).is_integer() for v in values("002_table_2"))
 

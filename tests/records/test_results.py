@@ -1,4 +1,4 @@
-"""The results folder: what is damaged is put aside, what is missing shows."""
+"""The results folder: damaged records are quarantined, missing ones show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import Finished, write_suite
 from tests.records.test_record import record
 
 
-def test_a_plan_comes_back(tmp_path: Path):
+def test_a_written_plan_reads_back(tmp_path: Path):
     plan = make_plan(load(write_suite(tmp_path)), Fingerprints(tmp_path / "db"))
     results = Results(tmp_path / "results", "suite")
     with pytest.raises(FileNotFoundError):
@@ -40,7 +40,7 @@ def test_a_damaged_or_foreign_plan_is_damaged(own_run: Finished):
             results.read_plan()
 
 
-def test_a_damaged_record_is_raised_or_put_aside(tmp_path: Path):
+def test_a_damaged_record_raises_or_is_quarantined(tmp_path: Path):
     results = Results(tmp_path, "s")
     path = results.put(record())
     assert results.get(record().key) == record()
@@ -61,7 +61,7 @@ def test_logs(tmp_path: Path):
     assert (results.folder / name).read_bytes() == b"\xff printed"
 
 
-def test_keys_are_those_of_whole_records(tmp_path: Path):
+def test_keys_are_those_of_complete_records(tmp_path: Path):
     results = Results(tmp_path, "s")
     assert results.keys() == []
     results.put(record())

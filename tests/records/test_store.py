@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Store:
 
 @contextlib.contextmanager
 def process(code: str, *words: object) -> Iterator[subprocess.Popen[str]]:
-    """Run Python code that uses `store` and prints `ready`; kill it in the end."""
+    """Run Python code that uses `store` and prints `ready`; kill it at the end."""
     with subprocess.Popen(
         [sys.executable, "-c", START + code, *map(str, words)], stdout=subprocess.PIPE, text=True
     ) as child:
@@ -62,15 +62,15 @@ def write(store: Store, key: str = KEY, text: bytes = b"numbers") -> Path:
         return store.write(key, lambda folder: fill(folder, text), run).folder
 
 
-def test_what_was_written_is_there(store: Store):
+def test_a_written_artefact_can_be_opened(store: Store):
     assert not store.holds(KEY)
     assert store.open(KEY) is None
-    assert store.about(KEY) is None
+    assert store.metadata(KEY) is None
     folder = write(store)
     assert store.holds(KEY)
     opened = store.open(KEY)
     assert opened is not None
-    assert (opened.folder, opened.about, store.about(KEY)) == (
+    assert (opened.folder, opened.metadata, store.metadata(KEY)) == (
         folder,
         {"stage": "encode"},
         {"stage": "encode"},
@@ -109,7 +109,7 @@ def test_every_flipped_bit_of_200_is_noticed_and_recomputed(own_run: Finished):
     """Single flips anywhere in the artefacts of a real run, manifests included."""
     store = Store(own_run.store)
     files = [p for a in own_run.artefacts for p in every_file(a) if p.stat().st_size]
-    by_name = {p.name: p for p in files}  # one of every kind of file at least, then any
+    by_name = {p.name: p for p in files}  # at least one of every kind of file, then any
     rng = random.Random(0)
     for i, path in enumerate([*by_name.values(), *rng.choices(files, k=200 - len(by_name))]):
         artefact = next(p for p in path.parents if p.parent.parent.name == "artefacts")
@@ -164,7 +164,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_artefact_is_put_aside_and_can_be_made_again(store: Store, how: str):
+def test_a_damaged_artefact_is_quarantined_and_can_be_recomputed(store: Store, how: str):
     DAMAGE[how](write(store))
     with pytest.raises((Damaged, FileNotFoundError)):
         check(store.folder(KEY))
@@ -176,9 +176,9 @@ def test_a_damaged_artefact_is_put_aside_and_can_be_made_again(store: Store, how
 
 
 @pytest.mark.parametrize("how", sorted(set(DAMAGE) - {"files swapped"}))
-def test_a_look_without_contents_notices_what_sizes_and_names_tell(store: Store, how: str):
+def test_a_check_without_contents_notices_wrong_sizes_and_names(store: Store, how: str):
     DAMAGE[how](write(store))
-    assert store.about(KEY) is None
+    assert store.metadata(KEY) is None
 
 
 def test_an_artefact_under_another_key_is_noticed(store: Store):
@@ -190,7 +190,7 @@ def test_an_artefact_under_another_key_is_noticed(store: Store):
 
 
 def test_a_torn_artefact_never_blocks_its_key(store: Store):
-    """Not even when nobody looks at it before it is written again."""
+    """Not even if it is not opened before it is written again."""
     (write(store) / MANIFEST).unlink()
     assert not store.holds(KEY)
     write(store, text=b"second")
@@ -230,7 +230,7 @@ def test_two_processes_write_one_key_at_once(store: Store):
         assert child.returncode == 0
     opened = store.open(KEY)
     assert opened is not None
-    assert (opened.folder / "a").read_bytes() == opened.about["who"].encode() * 100_000
+    assert (opened.folder / "a").read_bytes() == opened.metadata["who"].encode() * 100_000
     assert list((store.root / "partial").iterdir()) == []
     assert not (store.root / "quarantine").exists()
 
@@ -247,12 +247,12 @@ def test_a_killed_writer_leaves_nothing_visible_and_blocks_nobody(store: Store):
     assert list((store.root / "partial").iterdir()) == []
 
 
-def test_a_session_sweeps_what_the_dead_left_but_not_the_living(store: Store):
+def test_a_session_removes_leftovers_of_dead_runs_but_not_of_live_ones(store: Store):
     with process(WRITE, store.root, KEY, "x", "sleep") as dead:
         dead.kill()
         dead.wait()
     partial = store.root / "partial"
-    (partial / "4711-dead.lock").touch()  # died before it made its folder
+    (partial / "4711-dead.lock").touch()  # died before it created its folder
     (partial / "4712-dead").mkdir()
     with process(WRITE, store.root, OTHER, "x", "sleep") as alive:
         with store.session() as own, store.session() as second:
@@ -267,7 +267,7 @@ def test_a_session_sweeps_what_the_dead_left_but_not_the_living(store: Store):
     assert list(partial.iterdir()) == []
 
 
-def test_many_sessions_start_at_once_over_the_leftovers_of_many(store: Store):
+def test_many_sessions_start_at_once_despite_many_leftovers(store: Store):
     partial = store.root / "partial"
     for i in range(300):
         (partial / f"{i}-dead").mkdir(parents=True)
@@ -331,10 +331,10 @@ def age(path: Path, days: float) -> None:
     os.utime(path, (then, then))
 
 
-def test_gc_removes_what_was_not_used_for_long(store: Store):
+def test_gc_removes_what_was_unused_for_long(store: Store):
     for key in (KEY, OTHER):
         age(write(store, key) / MANIFEST, days=40)
-    assert store.open(OTHER) is not None  # use counts
+    assert store.open(OTHER) is not None  # opening counts as use
     before = snapshot(store.root)
     count, size = store.collect(30 * 86400, dry_run=True)
     assert (count, size) == (1, sum(p.stat().st_size for p in every_file(store.folder(KEY))))
@@ -345,7 +345,7 @@ def test_gc_removes_what_was_not_used_for_long(store: Store):
     assert list((store.root / "partial").iterdir()) == []
 
 
-def test_gc_takes_old_checkpoints_and_quarantine_too(store: Store):
+def test_gc_removes_old_checkpoints_and_quarantine_too(store: Store):
     flip(write(store) / "features.npy", 0)
     assert store.open(KEY) is None
     (jailed,) = (store.root / "quarantine").iterdir()

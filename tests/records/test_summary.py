@@ -1,4 +1,4 @@
-"""Summaries say what whole records say, and notice what whole records notice."""
+"""Summaries have the fields of whole records, and notice the same damage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_summary_has_the_fields_of_the_record(finished: Finished) -> None:
     assert set(_FIELDS) <= set(CellRecord.model_fields)
 
 
-def test_no_file_is_no_record(tmp_path: Path) -> None:
+def test_a_missing_file_is_no_record(tmp_path: Path) -> None:
     assert read_summary(str(tmp_path / "x.json")) is None
 
 
@@ -51,14 +51,14 @@ def test_a_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"status": "fine"}, "missing or wrong"),
-        ({"metrics": {"acc": "0.5"}}, "a score is no number"),
-        ({"metrics": {}}, "a failed cell has some"),
-        ({"intervals": {"acc": [0.1, None]}}, "a score is no number"),
-        ({"wall_s": True}, "a score is no number"),
+        ({"metrics": {"acc": "0.5"}}, "a score is not a number"),
+        ({"metrics": {}}, "a failed cell has scores"),
+        ({"intervals": {"acc": [0.1, None]}}, "a score is not a number"),
+        ({"wall_s": True}, "a score is not a number"),
         ({"key": "cd" * 16}, "another cell"),
     ],
 )
-def test_what_is_sealed_but_no_record_is_noticed(
+def test_sealed_content_that_is_not_a_record_is_noticed(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     path = put(tmp_path / "records", record())

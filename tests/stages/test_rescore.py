@@ -1,4 +1,4 @@
-"""Scores of older versions of the metrics come anew from the stored labels, or not at all."""
+"""Records of older metric versions are rescored from the stored labels, or left out."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.report.figures.runs import finished as finished_run
 
 
 def age(run: Finished, count: int) -> None:
-    """Make some records look as if an older version, with another idea of ACC and NMI, had scored them."""
+    """Make some records look as if scored by an older version that defined ACC and NMI differently."""
     for path in run.records[:count]:
         body = read(path).model_dump(mode="json")
         body["metrics"] |= {"acc": 0.123, "nmi": 0.321}
         path.write_bytes(seal({**body, "metrics_version": VERSION - 1}))
 
 
-def test_scoring_again_gives_the_very_record(finished: Finished) -> None:
+def test_rescoring_gives_the_same_record(finished: Finished) -> None:
     for path in finished.records:
         one = read(path)
         aged = one.model_copy(
@@ -41,7 +41,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return finished_run(tmp_path_factory)
 
 
-def test_a_pair_models_parts_are_scored_again_too(drawn: Bench) -> None:
+def test_a_pair_models_parts_are_rescored_too(drawn: Bench) -> None:
     record = drawn.records("drawn")["twin", 0]
     assert "pairs" in record.parts
     aged = record.model_copy(update={"parts": {"pairs": {"f1_joins": 0.0}}, "metrics_version": VERSION - 1})
@@ -66,16 +66,16 @@ methods:
 """
 
 
-def test_features_and_classes_are_scored_again_too(tmp_path: Path) -> None:
-    place = Bench(tmp_path)
-    done = place.run("run", place.suite(OTHER, "other"), "--quiet", "--jobs", "1")
+def test_features_and_classes_are_rescored_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    done = bench.run("run", bench.suite(OTHER, "other"), "--quiet", "--jobs", "1")
     assert done.returncode == 0, done.stderr
     parts = {}
-    for record in place.all_records("other"):
+    for record in bench.all_records("other"):
         aged = record.model_copy(
             update={"metrics": {"acc": 0.1}, "parts": {}, "metrics_version": VERSION - 1}
         )
-        assert rescored(aged, Store(place.root / "store")) == record
+        assert rescored(aged, Store(bench.root / "store")) == record
         parts[record.method] = set(record.parts)
     assert {"clusters reduced", "classes"} <= parts["reduced"]
     assert {"class control", "class perturbed"} <= parts["classified"]
@@ -93,10 +93,10 @@ def test_without_the_labels_they_are_left_out_with_a_note(own_run: Finished) -> 
     age(own_run, 5)
     shutil.rmtree(own_run.store / "artefacts")
     done = own_run.bench("table", "tiny", "--json")
-    said = json.loads(done.stdout)
-    assert said["outdated"] == 5
-    assert "5 records scored with another version" in said["notes"]
-    rows = said["boards"][0]["rows"]
+    table = json.loads(done.stdout)
+    assert table["outdated"] == 5
+    assert "5 records scored with another version" in table["notes"]
+    rows = table["boards"][0]["rows"]
     assert sum(r["statuses"].get("outdated", 0) for r in rows) == 5
     assert all(n["mean"] not in (0.123, 0.321) for r in rows for n in r["numbers"].values())
     markdown = own_run.bench("table", "tiny", "-f", "md").stdout
@@ -104,7 +104,7 @@ def test_without_the_labels_they_are_left_out_with_a_note(own_run: Finished) -> 
     assert "5 records scored with another version" in markdown
 
 
-def test_without_a_store_an_old_record_comes_back_as_it_is(own_run: Finished) -> None:
+def test_without_a_store_an_old_record_is_returned_unchanged(own_run: Finished) -> None:
     age(own_run, 1)
     one = up_to_date(Results(own_run.results, "tiny"), None)(own_run.records[0].stem)
     assert one is not None

@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-from bench.api.running import FinishedRun, Request, statuses
+from bench.api.running import FinishedRun, RunRequest, statuses
 from bench.api.running import run_suite as run
 from bench.api.suites import load_suite
 from bench.cli.console import wide_console
@@ -25,7 +25,7 @@ def run_suite(options: RunOptions) -> int:
     Returns the exit code of the process; it and the counts are of the cells that were to run.
     """
     console = wide_console(stderr=options.json)
-    request = Request(
+    request = RunRequest(
         store=options.folders.store,
         results=options.folders.results,
         jobs=options.jobs,

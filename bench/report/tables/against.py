@@ -134,7 +134,7 @@ def compare(
     pairs = [_pair(n, rows.get((n.dataset, n.method)), _board(n, datasets, boards)) for n in numbers]
     params = _params(plan, record_of, {(r.method, datasets[d]) for (d, _), r in rows.items() if r.scored})
     theirs = {d: boards[ours] for d, ours in datasets.items()}
-    departures = [*of_data(published.about, theirs), *of_settings(published.about, params)]
+    departures = [*of_data(published.metadata, theirs), *of_settings(published.metadata, params)]
     return PublishedComparison(
         plan.suite, plan.title, plan.level, published, pairs, _remarks(rows, datasets), departures
     )

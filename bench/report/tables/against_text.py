@@ -93,8 +93,8 @@ def to_json(comparisons: Sequence[PublishedComparison]) -> list[dict[str, Any]]:
             "suite": one.suite,
             "title": one.title,
             "reference": one.published.id,
-            "published_title": one.published.about.title,
-            "source": one.published.about.source.model_dump(),
+            "published_title": one.published.metadata.title,
+            "source": one.published.metadata.source.model_dump(),
             "level": one.level,
             "numbers": list(_lines(one)),
             "verdicts": {str(v): one.counts[v] for v in Verdict},
@@ -137,12 +137,12 @@ def _heading(one: PublishedComparison) -> str:
 
 
 def _source(one: PublishedComparison) -> str:
-    about = one.published.about
+    about = one.published.metadata
     return f"Published: {about.title}; {about.source.paper}, {about.source.place}."
 
 
 def _notes(one: PublishedComparison) -> Iterator[tuple[str, list[str]]]:
-    about = one.published.about
+    about = one.published.metadata
     reading = (
         f"Ours are means over seeds ± the longer arm of their {round(100 * one.level, 6):g} % interval. The "
         "difference is ours minus the published one. The verdict also tells if a number that differs may lie "

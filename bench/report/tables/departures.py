@@ -6,11 +6,11 @@ import fnmatch
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bench.records.reference import About
+from bench.records.reference import TableMetadata
 from bench.report.tables.leaderboard import Board
 
 
-def of_data(about: About, boards: Mapping[str, Board]) -> Iterator[str]:
+def of_data(about: TableMetadata, boards: Mapping[str, Board]) -> Iterator[str]:
     """Yield a sentence for images that are generated, or other in number than published.
 
     Parameters
@@ -27,7 +27,7 @@ def of_data(about: About, boards: Mapping[str, Board]) -> Iterator[str]:
             yield f"{board.dataset}: {board.images:,} images scored, published {count:,}."
 
 
-def of_settings(about: About, params: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def of_settings(about: TableMetadata, params: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield which parameters are not as published; methods alike in that share a sentence.
 
     Parameters
@@ -43,7 +43,7 @@ def of_settings(about: About, params: Mapping[str, Mapping[str, Any]]) -> Iterat
         yield f"{', '.join(names)}: {sentence}."
 
 
-def _departures(about: About, method: str, params: Mapping[str, Any]) -> Iterator[str]:
+def _departures(about: TableMetadata, method: str, params: Mapping[str, Any]) -> Iterator[str]:
     for pattern, settings in about.settings.items():
         if not fnmatch.fnmatchcase(_words(method), _words(pattern)):
             continue

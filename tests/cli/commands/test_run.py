@@ -47,9 +47,7 @@ def test_only_names_cells_that_it_cannot_tell_apart(small: tuple[Bench, str, lis
     done = bench.run("run", suite, "--only", start)
     assert done.returncode == 2
     some = [k for k in keys if k.startswith(start)]
-    assert (
-        f"--only {start}: {len(some)} cells have keys that begin so: {some[0][:12]} (made · " in done.stderr
-    )
+    assert f"--only {start}: {len(some)} cells match this key: {some[0][:12]} (made · " in done.stderr
 
 
 def test_only_says_when_the_cell_is_of_another_plan(small: tuple[Bench, str, list[str]]) -> None:

@@ -204,7 +204,7 @@ def test_an_entry_point_is_listed_and_drawn_among_all(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x = 1", "holds exactly one public Figure; found none"),
+        ("x = 1", "must define exactly one public Figure; found none"),
         (SIZES + "\n\nclass Second(Figure):\n    pass\n", "found Sizes, Second"),
         ("1 / 0", "cannot be imported: ZeroDivisionError"),
         (SIZES + "\n    def __init__(self, x):\n        pass\n", "figure 'own' failed: TypeError"),

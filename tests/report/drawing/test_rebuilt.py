@@ -98,7 +98,7 @@ def test_files_that_are_gone_or_changed_are_lost_also_those_of_a_nested_adapter(
 
 
 def test_another_version_is_refused_and_what_is_not_there_is_named():
-    with pytest.raises(DataError, match=r"encoder dino was of version 1, here it is \d+; `bench run"):
+    with pytest.raises(DataError, match=r"encoder dino was version 1; version \d+ is installed; `bench run"):
         rebuild(of_record({"encoder": OLD}), "encoder")
     with pytest.raises(DataError, match="has no pair model"):
         rebuild(of_record({}), "pair_model")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bench.errors import DataError
 from bench.records import reference
 from bench.records.record import CellRecord
-from bench.records.reference import About, Published
+from bench.records.reference import Published, TableMetadata
 from bench.records.results import PlannedCell, PlanOnDisk
 from bench.report.tables import against_text
 from bench.report.tables.against import PublishedComparison, Verdict, compare
@@ -35,7 +35,7 @@ Cells = dict[tuple[str, str], list[Any]]
 
 
 def published(texts: dict[str, str], **changes: Any) -> Published:
-    about = About.model_validate({**ABOUT, **changes})
+    about = TableMetadata.model_validate({**ABOUT, **changes})
     return Published("p", about, list(about.columns), [{"method": m, "acc": v} for m, v in texts.items()])
 
 
