@@ -60,6 +60,16 @@ class ImageSet(ABC):
             except BadImage as e:
                 yield e
 
+    def misfit(self, row: int, image: NDArray[Any]) -> BadImage | None:
+        """Return how a decoded image differs from what the set promises of all of them, if it does."""
+        if not image.size:
+            return BadImage(f"{self.where(row)}: has no pixels")
+        if image.dtype == self.dtype and image.shape[2:] == (self.channels,):
+            return None
+        found = "x".join(map(str, image.shape[2:]))
+        what = f"{found} channels of {image.dtype}, the set {self.channels} of {np.dtype(self.dtype)}"
+        return BadImage(f"{self.where(row)}: has {what}")
+
     def where(self, row: int) -> str:
         """Say where an image comes from, for messages."""
         return str(self.table["id"].iloc[row])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from io import FileIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 from bench.images import BadImage
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAX_TAGS = 4096
 
 
 def check_size(width: int, height: int, name: str, max_pixels: int) -> None:
@@ -40,6 +44,40 @@ def declared_size(data: bytes, name: str) -> tuple[int, int]:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _webp_size(data, name)
     raise BadImage(f"{name}: is not a JPEG, PNG, BMP, WebP or TIFF image")
+
+
+def has_16_bits(path: Path) -> bool:
+    """Say whether the header of a PNG or TIFF file declares 16 bits per channel; False if it cannot be read.
+
+    Quick: it reads a few bytes and decodes nothing.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            start = file.read(32)
+            if start.startswith(_PNG):
+                return start[24:25] == b"\x10"
+            return start[:4] in _TIFF and _tiff_bits(file, start) == 16
+    except (OSError, struct.error):
+        return False
+
+
+def _tiff_bits(file: FileIO, start: bytes) -> int | None:
+    """Return the first value of BitsPerSample of the first page of a (Big)TIFF."""
+    order, big = ("<" if start[:2] == b"II" else ">"), start[2:4] in (b"+\0", b"\0+")
+    (at,) = struct.unpack_from(f"{order}Q", start, 8) if big else struct.unpack_from(f"{order}I", start, 4)
+    count_size, entry_size = (8, 20) if big else (2, 12)
+    file.seek(at)
+    (count,) = struct.unpack(f"{order}{'Q' if big else 'H'}", file.read(count_size))
+    entries = file.read(entry_size * min(count, _MAX_TAGS))
+    for i in range(0, len(entries) - entry_size + 1, entry_size):
+        tag, kind = struct.unpack_from(f"{order}HH", entries, i)
+        if tag == 258 and kind == 3:
+            number, value = struct.unpack_from(f"{order}{'QQ' if big else 'II'}", entries, i + 4)
+            if number * 2 > (8 if big else 4):
+                file.seek(value)
+                return int(struct.unpack(f"{order}H", file.read(2))[0])
+            return int(struct.unpack_from(f"{order}H", entries, i + (12 if big else 8))[0])
+    return None
 
 
 def _jpeg_size(data: bytes, name: str) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from bench.images import BadImage, ImageSet, Prepared
 from bench.imaging.normalise import normalise
 from bench.imaging.pixelfile import PixelFile, Pixels
 from bench.imaging.resize import resizer
-from bench.interfaces import Json
+from bench.interfaces import NONE_USABLE, Json
 from bench.util.parallel import in_order
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ def prepare(images: ImageSet, dataset: Dataset, folder: Path, run: Run) -> None:
             }
         pixels.finish()
     if not kept.all():
+        labels = table["label"]
+        emptied = sorted(set(labels.dropna()) - set(labels.iloc[np.flatnonzero(kept)].dropna()))
+        if emptied:
+            described["notes"] = {**images.notes, NONE_USABLE: {"count": len(emptied), "first": emptied[:10]}}
         table = table.iloc[np.flatnonzero(kept)].reset_index(drop=True)
     table.to_parquet(folder / "table.parquet", index=False)
     described["classes"] = sorted(set(table["label"].dropna()))
@@ -186,8 +190,8 @@ def _decoded(images: ImageSet, dataset: Dataset, threads: int) -> Iterator[_Bloc
         for row, image in zip(rows, images.read_many(rows), strict=True):
             if isinstance(image, BadImage):
                 done.bad.append((row, image))
-            elif image.dtype != dtype or image.shape[2:] != (channels,) or not image.size:
-                done.bad.append((row, _mismatch(images, row, image)))
+            elif wrong := images.misfit(row, image):
+                done.bad.append((row, wrong))
             else:
                 done.covered.append(resize(image, squares[len(done.good)]))
                 done.good.append(row)
@@ -202,15 +206,6 @@ def _decoded(images: ImageSet, dataset: Dataset, threads: int) -> Iterator[_Bloc
         yield from in_order(block, (range(i, min(i + at_once, n)) for i in starts), threads)
     finally:
         cv2.setNumThreads(cv2_threads)
-
-
-def _mismatch(images: ImageSet, row: int, image: Pixels) -> BadImage:
-    """Return how an image differs from the rest of its set."""
-    if not image.size:
-        return BadImage(f"{images.where(row)}: has no pixels")
-    found, expected = "x".join(map(str, image.shape[2:])), images.channels
-    what = f"{found} channels of {image.dtype}, the set {expected} of {np.dtype(images.dtype)}"
-    return BadImage(f"{images.where(row)}: has {what}")
 
 
 def _first(bad: list[Json]) -> str:

@@ -26,6 +26,7 @@ class FileSet(ImageSet):
     grey : read one channel instead of the three of RGB.
     fill : value that pads images to a square: that of the background.
     dtype : uint8 or uint16; images of another depth are bad.
+    widen : whether images of 8 bits in a set of 16 are scaled (255 becomes 65535) instead of being bad.
     notes : findings that the record should hold, by name, e.g. {"ignored": 3}; {} for none.
 
     Columns of a dataset's own (day, plate...) go into `table` afterwards.
@@ -40,6 +41,7 @@ class FileSet(ImageSet):
         grey: bool,
         fill: int,
         dtype: type[np.uint8] | type[np.uint16] = np.uint8,
+        widen: bool = False,
         notes: Mapping[str, Json],
     ) -> None:
         self.table = pd.DataFrame({"id": pd.array(ids, dtype="str"), "label": pd.array(labels, dtype="str")})
@@ -48,10 +50,12 @@ class FileSet(ImageSet):
         self.fill = fill
         self.notes = notes
         self._paths = paths
+        self._widen = widen and dtype is np.uint16
 
     def read(self, row: int) -> NDArray[Any]:
         """Decode one image; see `bench.imaging.decode.decode`."""
-        return decode(self._paths[row], grey=self.channels == 1)
+        image = decode(self._paths[row], grey=self.channels == 1)
+        return image * np.uint16(257) if self._widen and image.dtype == np.uint8 else image
 
     def where(self, row: int) -> str:
         """Return the path of the image."""

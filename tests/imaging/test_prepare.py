@@ -104,6 +104,9 @@ def test_bad_images_are_listed_and_the_rest_moves_up(
     assert described["bad_images"] == [{"where": f"i{i}", "what": "is empty"} for i in bad]
     assert described["classes"] == ["x"]
     assert described["n"] == described["n_labelled"] == len(good)
+    lost = sorted(f"only{i}" for i in bad)
+    expected = {"classes all of whose images were left out": {"count": len(bad), "first": lost[:10]}}
+    assert described["notes"] == (expected if bad else {})
 
 
 def test_files_do_not_depend_on_threads_or_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
