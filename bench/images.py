@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class ImageSet(ABC):
         `split` (str, optional), and any group columns (bag, day, plate...).
     channels : number of channels every image has after reading.
     dtype : uint8 or uint16.
-    fill : value that pads images to a square.
+    fill : value that pads images to a square; "border" is the median of each image's own border.
     group : column of `table` that names the groups `normalise: per_group` means; "" if there are none.
     notes : findings about the set that the record should hold, by name: duplicates with two
         labels, files ignored, records skipped...
@@ -41,7 +41,7 @@ class ImageSet(ABC):
     table: pd.DataFrame
     channels: int
     dtype: type[np.uint8] | type[np.uint16] = np.uint8
-    fill: int = 0
+    fill: int | Literal["border"] = 0
     group: str = ""
     notes: Mapping[str, Json] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,17 +28,21 @@ class ImageFolder(Dataset):
     An image's id is its path below the folder. Deeper folders are not searched.
     """
 
+    version: ClassVar[int] = 2
+
     grey: bool = False
     """Read one channel instead of the three of RGB."""
     depth: Annotated[Literal["auto", 8, 16], Unit("bit")] = "auto"
     """Bits of every channel. "auto" is 16 if any image has 16, else 8. In a set of 16 bits images of 8 are
     scaled (255 becomes 65535); in one of 8, images of 16 count as bad."""
-    fill: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Value that pads images to a square: that of the background."""
+    fill: Literal["border"] | Annotated[int, Field(ge=0, le=65535)] = "border"
+    """Value that pads images to a square: that of the background. "border" is the median of each image's
+    outermost pixels, per channel. Where aspect ratio and size of the objects do not matter, or images are
+    cropped tightly around them, `shape: stretch` needs no padding."""
 
     @model_validator(mode="after")
     def _fill_fits(self) -> Self:
-        if self.depth != "auto" and self.fill >= 2**self.depth:
+        if self.depth != "auto" and self.fill != "border" and self.fill >= 2**self.depth:
             raise ValueError(f"fill {self.fill} does not fit into {self.depth} bits")
         return self
 
@@ -61,7 +65,7 @@ class ImageFolder(Dataset):
             depth = 16 if deep else 8
             if 0 < len(deep) < len(ids):
                 notes[_MIXED] = {"of 16": len(deep), "of 8": len(ids) - len(deep), "first of 16": deep[:10]}
-        if self.fill >= 2**depth:
+        if self.fill != "border" and self.fill >= 2**depth:
             raise DataError(f"{root}: fill {self.fill} does not fit into the {depth} bits of the images")
         return FileSet(
             ids,

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from bench.execute.executor import InProgress
 from bench.execute.run import State
+from bench.interfaces import PADDING
 from bench.planning.plan import Cell
 from bench.records.leftout import from_json
 from bench.records.record import CellRecord, Status
@@ -55,7 +56,7 @@ class Display:
         self._cached += cached
         if self._quiet:
             return
-        self._warn_of_left_out(record)
+        self._warn_of_images(record)
         if cached:
             return
         failed = record.status.failed
@@ -67,14 +68,17 @@ class Display:
             self._console.print(text, soft_wrap=True)
             self._spoke = time.monotonic()
 
-    def _warn_of_left_out(self, record: CellRecord) -> None:
-        """Warn, once per dataset, of images that could not be used."""
-        lost = from_json(record.left_out)
-        if lost is None or not lost.loud or record.dataset in self._warned:
+    def _warn_of_images(self, record: CellRecord) -> None:
+        """Warn, once per dataset, of images that could not be used and of padding that does not suit them."""
+        lost, padding = from_json(record.left_out), record.dataset_notes.get(PADDING)
+        said = [lost.sentence()] if lost is not None and lost.loud else []
+        said += [f"{PADDING}: {padding}"] if padding else []
+        if not said or record.dataset in self._warned:
             return
         self._warned.add(record.dataset)
-        text = f"WARNING: {record.dataset}: {lost.sentence()}"
-        self._console.print(printable(text), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        for text in said:
+            text = printable(f"WARNING: {record.dataset}: {text}")
+            self._console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
     def tick(self, state: State) -> None:
         """Draw the panel anew, or, on a plain console, print from time to time that the run is alive."""

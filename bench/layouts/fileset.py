@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ class FileSet(ImageSet):
     labels : class per image, None where unknown.
     paths : absolute, one per image.
     grey : read one channel instead of the three of RGB.
-    fill : value that pads images to a square: that of the background.
+    fill : value that pads images to a square: that of the background, or "border" (see `ImageSet`).
     dtype : uint8 or uint16; images of another depth are bad.
     widen : whether images of 8 bits in a set of 16 are scaled (255 becomes 65535) instead of being bad.
     notes : findings that the record should hold, by name, e.g. {"ignored": 3}; {} for none.
@@ -39,7 +39,7 @@ class FileSet(ImageSet):
         paths: Sequence[Path],
         *,
         grey: bool,
-        fill: int,
+        fill: int | Literal["border"],
         dtype: type[np.uint8] | type[np.uint16] = np.uint8,
         widen: bool = False,
         notes: Mapping[str, Json],

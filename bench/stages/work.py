@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.interfaces import Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Reducer, ToCluster
+from bench.interfaces import (
+    PADDING,
+    Classifier,
+    Clusterer,
+    Dataset,
+    Encoder,
+    Generator,
+    PairModel,
+    Reducer,
+    ToCluster,
+)
 from bench.planning.fingerprint import Fingerprints
 from bench.records.leftout import left_out
 from bench.stages.context import Context, labels_of
@@ -40,6 +50,8 @@ def prepare(c: Context) -> dict[str, Any]:
     lost = left_out(described["bad_images"], described["notes"], described["n"])
     if lost is not None and lost.loud:
         warnings.warn(lost.sentence(), stacklevel=1)
+    if PADDING in described["notes"]:
+        warnings.warn(f"{PADDING}: {described['notes'][PADDING]}", stacklevel=1)
     return {"set": described}
 
 

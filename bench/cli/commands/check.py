@@ -15,6 +15,7 @@ from bench.cli.copies import cores
 from bench.cli.options.suites import CheckOptions
 from bench.cli.progress import Progress
 from bench.errors import DataError
+from bench.interfaces import PADDING
 from bench.records.leftout import left_out
 from bench.suite import suitefile as suites
 from bench.suite.schema import DatasetEntry, Suite
@@ -120,13 +121,17 @@ def _decoded(entry: DatasetEntry) -> CheckResult:
     from bench.imaging.survey import survey
 
     with Progress("images") as progress:
-        found = survey(images, cores(), progress)
+        padded = entry.adapter.shape == "pad"
+        found = survey(images, padded=padded, threads=cores(), report=progress)
     lost = left_out(found.bad, found.notes, found.usable)
-    if lost is None:
-        return CheckResult(what, True, f"all {found.images:,} can be decoded")
-    message = f"{lost.sentence()}; the first: {_first(found)}" if found.bad else lost.sentence()
+    said = [lost.sentence()] if lost is not None else [f"all {found.images:,} can be decoded"]
+    if found.bad:
+        said.append(f"the first: {_first(found)}")
+    if PADDING in found.notes:
+        said.append(f"{PADDING}: {found.notes[PADDING]}")
     refused = bool(found.bad) and entry.adapter.on_bad_image == "refuse"
-    return CheckResult(what, found.usable > 0 and not refused, message, warning=lost.loud)
+    warning = (lost is not None and lost.loud) or PADDING in found.notes
+    return CheckResult(what, found.usable > 0 and not refused, "; ".join(said), warning)
 
 
 def _first(found: Survey) -> str:

@@ -90,6 +90,25 @@ def test_check_fails_where_the_run_would(truncated: tuple[Bench, str], tmp_path:
     assert "BAD  images of 'cells': 15 of 30" in done.stdout
 
 
+def test_padding_unlike_the_images_is_told_and_the_default_is_not(
+    truncated: tuple[Bench, str], tmp_path: Path
+) -> None:
+    bench, _ = truncated
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        image = np.full((10, 20, 3), 235, np.uint8)
+        image[3:7, 5:15] = rng.integers(20, 120, (4, 10, 3))
+        (tmp_path / "ab"[i % 2]).mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "ab"[i % 2] / f"{i}.png"), image)
+    black = bench.suite(SUITE.format(root=tmp_path, more=", fill: 0"))
+    said = "padding: 100% of the 12 padded images looked at are padded with 0 beside borders of about 235"
+    assert f"WARN images of 'cells': all 12 can be decoded; {said}" in bench.run("check", black).stdout
+    assert f"WARNING: cells: {said}" in bench.run("run", black).stdout
+    own = bench.suite(SUITE.format(root=tmp_path, more=""))
+    assert "ok   images of 'cells': all 12 can be decoded\n" in bench.run("check", own).stdout
+    assert "WARNING" not in bench.run("run", own).stdout
+
+
 def test_a_class_folder_without_images_is_said_aloud(truncated: tuple[Bench, str], tmp_path: Path) -> None:
     bench, _ = truncated
     for label in ("a", "b"):
