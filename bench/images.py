@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class ImageSet(ABC):
         `split` (str, optional), and any group columns (bag, day, plate...).
     channels : number of channels of every image after reading.
     dtype : uint8 or uint16.
-    fill : value that pads images to a square.
+    fill : value that pads images to a square; "border" is the median of each image's own border.
     group : column of `table` with the groups for `normalise: per_group`; "" if there are none.
     notes : findings about the set to store in the record, by name: duplicates with two labels,
         files ignored, records skipped...
@@ -41,7 +41,7 @@ class ImageSet(ABC):
     table: pd.DataFrame
     channels: int
     dtype: type[np.uint8] | type[np.uint16] = np.uint8
-    fill: int = 0
+    fill: int | Literal["border"] = 0
     group: str = ""
     notes: Mapping[str, Json] = {}
 
@@ -59,6 +59,16 @@ class ImageSet(ABC):
                 yield self.read(row)
             except BadImage as e:
                 yield e
+
+    def misfit(self, row: int, image: NDArray[Any]) -> BadImage | None:
+        """Return how a decoded image differs from what the set promises of all of them, if it does."""
+        if not image.size:
+            return BadImage(f"{self.where(row)}: has no pixels")
+        if image.dtype == self.dtype and image.shape[2:] == (self.channels,):
+            return None
+        found = "x".join(map(str, image.shape[2:]))
+        what = f"{found} channels of {image.dtype}, the set {self.channels} of {np.dtype(self.dtype)}"
+        return BadImage(f"{self.where(row)}: has {what}")
 
     def where(self, row: int) -> str:
         """Return where an image comes from, for messages."""

@@ -43,6 +43,15 @@ if TYPE_CHECKING:
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
+NO_FILES = "folders without images"
+"""Note of an image set: folders of classes in which no file is an image that can be read."""
+NOT_READ = "image files of a format that is not read"
+"""Note of an image set: files whose ending is that of another image format."""
+PADDING = "padding"
+"""Note of a prepared image set: the value that pads images differs from what they show at their borders."""
+NONE_USABLE = "classes all of whose images were left out"
+"""Note of a prepared image set."""
+
 
 @dataclass(frozen=True)
 class Unit:

@@ -63,15 +63,19 @@ class Flowcam(Dataset):
         ),
     )
 
+    version: ClassVar[int] = 2
+
     source_table: Literal["auto", "lst", "csv"] = "auto"
     """Which tables list the particles: "lst", the exports ("csv"), or exports where a folder has no lst."""
     grey: bool = False
     """Read one channel instead of the three of RGB."""
     mask: bool = False
     """Let only the particle be seen: pixels outside its mask become `fill`; without a mask it is left out."""
-    fill: Annotated[int, Field(ge=0, le=255)] = 166
-    """Value that pads images to a square and stands outside of masks. The default is the grey value of the
-    background within crops of two instruments; between the crops of a collage there is black."""
+    fill: Literal["border"] | Annotated[int, Field(ge=0, le=255)] = "border"
+    """Value that pads images to a square and stands outside of masks. "border" is the median of each image's
+    outermost pixels, per channel, and 166 outside of masks: the grey value of the background within crops of
+    two instruments, whose images differ from it by 15 and more. Between the crops of a collage there is
+    black."""
     mapping: InputFile | None = None
     """Table (csv) with the column `run` and those to group by: `bag`, `day` (a whole number), or others.
     Default: `runs.csv` in the root if it is there, and no `run_pattern` is given."""

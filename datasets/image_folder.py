@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,25 +15,34 @@ from bench.layouts.folders import Listing, list_images
 if TYPE_CHECKING:
     from bench.images import ImageSet
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"})
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"})
+_MAY_HAVE_16_BITS = (".png", ".tif", ".tiff")
+
+
+_MIXED = "images of 8 bits among those of 16, scaled to 16"
 
 
 class ImageFolder(Dataset):
-    """Reads `<class>/<any name>` (JPEG, PNG, BMP or TIFF); images directly in the folder have no label.
+    """Reads `<class>/<any name>` (JPEG, PNG, BMP, WebP or TIFF); images directly in the folder have no label.
 
     An image's id is its path below the folder. Deeper folders are not searched.
     """
 
+    version: ClassVar[int] = 2
+
     grey: bool = False
     """Read one channel instead of the three of RGB."""
-    depth: Annotated[Literal[8, 16], Unit("bit")] = 8
-    """Bits of every channel; images of another depth count as bad."""
-    fill: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Value that pads images to a square: that of the background."""
+    depth: Annotated[Literal["auto", 8, 16], Unit("bit")] = "auto"
+    """Bits of every channel. "auto" is 16 if any image has 16, else 8. In a set of 16 bits images of 8 are
+    scaled (255 becomes 65535); in one of 8, images of 16 count as bad."""
+    fill: Literal["border"] | Annotated[int, Field(ge=0, le=65535)] = "border"
+    """Value that pads images to a square: that of the background. "border" is the median of each image's
+    outermost pixels, per channel. Where aspect ratio and size of the objects do not matter, or images are
+    cropped tightly around them, `shape: stretch` needs no padding."""
 
     @model_validator(mode="after")
     def _fill_fits(self) -> Self:
-        if self.fill >= 2**self.depth:
+        if self.depth != "auto" and self.fill != "border" and self.fill >= 2**self.depth:
             raise ValueError(f"fill {self.fill} does not fit into {self.depth} bits")
         return self
 
@@ -49,9 +58,24 @@ class ImageFolder(Dataset):
 
         found = self._list(root)
         ids, labels = zip(*found.files, strict=True)
-        dtype = np.uint8 if self.depth == 8 else np.uint16
+        notes = found.notes()
+        depth = self.depth
+        if depth == "auto":
+            deep = [name for name, path in zip(ids, found.paths, strict=True) if _has_16_bits(path)]
+            depth = 16 if deep else 8
+            if 0 < len(deep) < len(ids):
+                notes[_MIXED] = {"of 16": len(deep), "of 8": len(ids) - len(deep), "first of 16": deep[:10]}
+        if self.fill != "border" and self.fill >= 2**depth:
+            raise DataError(f"{root}: fill {self.fill} does not fit into the {depth} bits of the images")
         return FileSet(
-            ids, labels, found.paths, grey=self.grey, fill=self.fill, dtype=dtype, notes=found.notes()
+            ids,
+            labels,
+            found.paths,
+            grey=self.grey,
+            fill=self.fill,
+            dtype=np.uint8 if depth == 8 else np.uint16,
+            widen=True,
+            notes=notes,
         )
 
     def _list(self, root: Path) -> Listing:
@@ -59,3 +83,9 @@ class ImageFolder(Dataset):
         if not found.files:
             raise DataError(f"{root}: holds no images ({', '.join(sorted(_SUFFIXES))}), nor do its folders")
         return found
+
+
+def _has_16_bits(path: Path) -> bool:
+    from bench.imaging.header import has_16_bits
+
+    return path.suffix.lower() in _MAY_HAVE_16_BITS and has_16_bits(path)

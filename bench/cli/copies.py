@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 def searched(images: ImageSet, distance: float = DISTANCE) -> Duplicates:
     """Search an image set with all cores, with progress on stderr."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with Progress("images") as progress:
-        return find_duplicates(images, distance=distance, threads=threads, report=progress)
+        return find_duplicates(images, distance=distance, threads=cores(), report=progress)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def judged(entry: DatasetEntry, images: ImageSet, found: Duplicates) -> tuple[bool, str]:

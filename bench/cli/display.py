@@ -15,8 +15,11 @@ from rich.text import Text
 
 from bench.execute.executor import InProgress
 from bench.execute.run import State
+from bench.interfaces import PADDING
 from bench.planning.plan import Cell
+from bench.records.leftout import from_json
 from bench.records.record import CellRecord, Status
+from bench.util.text import printable
 
 _REFRESH_S = 0.2
 _SAY_ALIVE_S = 60.0
@@ -32,6 +35,7 @@ class Display:
             Live(console=console, auto_refresh=False, transient=True) if self._interactive() else None
         )
         self._counts: Counter[Status] = Counter()
+        self._warned: set[str] = set()
         self._cached = self._done = 0
         self._rates: dict[str, _Rate] = {}
         self._start = self._refreshed = self._spoke = time.monotonic()
@@ -50,7 +54,10 @@ class Display:
         self._counts[record.status] += 1
         self._done += 1
         self._cached += cached
-        if cached or self._quiet:
+        if self._quiet:
+            return
+        self._warn_of_images(record)
+        if cached:
             return
         failed = record.status.failed
         if self._live is None or failed:
@@ -60,6 +67,18 @@ class Display:
             text = Text.assemble(line, " ", (str(record.status), colour), why)
             self._console.print(text, soft_wrap=True)
             self._spoke = time.monotonic()
+
+    def _warn_of_images(self, record: CellRecord) -> None:
+        """Warn, once per dataset, of images that could not be used and of padding that does not suit them."""
+        lost, padding = from_json(record.left_out), record.dataset_notes.get(PADDING)
+        said = [lost.sentence()] if lost is not None and lost.loud else []
+        said += [f"{PADDING}: {padding}"] if padding else []
+        if not said or record.dataset in self._warned:
+            return
+        self._warned.add(record.dataset)
+        for text in said:
+            text = printable(f"WARNING: {record.dataset}: {text}")
+            self._console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
 
     def tick(self, state: State) -> None:
         """Draw the panel anew, or, on a plain console, print from time to time that the run is alive."""

@@ -4,17 +4,18 @@ For every group and channel, two percentiles of the pixels become 0 and the larg
 pixel type; between them the scale is linear, rounded to whole numbers, and pixels beyond are
 clipped. Percentiles are taken over all pixels of all images of the group, after resizing and
 without the padding, and interpolated linearly between ranks, as numpy.percentile does by
-default. A channel whose two percentiles are equal becomes 0. Padding keeps its value.
+default. A channel whose two percentiles are equal becomes 0. Padding keeps its
+value, or is taken from the borders of the scaled images.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.imaging.resize import corner
+from bench.imaging.resize import corner, pad_with_border
 from bench.util.parallel import in_order
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def normalise(
     covered: NDArray[np.uint16],
     groups: NDArray[np.int64],
     percentiles: tuple[float, float],
-    fill: int,
+    fill: int | Literal["border"],
     run: Run,
 ) -> dict[int, ChannelLimits]:
     """Scale the images of a file in place, one group after the other.
@@ -46,7 +47,7 @@ def normalise(
     covered : uint16, shape (n, 2): height and width of each image within its square.
     groups : int64, shape (n,): the number of each image's group, from 0.
     percentiles : in percent; the first is below the second.
-    fill : value of the padding.
+    fill : value of the padding; "border" where it is taken from each image's border: it is 0 till then.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def normalise(
     done = 0
 
     def count(rows: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
-        return len(rows), _histograms(pixels.read(rows), covered[rows], fill)
+        return len(rows), _histograms(pixels.read(rows), covered[rows], 0 if fill == "border" else fill)
 
     for rows in np.split(order, starts[1:]):
         group = int(groups[rows[0]])
@@ -115,7 +116,9 @@ def _table(low: float, high: float, dtype: np.dtype[Any]) -> Pixels:
     return np.asarray(np.clip(np.rint(scaled), 0, top).astype(dtype))
 
 
-def _scaled(block: Pixels, covered: NDArray[np.uint16], fill: int, tables: list[Pixels]) -> Pixels:
+def _scaled(
+    block: Pixels, covered: NDArray[np.uint16], fill: int | Literal["border"], tables: list[Pixels]
+) -> Pixels:
     size = block.shape[-1]
     for c, table in enumerate(tables):
         flat = np.ascontiguousarray(block[:, c]).reshape(-1)
@@ -123,6 +126,9 @@ def _scaled(block: Pixels, covered: NDArray[np.uint16], fill: int, tables: list[
             flat[start : start + _PIECE] = table.take(flat[start : start + _PIECE], mode="clip")
         block[:, c] = flat.reshape(-1, size, size)
     for image, (height, width) in zip(block, covered.tolist(), strict=True):
+        if fill == "border":
+            pad_with_border(image, height, width)
+            continue
         top, left = corner(size, height, width)
         image[:, :top] = image[:, top + height :] = fill
         image[:, :, :left] = image[:, :, left + width :] = fill

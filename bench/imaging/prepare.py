@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from bench.errors import DataError
 from bench.images import BadImage, ImageSet, Prepared
 from bench.imaging.normalise import normalise
+from bench.imaging.padding import Border, PaddingCheck, compare
 from bench.imaging.pixelfile import PixelFile, Pixels
-from bench.imaging.resize import resizer
-from bench.interfaces import Json
+from bench.imaging.resize import corner, pad_with_border, resizer
+from bench.interfaces import NONE_USABLE, PADDING, Json
 from bench.util.parallel import in_order
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 64 << 20
 """At most this much of prepared images is in memory at a time, whatever the size of the set."""
+_BORDERS = 2000
+"""Images, evenly spread, whose borders are compared with their padding."""
 _BLOCK, _SMALLEST = 512, 32
 """Images that a thread decodes at a time: handing over a few small ones costs as much as decoding them."""
 
@@ -55,8 +58,10 @@ def prepare(images: ImageSet, dataset: Dataset, folder: Path, run: Run) -> None:
     table = _checked_table(images)
     groups, names = _groups(images, dataset)
     covered = np.zeros((len(table), 2), np.uint16)
+    padding = PaddingCheck(images.fill) if images.fill != "border" else None
     bad: list[Json] = []
-    described: dict[str, Json] = {"bad_images": bad, "notes": dict(images.notes)}
+    notes = dict(images.notes)
+    described: dict[str, Json] = {"bad_images": bad, "notes": notes}
     with PixelFile(
         folder / "images.npy", (images.channels, dataset.size, dataset.size), images.dtype
     ) as pixels:
@@ -68,6 +73,8 @@ def prepare(images: ImageSet, dataset: Dataset, folder: Path, run: Run) -> None:
                 bad.append({"where": where, "what": str(reason).removeprefix(f"{where}: ")})
                 run.log.warning("left out: %s", reason)
             covered[block.good] = np.reshape(block.covered, (-1, 2))
+            if padding is not None:
+                padding.borders += block.borders
             pixels.append(block.pixels)
             run.report(block.stop, len(table), "images decoded")
         kept = covered.any(axis=1)
@@ -80,7 +87,13 @@ def prepare(images: ImageSet, dataset: Dataset, folder: Path, run: Run) -> None:
                 "limits": {names[group]: limits for group, limits in of.items()},
             }
         pixels.finish()
+    if padding is not None and (differs := padding.sentence()) is not None:
+        notes[PADDING] = differs
     if not kept.all():
+        labels = table["label"]
+        emptied = sorted(set(labels.dropna()) - set(labels.iloc[np.flatnonzero(kept)].dropna()))
+        if emptied:
+            notes[NONE_USABLE] = {"count": len(emptied), "first": emptied[:10]}
         table = table.iloc[np.flatnonzero(kept)].reset_index(drop=True)
     table.to_parquet(folder / "table.parquet", index=False)
     described["classes"] = sorted(set(table["label"].dropna()))
@@ -172,24 +185,35 @@ class _Block(NamedTuple):
     covered: list[tuple[int, int]]
     """Height and width of each good one within its square."""
     bad: list[tuple[int, BadImage]]
+    borders: list[Border]
+    """Of some of those that are padded with a given value."""
 
 
 def _decoded(images: ImageSet, dataset: Dataset, threads: int) -> Iterator[_Block]:
     """Yield the images in order, block by block."""
     n, size = len(images.table), dataset.size
     channels, dtype = images.channels, np.dtype(images.dtype)
-    resize = resizer(size, dataset.shape)
+    resize, fill = resizer(size, dataset.shape), images.fill
+    by_border = fill == "border" and dataset.normalise == "none"  # else once they are scaled
+    step = 1 + n // _BORDERS
 
     def block(rows: range) -> _Block:
-        squares = np.full((len(rows), channels, size, size), images.fill, dtype)
-        done = _Block(rows.stop, squares, [], [], [])
+        squares = np.full((len(rows), channels, size, size), 0 if fill == "border" else fill, dtype)
+        done = _Block(rows.stop, squares, [], [], [], [])
         for row, image in zip(rows, images.read_many(rows), strict=True):
             if isinstance(image, BadImage):
                 done.bad.append((row, image))
-            elif image.dtype != dtype or image.shape[2:] != (channels,) or not image.size:
-                done.bad.append((row, _mismatch(images, row, image)))
+            elif wrong := images.misfit(row, image):
+                done.bad.append((row, wrong))
             else:
-                done.covered.append(resize(image, squares[len(done.good)]))
+                square = squares[len(done.good)]
+                height, width = resize(image, square)
+                if by_border:
+                    pad_with_border(square, height, width)
+                elif fill != "border" and row % step == 0 and (height < size or width < size):
+                    top, left = corner(size, height, width)
+                    done.borders.append(compare(square[:, top : top + height, left : left + width], fill))
+                done.covered.append((height, width))
                 done.good.append(row)
         return done._replace(pixels=squares[: len(done.good)])
 
@@ -202,15 +226,6 @@ def _decoded(images: ImageSet, dataset: Dataset, threads: int) -> Iterator[_Bloc
         yield from in_order(block, (range(i, min(i + at_once, n)) for i in starts), threads)
     finally:
         cv2.setNumThreads(cv2_threads)
-
-
-def _mismatch(images: ImageSet, row: int, image: Pixels) -> BadImage:
-    """Return how an image differs from the rest of its set."""
-    if not image.size:
-        return BadImage(f"{images.where(row)}: has no pixels")
-    found, expected = "x".join(map(str, image.shape[2:])), images.channels
-    what = f"{found} channels of {image.dtype}, the set {expected} of {np.dtype(images.dtype)}"
-    return BadImage(f"{images.where(row)}: has {what}")
 
 
 def _first(bad: list[Json]) -> str:

@@ -15,7 +15,8 @@ between. Channels do not mix; all channels of an image are resized alike.
 
 "pad" keeps the aspect ratio: the longer side becomes `size`, the other one
 max(1, round(side * size / longer)), halves to the even number. The image is centred, an odd rest of
-the padding goes below or to the right. "stretch" makes both sides `size`.
+the padding goes below or to the right. The padding is one value, or "border": per channel the median of
+the outermost pixels of the resized image. "stretch" makes both sides `size`.
 """
 
 from __future__ import annotations
@@ -90,8 +91,42 @@ def corner(size: int, height: int, width: int) -> tuple[int, int]:
     return (size - height) // 2, (size - width) // 2
 
 
+def pad_with_border(square: Pixels, height: int, width: int) -> None:
+    """Set the padding of an image in a square to the median of the image's border, per channel.
+
+    Parameters
+    ----------
+    square : shape (channels, size, size); the image lies in it as this module defines.
+    height, width : of the image within the square.
+    """
+    size = square.shape[1]
+    if height == size and width == size:
+        return
+    top, left = corner(size, height, width)
+    values = border_medians(square[:, top : top + height, left : left + width])[:, None, None]
+    square[:, :top] = square[:, top + height :] = values
+    square[:, :, :left] = square[:, :, left + width :] = values
+
+
+def border_medians(planes: Pixels) -> Pixels:
+    """Return per channel the median of the outermost pixels, of an even number the lower of the middle two.
+
+    `planes`: shape (channels, height, width). The result has its dtype, shape (channels,): a value that
+    occurs there, so that it commutes with every rising scale.
+    """
+    import numpy as np
+
+    sides = [planes[:, 0], planes[:, -1], planes[:, 1:-1, 0], planes[:, 1:-1, -1]]
+    ring = np.concatenate(sides, axis=1)
+    middle = (ring.shape[1] - 1) // 2
+    return np.asarray(np.partition(ring, middle, axis=1)[:, middle])
+
+
 def to_square(
-    image: Pixels, size: int, shape: Literal["pad", "stretch"] = "pad", fill: int = 0
+    image: Pixels,
+    size: int,
+    shape: Literal["pad", "stretch"] = "pad",
+    fill: int | Literal["border"] = 0,
 ) -> NDArray[Any]:
     """Resize one image to a square, as this module defines it.
 
@@ -100,7 +135,7 @@ def to_square(
     image : uint8 or uint16, shape (height, width, channels), not empty.
     size : side of the result, in px.
     shape : "pad" keeps the aspect ratio, "stretch" does not.
-    fill : value of the padding.
+    fill : value of the padding; "border" is the median of the resized image's border, per channel.
 
     Returns
     -------
@@ -108,6 +143,8 @@ def to_square(
     """
     import numpy as np
 
-    square = np.full((image.shape[2], size, size), fill, image.dtype)
-    resizer(size, shape)(image, square)
+    square = np.full((image.shape[2], size, size), 0 if fill == "border" else fill, image.dtype)
+    height, width = resizer(size, shape)(image, square)
+    if fill == "border":
+        pad_with_border(square, height, width)
     return np.ascontiguousarray(square.transpose(1, 2, 0))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from bench.interfaces import Json
 
 CACHE_BYTES = 256 << 20
 """Bytes of decoded collages to cache, besides those in use: one per thread."""
+BACKGROUND = 166
+"""Grey value outside of masks where padding is taken from the images' borders."""
 _AHEAD = 16
 """A thread that would have to wait for a collage decodes one of this many next ones instead."""
 
@@ -29,7 +31,7 @@ class Collages(ImageSet):
     ----------
     table : see `ImageSet`.
     files : of the collages; with the mask of each, or None to leave pixels as they are. A mask is an
-        image of the collage's size; where it is 0, the collage becomes `fill`.
+        image of the collage's size; where it is 0, the collage becomes `fill` (`BACKGROUND` for "border").
     file : int, shape (n,): position in `files`. Neighbours should share it.
     boxes : int, shape (n, 4): x, y, width and height of each image in its collage, in px.
     tables, record : the tables that list the images, and for each image, shape (n, 2), the position
@@ -48,7 +50,7 @@ class Collages(ImageSet):
         record: NDArray[np.int64],
         raw_area: NDArray[np.float64],
         grey: bool,
-        fill: int,
+        fill: int | Literal["border"],
         group: str,
         notes: Mapping[str, Json],
     ) -> None:
@@ -148,7 +150,8 @@ class Collages(ImageSet):
                 mask = _of_bytes(decode(mask_path, grey=True), mask_path)
                 if mask.shape[:2] != pixels.shape[:2]:
                     return BadImage(f"{mask_path}: the mask is not of the collage's size")
-                np.copyto(pixels, self.fill, where=mask == 0)
+                outside = BACKGROUND if self.fill == "border" else self.fill
+                np.copyto(pixels, outside, where=mask == 0)
         except BadImage as e:
             return e
         pixels.flags.writeable = False

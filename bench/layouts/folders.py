@@ -9,9 +9,66 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataError
-from bench.interfaces import Json
+from bench.interfaces import NO_FILES, NOT_READ, Json
 
 _JUNK = frozenset({"thumbs.db", "desktop.ini"})
+_OTHER_FORMATS = frozenset(
+    {
+        f".{ending}"
+        for ending in (
+            *(
+                "jpg",
+                "jpeg",
+                "jpe",
+                "jfif",
+                "png",
+                "bmp",
+                "dib",
+                "tif",
+                "tiff",
+                "webp",
+                "gif",
+                "jp2",
+                "j2k",
+                "jxl",
+            ),
+            *(
+                "avif",
+                "heic",
+                "heif",
+                "pgm",
+                "ppm",
+                "pbm",
+                "pnm",
+                "pam",
+                "exr",
+                "hdr",
+                "svg",
+                "psd",
+                "ico",
+                "tga",
+            ),
+            *(
+                "czi",
+                "lif",
+                "lsm",
+                "nd2",
+                "oib",
+                "oif",
+                "vsi",
+                "svs",
+                "ims",
+                "stk",
+                "dcm",
+                "dng",
+                "cr2",
+                "nef",
+            ),
+            *("fits", "fit", "mrc", "dm3", "dm4"),
+        )
+    }
+)
+"""Endings of images; those that a set does not read are told apart from text and tables."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +113,11 @@ def list_images(root: Path, suffixes: Collection[str], classes: Collection[str] 
     for entry in _entries(root, root, ignored):
         if entry.is_dir():
             if classes is None or entry.name in classes:
+                before = len(files)
                 for inner in _entries(root, Path(entry.path), ignored):
                     _sort(inner, f"{entry.name}/{inner.name}", entry.name, suffixes, files, ignored)
+                if len(files) == before:
+                    ignored.setdefault(NO_FILES, []).append(entry.name)
         elif classes is None:
             _sort(entry, entry.name, None, suffixes, files, ignored)
     return Listing(root, sorted(files, key=lambda f: f[0]), {k: sorted(v) for k, v in ignored.items()})
@@ -119,7 +179,8 @@ def _sort(
     if not entry.is_file():
         ignored.setdefault("folders or special files where images are expected", []).append(name)
     elif os.path.splitext(entry.name)[1].lower() not in suffixes:  # noqa: PTH122  # ten times as fast
-        ignored.setdefault("files that are no images", []).append(name)
+        other = os.path.splitext(entry.name)[1].lower() in _OTHER_FORMATS  # noqa: PTH122
+        ignored.setdefault(NOT_READ if other else "files that are no images", []).append(name)
     else:
         files.append((name, label))
 

@@ -149,6 +149,8 @@ class CellRecord(_Frozen):
     noise: int | None = None
     """Images labelled as noise by the clusterer."""
     bad_images: list[dict[str, str]] = []
+    left_out: dict[str, Any] = {}
+    """How many images of how many were left out, why, and classes without any: `bench.records.leftout`."""
     dataset_notes: dict[str, Any] = {}
     wall_s: float = Field(0.0, ge=0)
     """Sum over its stages, including those shared with other cells."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bench.records.leftout import from_json, left_out
 from bench.records.record import Status, refuse_newer
 from bench.util.durable import Damaged, unseal
 
@@ -36,6 +37,8 @@ class Scored(Protocol):
     def clusters(self) -> int | None: ...
     @property
     def wall_s(self) -> float: ...
+    @property
+    def left_out(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class Summary:
     classes: int | None = None
     clusters: int | None = None
     wall_s: float = 0.0
+    left_out: dict[str, Any] = field(default_factory=dict)
 
 
 _FIELDS = tuple(Summary.__slots__)
@@ -76,6 +80,10 @@ def read_summary(path: str) -> Summary | None:
     try:
         summary = Summary(**{k: body[k] for k in _FIELDS if k in body})
         summary.status = _STATUSES[body["status"]]
+        if not summary.left_out and body.get("bad_images"):  # written before records summed them up
+            lost = left_out(body["bad_images"], {}, None)
+            summary.left_out = lost.as_json() if lost is not None else {}
+        from_json(summary.left_out)
     except (KeyError, TypeError):
         raise Damaged(f"{path}: not a record: fields are missing or wrong") from None
     if not _plausible(summary):

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.metrics.names import COUNTS
 from bench.planning.plan import Cell, Stage
+from bench.records.leftout import left_out
 from bench.records.record import CellRecord, Environment, ScoreReport, StageRecord, StageReport, Status
 
 
@@ -58,6 +59,8 @@ class Recorder:
     def _fields(self, cell: Cell, reports: Mapping[str, StageReport]) -> dict[str, Any]:
         stages = [StageRecord.of(key, reports[key]) for key in cell.stages if key in reports]
         image_set = next((r.set for r in reports.values() if r.stage == "prepare"), {})
+        bad, notes = image_set.get("bad_images", []), image_set.get("notes", {})
+        lost = left_out(bad, notes, image_set.get("n"))
         gpu = [s.gpu_peak_bytes for s in stages if s.gpu_peak_bytes is not None]
         return {
             "key": cell.key,
@@ -70,8 +73,9 @@ class Recorder:
             "uses_labels": cell.uses_labels,
             "params": cell.params,
             "data_fingerprint": cell.fingerprint,
-            "bad_images": image_set.get("bad_images", []),
-            "dataset_notes": image_set.get("notes", {}),
+            "bad_images": bad,
+            "left_out": lost.as_json() if lost is not None else {},
+            "dataset_notes": notes,
             "wall_s": round(sum(s.wall_s for s in stages), 4),
             "host_peak_bytes": max((s.host_peak_bytes for s in stages), default=0),
             "gpu_peak_bytes": max(gpu, default=None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
-from bench.interfaces import Classifier, Clusterer, Dataset, Encoder, Generator, PairModel, Reducer, ToCluster
+from bench.interfaces import (
+    PADDING,
+    Classifier,
+    Clusterer,
+    Dataset,
+    Encoder,
+    Generator,
+    PairModel,
+    Reducer,
+    ToCluster,
+)
 from bench.planning.fingerprint import Fingerprints
+from bench.records.leftout import left_out
 from bench.stages.context import Context, labels_of
 from bench.stages.outputs import as_class_probabilities, as_features, as_join_probabilities, as_labels
 
@@ -34,7 +46,13 @@ def prepare(c: Context) -> dict[str, Any]:
     known = Fingerprints(c.store.root / "fingerprints.sqlite", read_only=True)
     if expected is not None and known.of(root, c.adapter.files(root)) != expected:
         raise DataError(f"the data in {root} changed since the run was planned; run the command again")
-    return {"set": json.loads((c.folder / "set.json").read_text())}
+    described = json.loads((c.folder / "set.json").read_text())
+    lost = left_out(described["bad_images"], described["notes"], described["n"])
+    if lost is not None and lost.loud:
+        warnings.warn(lost.sentence(), stacklevel=1)
+    if PADDING in described["notes"]:
+        warnings.warn(f"{PADDING}: {described['notes'][PADDING]}", stacklevel=1)
+    return {"set": described}
 
 
 def fit(c: Context) -> dict[str, Any]:

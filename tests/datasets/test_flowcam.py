@@ -86,7 +86,7 @@ def test_ids_groups_labels_and_pixels(root: Path):
     assert table["day"].dtype == "Int64"
     assert set(table["day"]) == {1}
     assert table["label"].notna().all()
-    assert (images.channels, images.fill, images.group, images.dtype) == (3, 166, "run", np.uint8)
+    assert (images.channels, images.fill, images.group, images.dtype) == (3, "border", "run", np.uint8)
     collage = decode(root / RUN / f"{RUN}_000001.tif", grey=False)
     for row in range(20):
         x, y, width, height = images.boxes[row]

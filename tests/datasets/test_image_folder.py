@@ -73,8 +73,46 @@ def test_channels_depth_and_fill(tmp_path: Path):
     assert images.read(0).shape == (5, 6, 1)
     assert set(images.read(0).ravel()) == {1000}
     assert image_folder().open(tmp_path).read(0).shape == (5, 6, 3)
+    assert image_folder(depth=8).open(tmp_path).misfit(0, images.read(0)) is not None
     with pytest.raises(ValidationError, match="fill 256 does not fit into 8 bits"):
-        image_folder(fill=256)
+        image_folder(depth=8, fill=256)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_16_bits_among_8_are_read_at_one_scale(tmp_path: Path, order: Any, big: bool):
+    put(tmp_path / "a/1.png", 100)
+    put(tmp_path / "a/2.webp", 255)
+    assert image_folder().open(tmp_path).dtype is np.uint8
+    tifffile.imwrite(tmp_path / "a/3.tif", np.full((5, 6), 700, np.uint16), byteorder=order, bigtiff=big)
+    images = image_folder(grey=True).open(tmp_path)
+    assert images.dtype is np.uint16
+    assert [int(images.read(i)[0, 0, 0]) for i in range(3)] == [100 * 257, 65535, 700]
+    assert images.notes["images of 8 bits among those of 16, scaled to 16"] == {
+        "of 16": 1,
+        "of 8": 2,
+        "first of 16": ["a/3.tif"],
+    }
+    rgb = np.full((5, 6, 3), 700, np.uint16)
+    tifffile.imwrite(tmp_path / "a/3.tif", rgb, byteorder=order, bigtiff=big)
+    assert image_folder().open(tmp_path).read(2)[0, 0].tolist() == [700, 700, 700]
+    (tmp_path / "a/3.tif").unlink()
+    put(tmp_path / "a/4.png", 700, np.uint16)
+    assert [int(image_folder().open(tmp_path).read(i)[0, 0, 0]) for i in (0, 2)] == [25700, 700]
+    (tmp_path / "a/4.png").write_bytes((tmp_path / "a/4.png").read_bytes()[:20])
+    assert image_folder().open(tmp_path).dtype is np.uint8
+
+
+def test_folders_without_images_and_formats_that_are_not_read_are_named(tmp_path: Path):
+    put(tmp_path / "a/1.webp")
+    for name in ("b/1.gif", "c/notes.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    assert image_folder().open(tmp_path).notes == {
+        "files that are no images": {"count": 1, "first": ["c/notes.txt"]},
+        "folders without images": {"count": 2, "first": ["b", "c"]},
+        "image files of a format that is not read": {"count": 1, "first": ["b/1.gif"]},
+    }
 
 
 def test_what_is_no_image_of_the_set_is_named(tmp_path: Path):

@@ -330,7 +330,7 @@ def test_hostile_files_are_listed_by_prepare(root: Path, tmp_path: Path):
     assert described["n"] == 12
     assert [(Path(b["where"]).name, b["what"].split(":")[0]) for b in described["bad_images"]] == [
         ("901.jpg", "is cut off"),
-        ("902.jpg", "is not a JPEG, PNG, BMP or TIFF image"),
+        ("902.jpg", "is not a JPEG, PNG, BMP, WebP or TIFF image"),
         ("903.jpg", "is empty"),
     ]
     strict = kaggle(size=16, on_bad_image="refuse")

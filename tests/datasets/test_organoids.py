@@ -246,10 +246,10 @@ def test_hostile_images_are_listed_by_prepare(tmp_path: Path):
     expected = {
         "a_101": "is cut off",
         "a_102": "is empty",
-        "a_103": "is not a JPEG, PNG, BMP or TIFF image",
+        "a_103": "is not a JPEG, PNG, BMP, WebP or TIFF image",
         "a_104": "has no colours",
         "a_105": "has 3 channels of uint8",
-        "a_106": "has pixels of type float32; only 8 and 16 bits are read",
+        "a_106": "BitsPerSample (tag 258) is 32: RGB pixels of type float32; those of 8, 16 bits are read",
         "a_107": "declares 60000 x 60000 pixels; the limit is 100000000 pixels",
     }
     bad = {Path(b["where"]).stem: b["what"] for b in described["bad_images"]}

@@ -14,6 +14,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from bench.images import BadImage
 from bench.imaging.decode import decode
@@ -195,8 +196,8 @@ def test_what_is_no_image_file_is_refused_with_its_name(tmp_path: Path):
         ("folder.jpg", "is not a file"),
         ("pipe.jpg", "is not a file"),
         ("empty.jpg", "is empty"),
-        ("text.jpg", "is not a JPEG, PNG, BMP or TIFF image"),
-        ("gif.jpg", "is not a JPEG, PNG, BMP or TIFF image"),
+        ("text.jpg", "is not a JPEG, PNG, BMP, WebP or TIFF image"),
+        ("gif.jpg", "is not a JPEG, PNG, BMP, WebP or TIFF image"),
         ("missing.jpg", "cannot be read: No such file or directory"),
     ]:
         with pytest.raises(BadImage) as e:
@@ -221,42 +222,32 @@ def test_progressive_jpeg():
             decode(data.tobytes()[:length], grey=True)
 
 
-def tiff(image: NDArray[Any], **options: Any) -> bytes:
+WEBP = (2, 75, 101)
+"""Quality; above 100 it is without loss."""
+
+
+@pytest.mark.parametrize("quality", WEBP)
+def test_webp(quality: int):
+    image = picture(40, 30, 3)
+    ok, data = cv2.imencode(".webp", image[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, quality])
+    assert ok
+    read = decode(data.tobytes(), grey=False)
+    assert read.shape == (40, 30, 3)
+    assert np.abs(read.astype(int) - image).mean() < (1e-9 if quality > 100 else 30)
+    for length in range(0, len(data), 7):
+        with pytest.raises(BadImage):
+            decode(data.tobytes()[:length], grey=True)
+    with pytest.raises(BadImage, match="30 x 40 pixels; the limit is 1199"):
+        decode(data.tobytes(), grey=True, max_pixels=1199)
+
+
+def test_webp_with_transparency_is_read_without_it_and_an_animation_is_refused():
+    rgba = np.dstack([picture(20, 20, 3), np.full((20, 20), 99, np.uint8)])
     out = io.BytesIO()
-    tifffile.imwrite(out, image, **options)
-    return out.getvalue()
-
-
-def test_kinds_of_tiff():
-    rgb = picture(dtype=np.uint16)
-    planar = tiff(np.moveaxis(rgb, 2, 0), photometric="rgb", planarconfig="separate")
-    np.testing.assert_array_equal(decode(planar, grey=False), rgb)
-    rgba = np.dstack([rgb, np.full_like(rgb[..., :1], 7)])
-    np.testing.assert_array_equal(
-        decode(tiff(rgba, photometric="rgb", extrasamples=["unassalpha"]), grey=False), rgb
-    )
-    white_is_zero = tiff(rgb[..., 0], photometric="miniswhite")
-    np.testing.assert_array_equal(decode(white_is_zero, grey=True)[..., 0], 65535 - rgb[..., 0])
-    mask = rgb[..., 0] > 30000
-    np.testing.assert_array_equal(
-        decode(tiff(mask, photometric="minisblack"), grey=True)[..., 0], np.where(mask, 255, 0)
-    )
-    tiled = tiff(rgb[..., 0], tile=(16, 16), compression="zlib")
-    np.testing.assert_array_equal(decode(tiled, grey=True)[..., 0], rgb[..., 0])
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (tiff(np.zeros((3, 9, 9), np.uint8), photometric="minisblack"), "several pages"),
-        (tiff(np.zeros((9, 9), np.float32)), "pixels of type float32"),
-        (
-            tiff(np.zeros((9, 9), np.uint8), photometric="palette", colormap=np.zeros((3, 256), np.uint16)),
-            "palette",
-        ),
-        (tiff(np.zeros((9, 9, 5), np.uint8), photometric="minisblack", planarconfig="contig"), "5 channels"),
-    ],
-)
-def test_a_tiff_that_would_have_to_be_guessed_is_refused(data: bytes, reason: str):
-    with pytest.raises(BadImage, match=reason):
-        decode(data, grey=True)
+    Image.fromarray(rgba).save(out, "webp", lossless=True, exact=True)
+    np.testing.assert_array_equal(decode(out.getvalue(), grey=False), rgba[..., :3])
+    frames = [Image.fromarray(np.full((8, 8, 3), v, np.uint8)) for v in (0, 200)]
+    out = io.BytesIO()
+    frames[0].save(out, "webp", save_all=True, append_images=frames[1:])
+    with pytest.raises(BadImage, match="is an animation"):
+        decode(out.getvalue(), grey=False)

@@ -19,7 +19,7 @@ from bench.images import BadImage, ImageSet
 from bench.imaging import prepare as module
 from bench.imaging.prepare import class_indices, load, prepare
 from bench.imaging.resize import to_square
-from bench.interfaces import Dataset, Run
+from bench.interfaces import PADDING, Dataset, Run
 
 
 class InMemory(ImageSet):
@@ -79,6 +79,7 @@ def test_every_image_lies_in_its_row(tmp_path: Path, dtype: Any, shape: Literal[
     table = pd.read_parquet(tmp_path / "table.parquet")
     assert table["bag"].tolist() == list(range(50))
     described = json.loads((tmp_path / "set.json").read_text())
+    assert bool(described["notes"].pop(PADDING, "")) == (shape == "pad")  # of noise, whose borders are not 7
     assert described == {"classes": ["a", "b", "c"], "n": 50, "n_labelled": 40, "bad_images": [], "notes": {}}
 
 
@@ -104,6 +105,10 @@ def test_bad_images_are_listed_and_the_rest_moves_up(
     assert described["bad_images"] == [{"where": f"i{i}", "what": "is empty"} for i in bad]
     assert described["classes"] == ["x"]
     assert described["n"] == described["n_labelled"] == len(good)
+    lost = sorted(f"only{i}" for i in bad)
+    expected = {"classes all of whose images were left out": {"count": len(bad), "first": lost[:10]}}
+    assert described["notes"].pop(PADDING).startswith("100% of the ")
+    assert described["notes"] == (expected if bad else {})
 
 
 def test_files_do_not_depend_on_threads_or_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,12 +8,20 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.adapters.origin import stand_in_marker
+from bench.cli.copies import cores
 from bench.cli.options.suites import CheckOptions
+from bench.cli.progress import Progress
 from bench.errors import DataError
+from bench.interfaces import PADDING
+from bench.records.leftout import left_out
 from bench.suite import suitefile as suites
 from bench.suite.schema import DatasetEntry, Suite
+
+if TYPE_CHECKING:
+    from bench.imaging.survey import Survey
 
 _SPARE_BYTES = 1 << 30
 _SEARCHED_UP_TO = 100_000
@@ -27,6 +35,13 @@ class CheckResult:
     what: str
     ok: bool
     message: str
+    warning: bool = False
+    """Whether the run would go on, but with less than the user may expect."""
+
+    @property
+    def verdict(self) -> str:
+        """What its line begins with."""
+        return "BAD " if not self.ok else "WARN" if self.warning else "ok  "
 
 
 def check_suite(options: CheckOptions) -> int:
@@ -34,10 +49,11 @@ def check_suite(options: CheckOptions) -> int:
     suite = suites.load(suites.find(options.suite.name), options.suite.profile, options.data)
     findings = list(_findings(suite, options.store, duplicates=options.duplicates))
     if options.json:
-        print(json.dumps([{"what": f.what, "ok": f.ok, "said": f.message} for f in findings]))
+        facts = [{"what": f.what, "ok": f.ok, "warning": f.warning, "said": f.message} for f in findings]
+        print(json.dumps(facts))
     else:
         for f in findings:
-            print(f"{'ok  ' if f.ok else 'BAD '} {f.what}: {f.message}")
+            print(f"{f.verdict} {f.what}: {f.message}")
     return 0 if all(f.ok for f in findings) else 1
 
 
@@ -52,6 +68,9 @@ def _findings(suite: Suite, store_root: Path, *, duplicates: bool) -> Iterator[C
         finding, pixels = _dataset(entry)
         size += pixels
         yield finding
+        if finding.ok and entry.generator is None:
+            finding = _decoded(entry)
+            yield finding
         if duplicates and finding.ok:
             yield _duplicates(entry)
     yield _disk(store_root, size)
@@ -89,6 +108,34 @@ def _dataset(entry: DatasetEntry) -> tuple[CheckResult, int]:
     return CheckResult(what, len(images.table) > 0, message), len(
         images.table
     ) * images.channels * adapter.size**2
+
+
+def _decoded(entry: DatasetEntry) -> CheckResult:
+    """Decode every image and count those that a run would leave out."""
+    what = f"images of {entry.name!r}"
+    assert entry.root is not None
+    images = entry.adapter.open(entry.root)
+    if len(images.table) > _SEARCHED_UP_TO:
+        message = f"not decoded: more than {_SEARCHED_UP_TO} images; `bench data verify` takes any number"
+        return CheckResult(what, True, message)
+    from bench.imaging.survey import survey
+
+    with Progress("images") as progress:
+        padded = entry.adapter.shape == "pad"
+        found = survey(images, padded=padded, threads=cores(), report=progress)
+    lost = left_out(found.bad, found.notes, found.usable)
+    said = [lost.sentence()] if lost is not None else [f"all {found.images:,} can be decoded"]
+    if found.bad:
+        said.append(f"the first: {_first(found)}")
+    if PADDING in found.notes:
+        said.append(f"{PADDING}: {found.notes[PADDING]}")
+    refused = bool(found.bad) and entry.adapter.on_bad_image == "refuse"
+    warning = (lost is not None and lost.loud) or PADDING in found.notes
+    return CheckResult(what, found.usable > 0 and not refused, "; ".join(said), warning)
+
+
+def _first(found: Survey) -> str:
+    return f"{found.bad[0]['where']}: {found.bad[0]['what']}"
 
 
 def _duplicates(entry: DatasetEntry) -> CheckResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from bench.cli.results import opened
 from bench.errors import UsageError
 from bench.metrics.metric import from_description
 from bench.metrics.names import METRICS, find_or_unknown
+from bench.records.leftout import LeftOut, from_json, left_out
 from bench.records.record import CellRecord, Status, read
 from bench.records.results import Results
 from bench.util.durable import Damaged
@@ -36,11 +38,11 @@ def show_status(options: StatusOptions) -> int:
             error = None if isinstance(record, str) else record.error
             log = None if isinstance(record, str) or not record.log else str(results.folder / record.log)
             problems.append({**where, "status": state, "error": error, "log": log})
+    lost = _left_out(records.values())
     bad = sum(n for s, n in counts.items() if s not in (Status.OK, Status.DEGENERATE))
     if options.json:
-        print(
-            json.dumps({"suite": plan.suite, "statuses": dict(sorted(counts.items())), "problems": problems})
-        )
+        facts = {"suite": plan.suite, "statuses": dict(sorted(counts.items())), "problems": problems}
+        print(json.dumps({**facts, "left_out": {name: one.as_json() for name, one in lost.items()}}))
         return 1 if bad else 0
     console = Console()
     for p in problems:
@@ -53,6 +55,9 @@ def show_status(options: StatusOptions) -> int:
         )
         for line in filter(None, (p["error"], p["log"] and f"log: {p['log']}")):
             console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
+    for name, one in lost.items():
+        text, style = f"{name}: {one.sentence()}", "bold red" if one.loud else "yellow"
+        console.print(printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
     summary = ", ".join(f"{n:,} {s}" for s, n in sorted(counts.items()))
     console.print(f"{plan.suite}: {plural(len(plan.cells), 'cell')}: {summary}", highlight=False)
     return 1 if bad else 0
@@ -64,6 +69,7 @@ def show_cell(options: ShowOptions) -> None:
     if options.json:
         print(record.model_dump_json())
         return
+    lost = from_json(record.left_out)
     console = Console()
     console.print(f"{record.dataset} · {record.method} · seed {record.seed}", style="bold", markup=False)
     fields = {
@@ -75,7 +81,7 @@ def show_cell(options: ShowOptions) -> None:
         "sees labels": "yes" if record.uses_labels else "no",
         "scored": f"{record.n_scored} images, {record.classes} classes",
         "found": f"{record.clusters} clusters, {record.noise} images labelled as noise",
-        "bad images": len(record.bad_images) or None,
+        "left out": lost.sentence() if lost is not None else len(record.bad_images) or None,
         "commit": f"{record.place.git_commit}{' with changes' if record.place.git_dirty else ''}",
         "host": f"{record.place.host}, {record.place.platform}",
     }
@@ -86,6 +92,17 @@ def show_cell(options: ShowOptions) -> None:
         console.print(_parts(record))
     console.print(_stages(record))
     console.print_json(json.dumps({"params": record.params, "dataset_notes": record.dataset_notes}))
+
+
+def _left_out(records: Iterable[CellRecord | str]) -> dict[str, LeftOut]:
+    """Return what was left out of each dataset, according to the first record that says so."""
+    found: dict[str, LeftOut] = {}
+    for record in records:
+        if not isinstance(record, str) and record.dataset not in found:
+            lost = from_json(record.left_out) or left_out(record.bad_images, {}, None)
+            if lost is not None:
+                found[record.dataset] = lost
+    return found
 
 
 def _get(results: Results, key: str) -> CellRecord | str:

@@ -14,7 +14,7 @@ from bench.cli.console import wide_console
 from bench.cli.display import Display
 from bench.cli.options.suites import RunOptions
 from bench.report.tables.render import terminal
-from bench.util.text import plural
+from bench.util.text import plural, printable
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 
@@ -39,6 +39,9 @@ def run_suite(options: RunOptions) -> int:
     code = INTERRUPTED if finished.interrupted else FAILED if finished.failed else 0
     for problem in finished.written.problems:
         print(f"bench: {problem}", file=sys.stderr)
+    for one in finished.written.board.boards:
+        if one.left_out is not None and one.left_out.loud and (options.json or options.quiet):
+            print(f"bench: warning: {one.dataset}: {printable(one.left_out.sentence())}", file=sys.stderr)
     if options.json:
         print(json.dumps(_summary(finished, code)))
     elif not options.quiet:
@@ -52,6 +55,11 @@ def _summary(finished: FinishedRun, code: int) -> dict[str, object]:
         "exit_code": code,
         "cells": len(finished.cells),
         "statuses": finished.statuses,
+        "left_out": {
+            one.dataset: one.left_out.as_json()
+            for one in finished.written.board.boards
+            if one.left_out is not None
+        },
         "leaderboard": str(finished.folder / "leaderboard.csv"),
         "records": str(finished.folder / "records"),
     }
@@ -60,6 +68,11 @@ def _summary(finished: FinishedRun, code: int) -> dict[str, object]:
 def _conclude(console: Console, finished: FinishedRun) -> None:
     for part in terminal(finished.written.board, console.width):
         console.print(part)
+    for one in finished.written.board.boards:
+        if one.left_out is not None:
+            text = f"\n{'WARNING: ' if one.left_out.loud else ''}{one.dataset}: {one.left_out.sentence()}."
+            style = "bold red" if one.left_out.loud else "yellow"
+            console.print(printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
     counts = ", ".join(f"{n:,} {status}" for status, n in finished.statuses.items())
     console.print(f"\n{plural(len(finished.cells), 'cell')}: {counts}", highlight=False)
     if finished.interrupted:

@@ -21,7 +21,7 @@ from bench.cli.options.data import VerifyDataOptions
 from bench.cli.progress import Progress
 from bench.cli.settings import data_folder, dataset
 from bench.images import BadImage, ImageSet
-from bench.interfaces import Json
+from bench.interfaces import NO_FILES, NOT_READ, Json
 from bench.util.parallel import in_order
 
 _BLOCK = 16
@@ -125,9 +125,8 @@ def _decoded(images: ImageSet, n: int) -> Iterator[tuple[int, int, int, int] | B
 def _span(images: ImageSet, row: int, image: NDArray[Any] | BadImage) -> tuple[int, int, int, int] | BadImage:
     if isinstance(image, BadImage):
         return image
-    if image.dtype != images.dtype or image.shape[2] != images.channels:
-        what = f"{image.shape[2]} channels of {image.dtype}, the set {images.channels} of"
-        return BadImage(f"{images.where(row)}: has {what} {np.dtype(images.dtype)}")
+    if wrong := images.misfit(row, image):
+        return wrong
     return image.shape[0], image.shape[1], int(image.min()), int(image.max())
 
 
@@ -155,7 +154,8 @@ def _print(facts: dict[str, Any], checks: Sequence[Check]) -> None:
         values = facts["counts"].get(column)
         say(f"  {column}: {_summary(values) if values else f'{distinct} values'}")
     for name, value in facts["notes"].items():
-        say(f"  note: {name}: {_short(value)}", "yellow")
+        loud = name in (NO_FILES, NOT_READ)
+        say(f"  {'WARNING' if loud else 'note'}: {name}: {_short(value)}", "bold red" if loud else "yellow")
     bad = facts["bad_images"]
     say(f"  bad images: {len(bad)}", "red" if bad else "")
     for one in bad[:_SHOWN]:

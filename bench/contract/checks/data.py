@@ -46,7 +46,7 @@ def opens(subject: DataSubject) -> None:
         raise Broken(f"the id {table['id'][table['id'].duplicated()].iloc[0]!r} occurs twice")
     if not all(isinstance(i, str) for i in table["id"]):
         raise Broken("some ids are not text")
-    if not 0 <= images.fill <= np.iinfo(images.dtype).max:
+    if images.fill != "border" and not 0 <= images.fill <= np.iinfo(images.dtype).max:
         raise Broken(f"fill {images.fill} does not fit {np.dtype(images.dtype)}")
     try:
         json.dumps(images.notes)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bench.records.leftout import from_json, left_out
 from bench.records.record import CellRecord, Environment, StageRecord
 from bench.report.site.html import table
 from bench.util.html import Child, Html, tag
@@ -25,6 +26,11 @@ def configuration(record: CellRecord) -> Html:
     return tag("div", parts, class_="parts")
 
 
+def _left_out(record: CellRecord) -> str | None:
+    lost = from_json(record.left_out) or left_out(record.bad_images, {}, None)
+    return lost.sentence() if lost is not None else None
+
+
 def cell(record: CellRecord, command: str) -> Html:
     """Return all that a record says of one cell, folded, and how to run it again."""
     title = [f"Seed {record.seed}: {record.status}", tag("code", record.key[:12])]
@@ -40,7 +46,7 @@ def cell(record: CellRecord, command: str) -> Html:
         "share of the labelled images scored": _known(record.coverage, ".1%"),
         "clusters": record.clusters,
         "images called noise": record.noise,
-        "bad images": f"{len(record.bad_images):,}" if record.bad_images else None,
+        "images left out": _left_out(record),
         "seconds, all stages": f"{record.wall_s:.1f}",
         "peak memory": _memory(record.host_peak_bytes),
         "peak memory of the GPU": _memory(record.gpu_peak_bytes),

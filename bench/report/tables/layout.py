@@ -117,9 +117,10 @@ def arrange(board: Leaderboard, layout: Layout | None = None, extra: Sequence[Bl
 
 
 def heading(board: Board) -> str:
-    """Return the title of one board: dataset, how much was scored, and whether it was generated."""
+    """Return the title of one board: dataset, how much was scored and left out, whether it was generated."""
     classes = f"{board.classes} classes" if board.classes is not None else "no classes known"
-    size = f" ({board.images:,} images, {classes})" if board.images is not None else ""
+    lost = f"; {board.left_out.brief()}" if board.left_out is not None else ""
+    size = f" ({board.images:,} images, {classes}{lost})" if board.images is not None else ""
     return f"{board.dataset}{size}{' · synthetic' if board.synthetic else ''}"
 
 
@@ -131,12 +132,15 @@ def notes(board: Leaderboard, metric: str | None = None) -> str:
 def _notes(board: Leaderboard, layout: Layout, metric: str | None = None) -> list[str]:
     first = board.metric(metric or board.ranked_by or board.boards[0].metrics[0]).title
     rows = [row for one in board.boards for row in one.rows]
+    lost = (f"{one.dataset}: {one.left_out.sentence()}." for one in board.boards if one.left_out is not None)
     found = [
+        *lost,
         f"{f'Ranked by {first}, in the order of the suite.' if board.in_order else f'Sorted by {first}.'} "
         f"Numbers are means over {plural(board.seeds, 'seed')} ± the longer arm of "
         f"their {round(100 * board.level, 6):g} % interval for the expected score over seeds and images: "
         "q √(s²/n + b²), with s over the n seeds, b the bootstrap over images within a seed (its half-width "
-        "over z), and q from z of Gauss to t of Student (n - 1 degrees of freedom) as the seeds' share grows."
+        "over z), and q from z of Gauss to t of Student (n - 1 degrees of freedom) as the seeds' "
+        "share grows.",
     ]
     if board.seeds == 1:
         found.append("One seed says nothing about others: the intervals hold for this seed.")

@@ -15,6 +15,7 @@ from statistics import fmean
 
 from bench.metrics.metric import Metric
 from bench.metrics.names import VERSION, find_or_unknown
+from bench.records.leftout import LeftOut, from_json
 from bench.records.results import PlannedCell, PlanOnDisk
 from bench.records.summary import Scored
 from bench.report.tables.statistics import mean_interval
@@ -113,6 +114,8 @@ class Board:
     classes: int | None
     declared: Mapping[str, Metric] = field(default_factory=dict)
     """Metrics of the suite that do not ship, by name."""
+    left_out: LeftOut | None = None
+    """Images of the dataset that could not be used."""
 
     def metric(self, column: str) -> Metric:
         """Return what a column means."""
@@ -222,7 +225,14 @@ def _board(
         images=max((r.n_scored for r in scored), default=None),  # fewer where noise is dropped
         classes=max((r.classes for r in scored if r.classes is not None), default=None),
         declared=scheme.declared,
+        left_out=_left_out(records.values()),
     )
+
+
+def _left_out(records: Iterable[Scored | None]) -> LeftOut | None:
+    """Return what the records say was left out of their dataset; where they differ, the most."""
+    found = [lost for r in records if r is not None and (lost := from_json(r.left_out)) is not None]
+    return max(found, key=lambda lost: (lost.bad, lost.n_classes), default=None)
 
 
 def _row(

@@ -103,7 +103,7 @@ def comma_separated(board: Leaderboard) -> str:
     header += ["seeds_planned", "seeds_scored", "statuses", "degenerate", "unproven"]
     for m in metrics:
         header += [m, f"{m}_low", f"{m}_high", f"{m}_seeds", f"{m}_mark"]
-    header += ["clusters", "coverage", "seconds", "remarks"]
+    header += ["clusters", "coverage", "seconds", "remarks", "images_left_out", "images_found", "left_out"]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)
@@ -124,7 +124,9 @@ def to_json(board: Leaderboard) -> dict[str, Any]:
             fields["statuses"] = {s: n for s, n in sorted(row.statuses.items()) if n}
             fields["numbers"] = {m: vars(n) for m, n in row.numbers.items()}
             rows.append(fields)
-        boards.append({k: v for k, v in vars(one).items() if k != "declared"} | {"rows": rows})
+        lost = one.left_out.as_json() if one.left_out is not None else None
+        fields = {k: v for k, v in vars(one).items() if k != "declared"}
+        boards.append({**fields, "rows": rows, "left_out": lost})
     if board.declared:
         about["declared"] = {name: m.described() for name, m in board.declared.items()}
     return {**about, "notes": notes(board) if board.boards else "", "boards": boards}
@@ -202,7 +204,10 @@ def _csv_line(board: Board, row: Row, metrics: list[str]) -> list[object]:
         }
         line += [n.mean, n.low, n.high, n.seeds, ";".join(name for name, there in marks.items() if there)]
     facts = ["" if v is None else v for v in (row.clusters, row.coverage, row.seconds)]
-    return [*line, *facts, "; ".join(row.remarks())]
+    lost = board.left_out
+    found = "" if lost is None or lost.images is None else lost.images
+    said = [lost.bad if lost else 0, found, lost.sentence() if lost else ""]
+    return [*line, *facts, "; ".join(row.remarks()), *said]
 
 
 def _terminal_table(block: Block, width: int) -> RenderableType:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from tests.cli.commands.datasets import asked, call, write_images
 
 
@@ -27,9 +30,10 @@ def test_verify_counts_and_names_what_is_bad(folder: Path):
         ("5.png", "is empty"),
     ]
     assert facts["notes"]["files that are no images"]["count"] == 1
-    assert asked("verify", "image_folder", folder, "--set", "depth=16")["bad_images"][1]["why"].startswith(
-        "has 3 "
-    )
+    cv2.imwrite(str(folder / "two" / "6.png"), np.full((8, 8, 3), 300, np.uint16))
+    shallow = asked("verify", "image_folder", folder, "--set", "depth=8")["bad_images"]
+    assert shallow[2]["why"] == "has 3 channels of uint16, the set 3 of uint8"
+    assert len(asked("verify", "image_folder", folder)["bad_images"]) == 2
 
 
 def test_verify_compares_with_the_known_numbers(few_images: Path):
