@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from bench.errors import DataError, UsageError
+from bench.layouts.textvalues import clean_labels
 from bench.metrics.score import NoisePolicy, Scores
 from bench.metrics.score import score as score_integers
 from bench.multicut.costs import costs_from_probabilities
@@ -129,5 +131,10 @@ def _integers(labels: ArrayLike) -> NDArray[Any]:
     names = np.array(array, dtype=object)
     names[pd.isna(names)] = None
     names[np.isin(names.astype(str), ("-1", "-1.0", ""))] = None
+    if all(name is None or isinstance(name, str) for name in names):
+        cleaned, notes = clean_labels([name or "" for name in names], lambda i: f"label {i + 1}")
+        names = np.array([name if name not in ("", "-1") else None for name in cleaned], dtype=object)
+        for note in notes:
+            warnings.warn(note, stacklevel=3)
     codes, _ = pd.factorize(names)
     return codes.astype(np.int64)
