@@ -14,7 +14,8 @@ from bench.layouts.textvalues import clean_labels
 from bench.metrics.score import NoisePolicy, Scores
 from bench.metrics.score import score as score_integers
 from bench.multicut.costs import costs_from_probabilities
-from bench.multicut.instance import Instance
+from bench.multicut.instance import Instance, as_instance
+from bench.multicut.io import hint_of_probabilities
 from bench.multicut.result import Solution
 from bench.multicut.solving import solve
 
@@ -105,7 +106,10 @@ def multicut(
     elif prior is not None:
         raise UsageError("multicut: prior applies to probabilities only; costs already include it")
     assert costs is not None
-    return solve(costs, solver, time_limit=time_limit, seed=seed, certificate=certificate)
+    instance = as_instance(costs)
+    if probabilities is None and (hint := hint_of_probabilities(instance)) is not None:
+        warnings.warn(hint, stacklevel=2)
+    return solve(instance, solver, time_limit=time_limit, seed=seed, certificate=certificate)
 
 
 def _integers(labels: ArrayLike) -> NDArray[Any]:

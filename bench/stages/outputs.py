@@ -61,8 +61,8 @@ def as_features(features: ArrayLike, n: int, who: str) -> Features:
     if huge.any():
         where = ", ".join(map(str, np.flatnonzero(huge)[:5]))
         raise DataError(
-            f"{who} returned features beyond {LARGEST:g}, whose squares overflow float32, for {huge.sum()} of {n} "
-            f"images, e.g. {where}; scale them"
+            f"{who} returned features beyond {LARGEST:g}, whose squares overflow float32, for {huge.sum()} "
+            f"of {n} images, e.g. {where}; scale them"
         )
     return np.ascontiguousarray(features, dtype=np.float32)
 
