@@ -14,8 +14,9 @@ from bench.errors import DataError
 from bench.imaging.selection import Names, match_names
 from bench.interfaces import Count, Dataset
 from bench.layouts.loaddata import CHANNEL_FILE
-from bench.layouts.platemap import DMSO, Treatment
+from bench.layouts.platemap import DMSO, Treatment, is_dmso
 from bench.layouts.tablefile import TextTable, read_table
+from bench.layouts.textvalues import is_missing
 
 if TYPE_CHECKING:
     from bench.images import ImageSet
@@ -195,6 +196,7 @@ class Cpjump1(Dataset):
         reading = found.reading
         reading.tables.append(table.path)
         reading.note("rows left out", *table.ragged)
+        reading.note("tables that were not plain", *(f"{table.path}: {note}" for note in table.notes))
         names = {m[1].lower(): m for m in map(_AGGREGATED.fullmatch, sorted(reading.tree.files(folder))) if m}
         for row in range(len(table)):
             at = {name: values[row].strip() for name, values in table.columns.items()}
@@ -292,12 +294,12 @@ def _aggregated_treatment(at: Mapping[str, str], faithful: bool) -> Treatment | 
     name, control = at["Metadata_pert_iname"], at.get("Metadata_control_type", "")
     target = at.get("Metadata_target") or at.get("Metadata_gene") or None
     if faithful:
-        control = "negcon" if name == DMSO else "trt"
-    elif name == DMSO or control == "negcon":
+        control = "negcon" if is_dmso(name) else "trt"
+    elif is_dmso(name) or control.lower() == "negcon":
         name, control = DMSO, "negcon"
-    elif name in ("", "NA", "nan"):
+    elif is_missing(name):
         return None
     if control == "negcon":
         return Treatment("compound", DMSO, DMSO, None, control)
     sample = at.get("Metadata_broad_sample") or name or "unnamed"
-    return Treatment("compound", sample, name or None, target, "trt" if control in ("", "NA") else control)
+    return Treatment("compound", sample, name or None, target, "trt" if is_missing(control) else control)

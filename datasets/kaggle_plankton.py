@@ -114,6 +114,8 @@ class KagglePlankton(Dataset):
         labels = [index.labels[i] for i in rows]
         names = [f"{index.labels[i] or ''}/{index.ids[i]}" for i in rows]
         notes: dict[str, Json] = _duplicates(images.identical(), names, labels)
+        if index.notes:
+            notes["labels that were not plain"] = list(index.notes)
         if not index.has_paths:
             notes["ids"] = "file and row: the images' own names are missing or repeat"
         if leading_out:

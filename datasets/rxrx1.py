@@ -16,6 +16,7 @@ from bench.errors import DataError
 from bench.imaging.selection import Names, match_names
 from bench.interfaces import Dataset, Json
 from bench.layouts.tablefile import TextTable, read_table
+from bench.layouts.textvalues import is_missing, whole
 
 if TYPE_CHECKING:
     from bench.images import ImageSet
@@ -170,7 +171,11 @@ class Rxrx1(Dataset):
         if not found.sites:
             example = f"; {missing[0]} is not there" if missing else ""
             raise DataError(f"{root}: no images of {len(sites)} sites{example}")
-        notes = {"sites without all their files": missing, "rows left out": left_out}
+        notes = {
+            "sites without all their files": missing,
+            "rows left out": left_out,
+            "tables that were not plain": [f"{t.path.name}: {note}" for _, t in tables for note in t.notes],
+        }
         found.notes.update({what: examples(which) for what, which in notes.items() if which})
         return found
 
@@ -225,7 +230,7 @@ def _rows(tables: Sequence[tuple[str, TextTable]], left_out: list[str]) -> Itera
         size = len(table)
         column = {k: table.columns.get(k, [""] * size) for k in _COLUMNS}
         for row in range(size):
-            at = {k: values[row].strip() for k, values in column.items()}
+            at = {k: _value(k, values[row]) for k, values in column.items()}
             experiment, well = at["experiment"], at["well"]
             if not (experiment and well and at["plate"] and (name or at["site"] in ("1", "2"))):
                 left_out.append(f"{table.where(row)}: names no experiment, plate, well or site (1 or 2)")
@@ -244,6 +249,13 @@ def _rows(tables: Sequence[tuple[str, TextTable]], left_out: list[str]) -> Itera
                     sirna=at["sirna"] or at["sirna_id"] or None,
                 )
                 yield found, table.where(row)
+
+
+def _value(column: str, text: str) -> str:
+    """Return a value, "" for a missing one; ids keep their text, codes that were floats lose the ".0"."""
+    if column in ("site_id", "well_id", "id_code"):
+        return text
+    return "" if is_missing(text) else whole(text)
 
 
 _COLUMNS = (

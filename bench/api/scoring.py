@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from bench.errors import DataError, UsageError
+from bench.layouts.textvalues import clean_labels
 from bench.metrics.score import NoisePolicy, Scores
 from bench.metrics.score import score as score_integers
 from bench.multicut.costs import costs_from_probabilities
-from bench.multicut.instance import Instance
+from bench.multicut.instance import Instance, as_instance
+from bench.multicut.io import hint_of_probabilities
 from bench.multicut.result import Solution
 from bench.multicut.solving import solve
 
@@ -103,7 +106,10 @@ def multicut(
     elif prior is not None:
         raise UsageError("multicut: prior applies to probabilities only; costs already include it")
     assert costs is not None
-    return solve(costs, solver, time_limit=time_limit, seed=seed, certificate=certificate)
+    instance = as_instance(costs)
+    if probabilities is None and (hint := hint_of_probabilities(instance)) is not None:
+        warnings.warn(hint, stacklevel=2)
+    return solve(instance, solver, time_limit=time_limit, seed=seed, certificate=certificate)
 
 
 def _integers(labels: ArrayLike) -> NDArray[Any]:
@@ -129,5 +135,10 @@ def _integers(labels: ArrayLike) -> NDArray[Any]:
     names = np.array(array, dtype=object)
     names[pd.isna(names)] = None
     names[np.isin(names.astype(str), ("-1", "-1.0", ""))] = None
+    if all(name is None or isinstance(name, str) for name in names):
+        cleaned, notes = clean_labels([name or "" for name in names], lambda i: f"label {i + 1}")
+        names = np.array([name if name not in ("", "-1") else None for name in cleaned], dtype=object)
+        for note in notes:
+            warnings.warn(note, stacklevel=3)
     codes, _ = pd.factorize(names)
     return codes.astype(np.int64)

@@ -6,6 +6,7 @@ parameter that error messages name.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+_HEAD = 1 << 20
+"""How many bytes of a table decide how it is read."""
+_ANSI = "the text is read as Windows-1252, for it is not UTF-8"
 _GAPS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None")
 
 
@@ -42,15 +46,57 @@ def load_npy(path: Path, field: str = "file") -> NDArray[Any]:
 
 
 def read_csv(path: Path, field: str = "file", **options: Any) -> pd.DataFrame:
-    """Return `pandas.read_csv(path, **options)`; `DataError` instead of any of its errors."""
+    """Return `pandas.read_csv(path, **options)`; `DataError` instead of any of its errors.
+
+    Separators, decimals and the encoding are those of the file, by the rules of `textvalues`; a warning says
+    what is not plain.
+    """
     import pandas as pd
 
     with _errors_as_data_error(path, field, "csv"):
+        options = {**_dialect(path), **options}
         table: pd.DataFrame = pd.read_csv(path, low_memory=False, **options)
     if not isinstance(table.index, pd.RangeIndex):
         # Lines longer than the header: pandas would take their first values as an index and shift the rest.
         raise DataError(f"{field}: {path} has lines with more values than its header has columns")
     return table
+
+
+def _dialect(path: Path) -> dict[str, Any]:
+    """Return the options of `pandas.read_csv` that the beginning of a csv file asks for."""
+    from bench.layouts.textvalues import decimal_comma, decode, separator, separator_note
+
+    with path.open("rb") as f:
+        head = f.read(_HEAD)
+        head += f.readline(_HEAD)  # not in the middle of a character
+        is_utf8 = _is_utf8(head) and all(_is_utf8(chunk) for chunk in f)
+    text, notes = decode(head, path) if is_utf8 or b"\0" in head else (head.decode("cp1252"), [_ANSI])
+    options: dict[str, Any] = {}
+    if notes:
+        options["encoding"] = "utf-16" if "UTF-16" in notes[0] else "cp1252"
+    lines = text.splitlines()
+    if not lines:
+        return {}
+    if (found := separator(lines[0], ",")) != ",":
+        notes = [*notes, separator_note(found)]
+        options["sep"] = found
+        try:
+            if decimal_comma([line.split(found) for line in lines[1:]]):
+                notes = [*notes, "decimals follow a comma"]
+                options["decimal"] = ","
+        except ValueError as e:
+            raise DataError(f"{path}: {e}; write decimals with a point") from None
+    if notes:
+        warnings.warn(f"{path}: {'; '.join(notes)}", stacklevel=3)
+    return options
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def csv_header(path: Path) -> list[str]:
@@ -111,9 +157,11 @@ def h5_datasets(path: Path, *names: str | None) -> Iterator[list[Any]]:
 
 
 def ids_as_text(ids: Any) -> list[str]:
-    """Return an array of text, bytes or integers as text."""
+    """Return an array of text, bytes or numbers as text; whole floats as integers."""
     import numpy as np
 
+    if getattr(ids, "dtype", None) is not None and ids.dtype.kind == "f":
+        return [str(int(i)) if float(i).is_integer() else str(i) for i in np.ravel(ids).tolist()]
     return [i.decode("utf-8", "backslashreplace") if isinstance(i, bytes) else str(i) for i in np.ravel(ids)]
 
 
@@ -128,7 +176,12 @@ def read_ids(path: Path, column: str = "id") -> list[str]:
             raise DataError(f"ids: {path} has no column {column!r}; it has {list(table.columns)[:8]}")
         return list(table[column])
     with _errors_as_data_error(path, "ids", "text"):
-        return path.read_text(encoding="utf-8").splitlines()
+        from bench.layouts.textvalues import decode
+
+        text, notes = decode(path.read_bytes(), path)
+        if notes:
+            warnings.warn(f"{path}: {'; '.join(notes)}", stacklevel=2)
+        return text.splitlines()
 
 
 def match_rows(
@@ -170,5 +223,5 @@ def _errors_as_data_error(path: Path, field: str, kind: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, TypeError, OverflowError, OSError, EOFError) as error:
         raise DataError(f"{field}: cannot read {path} as {kind}: {str(error)[:200]}") from error

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bench.errors import DataError
 from bench.layouts.runtables import Findings
 from bench.layouts.tablefile import read_table
+from bench.layouts.textvalues import decimal_comma, is_missing, separator
 
 MAX_LST_BYTES = 1 << 28
 """Larger `.lst` files (490,000 particles) are refused. Reading takes three times the size in memory."""
@@ -132,6 +133,7 @@ def read_particles(path: Path, name: str, findings: Findings) -> Particles:
     files = columns["collage_file"].dictionary_encode()
     camera = [_integers(columns[c], -_LIMIT)[0] for c in ("src_x", "src_y") if c in columns]
     image_ids = columns.get("image_id")
+    reals = _reals(columns, name, len(lines), findings)
     return Particles(
         path,
         name,
@@ -142,9 +144,9 @@ def read_particles(path: Path, name: str, findings: Findings) -> Particles:
         files.indices.to_numpy().astype(np.int64),
         np.stack(camera, axis=1) if len(camera) == 2 else None,
         None if image_ids is None else pc.utf8_upper(image_ids).to_pylist(),
-        _reals(columns.get("raw_area"), len(lines)),
-        _reals(columns.get("abd_diameter"), len(lines)),
-        _reals(columns.get("intensity"), len(lines)),
+        reals["raw_area"],
+        reals["abd_diameter"],
+        reals["intensity"],
     ).only(good)
 
 
@@ -158,7 +160,7 @@ def is_export(path: Path) -> bool:
             header = f.readline(_MAX_LINE).decode("latin-1").lstrip("\xef\xbb\xbf")
     except OSError as e:
         raise DataError(f"{path}: cannot be read: {e.strerror}") from None
-    names = {name.strip().strip('"') for name in header.split(",")}
+    names = {name.strip().strip('"') for name in header.split(separator(header.rstrip("\r\n"), ","))}
     if any(all(name in names for name in kind) for kind in (_REQUIRED, _REQUIRED.values())):
         return True
     if names & {"Capture ID", "UUID"} and any(name.startswith("Area") for name in names):
@@ -209,9 +211,12 @@ def _read_lst(path: Path, name: str, findings: Findings) -> tuple[NDArray[np.int
     missing = [what for what in _REQUIRED if what not in names]
     if missing:
         raise DataError(f"{path}: has no field {missing[0]!r}; it has {', '.join(map(repr, names[:10]))}...")
+    windows = not plain and _is_windows(lines)
+    if windows:
+        findings.add_notes(name, ["the text is read as Windows-1252, for it is not UTF-8"])
     kept: list[int] = []
     for i in range(2 + len(names), len(lines)):
-        line = lines[i]
+        line = lines[i] = _utf8(lines[i]) if windows else lines[i]
         pipes = line.count(b"|")
         if pipes == len(names) - 1 and len(line) < _MAX_LINE and (plain or _is_text(line)):
             kept.append(i)
@@ -268,6 +273,7 @@ def _columns(text: bytes, names: Sequence[str], wanted: Sequence[str], n: int) -
 
 def _read_csv(path: Path, name: str, findings: Findings) -> tuple[NDArray[np.int64], dict[str, Any]]:
     table = read_table(path, max_bytes=MAX_CSV_BYTES)
+    findings.add_notes(name, table.notes)
     findings.add(
         "records with missing or damaged fields",
         (name + line.removeprefix(str(path)) for line in table.ragged),
@@ -299,6 +305,20 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
+def _is_windows(lines: Sequence[bytes]) -> bool:
+    """Say whether the lines that are not ASCII are Windows-1252: none of them is UTF-8."""
+    odd = [line for line in lines if not line.isascii()]
+    return not any(map(_is_text, odd)) and any(_utf8(line) != line for line in odd)
+
+
+def _utf8(line: bytes) -> bytes:
+    """Return a line of Windows-1252 as UTF-8; as it is if it is none."""
+    try:
+        return line if line.isascii() else line.decode("cp1252").encode()
+    except UnicodeDecodeError:
+        return line
+
+
 def _is_text(line: bytes) -> bool:
     try:
         return b"\0" not in line and b"\r" not in line and bool(line.decode())
@@ -312,6 +332,7 @@ def _integers(column: Any, least: int) -> tuple[NDArray[np.int64], NDArray[np.bo
     try:
         values = np.asarray(pc.cast(column, pa.int64()).to_numpy())
     except pa.ArrowInvalid:
+        column = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"^(-?[0-9]+)[.,]0*$", r"\1")
         clean = pc.match_substring_regex(column, r"^-?[0-9]{1,10}$")
         ok = clean.to_numpy(zero_copy_only=False).astype(np.bool_)
         values = np.asarray(pc.cast(pc.if_else(clean, column, "0"), pa.int64()).to_numpy())
@@ -319,15 +340,40 @@ def _integers(column: Any, least: int) -> tuple[NDArray[np.int64], NDArray[np.bo
     return np.where(ok, values, 0), ok
 
 
-def _reals(column: Any, n: int) -> NDArray[np.float64]:
-    if column is None:
-        return np.full(n, np.nan)
+def _reals(columns: dict[str, Any], name: str, n: int, findings: Findings) -> dict[str, NDArray[np.float64]]:
+    """Return the measured values by field, nan where one is unknown; their decimals may follow a comma."""
+    found = {what: np.full(n, np.nan) for what in ("raw_area", "abd_diameter", "intensity")}
+    texts: dict[str, list[str]] = {}
+    for what in found.keys() & columns.keys():
+        try:
+            found[what] = np.array(pc.cast(columns[what], pa.float64()).to_numpy())
+        except pa.ArrowInvalid:
+            texts[what] = [text.strip() for text in columns[what].to_pylist()]
     try:
-        return np.array(pc.cast(column, pa.float64()).to_numpy())
-    except pa.ArrowInvalid:
-        return pd.to_numeric(pd.Series(column.to_pylist()), errors="coerce").to_numpy(np.float64)
+        comma = decimal_comma(texts.values())
+        why = "is no number"
+    except ValueError as e:
+        comma, why = False, f"is no number: {e}; write decimals with a point"
+    if comma:
+        findings.add("tables whose decimals follow a comma", [name])
+    for what, column in sorted(texts.items()):
+        values = [
+            text.replace(",", ".") if comma and text.count(",") == 1 and "." not in text else text
+            for text in column
+        ]
+        found[what] = pd.to_numeric(pd.Series(values), errors="coerce").to_numpy(np.float64)
+        bad = np.flatnonzero(
+            np.isnan(found[what]) & ~np.array([is_missing(text) for text in column], np.bool_)
+        )
+        says = (f"{name}: {what} {_shortened(column[i])} {why}" for i in bad.tolist())
+        findings.add("measured values that are no numbers, taken as unknown", says, bad.size)
+    return found
 
 
 def _short(value: Any) -> str:
-    text = repr(value.as_py())
+    return _shortened(value.as_py())
+
+
+def _shortened(value: str) -> str:
+    text = repr(value)
     return text if len(text) <= 40 else f"{text[:40]}..."

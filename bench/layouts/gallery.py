@@ -64,6 +64,7 @@ class Reader:
         delimiter = "," if ".csv" in path else "\t"
         table = read_table(self.tree.root / path, required, delimiter=delimiter)
         self.tables.append(table.path)
+        self.note("tables that were not plain", *(f"{table.path}: {note}" for note in table.notes))
         return table
 
     def notes(self) -> dict[str, Json]:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -15,6 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import DataError
+from bench.layouts.textvalues import (
+    clean_labels,
+    decode,
+    header_of_labels,
+    separator,
+    separator_note,
+)
 from bench.util.text import plural
 
 NOISE = -1
@@ -32,10 +39,12 @@ class LabelFile:
     labels: NDArray[np.int64]
     """Shape (n,): equal labels have equal codes; -1 where the file has -1 or no value."""
     empty: NDArray[np.bool_]
-    """Shape (n,): where the file has no value."""
+    """Shape (n,): where the file has no value, or a word such as `nan` in its place."""
     ids: Sequence[str] | None = None
     lines: Sequence[int] | None = None
     """Line of each label; None for files without lines."""
+    notes: Sequence[str] = ()
+    """What was taken as what where the file leaves room for doubt, in sentences without the path."""
 
     def where(self, i: int) -> str:
         """Return file and line, or row, of the i-th label, for messages."""
@@ -46,9 +55,10 @@ def read_labels(path: Path) -> LabelFile:
     """Read a label file: .csv, .npy or .parquet.
 
     csv: a header with the columns `id` and `label` (others are ignored), or one label a line, with
-    the header `label` or none. UTF-8. Labels are names, so `1` and `01` differ.
-    npy: int or text, shape (n,). parquet: columns `id` and `label`, or one column.
-    Raises `DataError` if the file is malformed.
+    the header `label`, none, or any name above whole numbers. Labels are names, so `1` and `01` differ;
+    what else the text of a table means (encodings, missing values, `3.0`) see `textvalues`.
+    npy: integers, whole floats or text, shape (n,). parquet: columns `id` and `label`, or one column.
+    Raises `DataError` if the file is malformed, or if it cannot be known what it means.
     """
     readers = {".csv": _read_csv, ".npy": _read_npy, ".parquet": _read_parquet}
     reader = readers.get(path.suffix.lower())
@@ -84,8 +94,8 @@ def match(truth: LabelFile, pred: LabelFile) -> tuple[NDArray[np.int64], NDArray
     holes = np.flatnonzero(pred.empty)
     if holes.size:
         raise DataError(
-            f"{pred.where(int(holes[0]))}: the predicted label is empty ({holes.size} in all); "
-            "write -1 for noise"
+            f"{pred.where(int(holes[0]))}: the predicted label is empty or a missing value ({holes.size} "
+            "in all); write -1 for noise"
         )
     if truth.ids is not None and pred.ids is not None:
         return truth.labels, pred.labels[_positions(truth, pred)]
@@ -131,13 +141,38 @@ def _fault(path: Path, verb: str, names: Iterable[str], end: str) -> str:
 
 
 def _read_csv(path: Path) -> LabelFile:
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        line = data.count(b"\n", 0, e.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8 text; save the file as CSV in UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    text, decoded = decode(path.read_bytes(), path)
+    notes = list(decoded)
+    delimiter = separator(text.split("\n", 1)[0].rstrip("\r"), ",", ("id", "label"))
+    if delimiter != ",":
+        notes.append(separator_note(delimiter))
+    rows, lines = _rows(path, text, delimiter)
+    if not rows:
+        return _coded(path, [])
+    header = [cell.lower() for cell in rows[0]]
+    if len(header) > 1 or header in (["label"], ["id"]):
+        columns = _columns(f"{path}:{lines[0]}", header)
+        rows, lines = rows[1:], lines[1:]
+    else:
+        header, columns = ["label"], {"label": 0}
+        if all(len(row) < 2 for row in rows) and header_of_labels(
+            [row[0] if row else "" for row in rows], lambda i: f"{path}:{lines[i]}"
+        ):
+            notes.append(f"the first line, {rows[0][0]!r}, is taken as a header")
+            rows, lines = rows[1:], lines[1:]
+    if "id" not in columns:  # an empty line is then an empty label
+        rows = [row or [""] for row in rows]
+    for row, at in zip(rows, lines, strict=False):
+        if len(row) != len(header):
+            raise DataError(f"{path}:{at}: expected {len(header)} columns, found {len(row)}")
+    ids = [row[columns["id"]] for row in rows] if "id" in columns else None
+    file = _coded(path, [row[columns["label"]] for row in rows], ids, lines[: len(rows)])
+    return replace(file, notes=[*notes, *file.notes])
+
+
+def _rows(path: Path, text: str, delimiter: str) -> tuple[list[list[str]], list[int]]:
+    """Return the rows of a csv file, without empty ones at its end, and the line of each."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
     line = 1
@@ -150,35 +185,13 @@ def _read_csv(path: Path) -> LabelFile:
         raise DataError(f"{path}:{line}: not readable as CSV: {e}") from None
     while rows and not any(rows[-1]):
         rows.pop()
-    if not rows:
-        return _coded(path, [])
-    header = [cell.lower() for cell in rows[0]]
-    if len(header) > 1 or header == ["label"]:
-        columns = _columns(f"{path}:{lines[0]}", header)
-        rows, lines = rows[1:], lines[1:]
-    else:
-        _refuse_other_headers(f"{path}:{lines[0]}", header)
-        columns = {"label": 0}
-        header = ["label"]
-    if "id" not in columns:  # an empty line is then an empty label
-        rows = [row or [""] for row in rows]
-    for row, at in zip(rows, lines, strict=False):
-        if len(row) != len(header):
-            raise DataError(f"{path}:{at}: expected {len(header)} columns, found {len(row)}")
-    ids = [row[columns["id"]] for row in rows] if "id" in columns else None
-    return _coded(path, [row[columns["label"]] for row in rows], ids, lines[: len(rows)])
-
-
-def _refuse_other_headers(where: str, header: list[str]) -> None:
-    if header == ["id"]:
-        raise DataError(f"{where}: a column of ids needs a column `label` beside it")
-    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
-        if header and {"id", "label"} <= {x.strip() for x in header[0].split(separator)}:
-            raise DataError(f"{where}: columns are separated by {name}; separate them by commas")
+    return rows, lines
 
 
 def _columns(where: str, header: list[str]) -> dict[str, int]:
     """Return the positions of `id` and `label`; a file of one column is a file of labels."""
+    if header == ["id"]:
+        raise DataError(f"{where}: a column of ids needs a column `label` beside it")
     if len(header) == 1:
         return {"label": 0}
     for name in ("id", "label"):
@@ -191,7 +204,7 @@ def _read_npy(path: Path) -> LabelFile:
     try:
         # mapped: a header that promises more than the file holds is refused before any memory is taken
         array: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, TokenError, SyntaxError, OverflowError, MemoryError) as e:
+    except (ValueError, TypeError, EOFError, TokenError, SyntaxError, OverflowError, MemoryError) as e:
         raise DataError(f"{path}: not a readable array of numbers or text: {e}") from None
     if not isinstance(array, np.ndarray) or array.ndim != 1:
         found = f"shape {array.shape}" if isinstance(array, np.ndarray) else "an archive of arrays"
@@ -200,6 +213,8 @@ def _read_npy(path: Path) -> LabelFile:
         return _integers(path, np.array(array))
     if array.dtype.kind == "U":
         return _coded(path, [str(x).strip() for x in array])
+    if array.dtype.kind == "f":
+        return _coded(path, [_text(path, i, x) for i, x in enumerate(array.tolist())])
     raise DataError(f"{path}: labels must be integers or text, not {array.dtype}")
 
 
@@ -255,7 +270,8 @@ def _integers(path: Path, labels: NDArray[Any], ids: list[str] | None = None) ->
 def _coded(
     path: Path, labels: list[str], ids: list[str] | None = None, lines: list[int] | None = None
 ) -> LabelFile:
-    # -1.0 is how a table of floats writes the -1 of noise
-    codes: dict[str, int] = {"": NOISE, "-1": NOISE, "-1.0": NOISE}
-    coded = np.array([codes.setdefault(x, len(codes) - 3) for x in labels], np.int64)
-    return LabelFile(path, coded, np.array([not x for x in labels], bool), ids, lines)
+    file = LabelFile(path, np.empty(0, np.int64), np.empty(0, bool), ids, lines)
+    labels, notes = clean_labels(labels, file.where)
+    codes: dict[str, int] = {"": NOISE, "-1": NOISE}
+    coded = np.array([codes.setdefault(x, len(codes) - 2) for x in labels], np.int64)
+    return replace(file, labels=coded, empty=np.array([not x for x in labels], bool), notes=notes)

@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.layouts.platemap import well_name
 from bench.layouts.tablefile import TextTable
+from bench.layouts.textvalues import separator, whole
 
 CHANNEL_FILE = re.compile(r"r(\d\d)c(\d\d)f(\d\d)p(\d\d)-ch(\d+)sk\d+fk\d+fl\d+\.tiff", re.IGNORECASE)
 """Row, column, field, plane and channel in the names that Harmony (Opera Phenix) gives."""
@@ -56,8 +57,8 @@ def sites(table: TextTable, problems: list[str]) -> Iterator[Site]:
     problems += table.ragged
     for row in range(len(table)):
         well = well_name(columns["Metadata_Well"][row])
-        site = columns["Metadata_Site"][row].strip()
-        plate = columns["Metadata_Plate"][row].strip()
+        site = whole(columns["Metadata_Site"][row])
+        plate = whole(columns["Metadata_Plate"][row])
         if well is None or not plate or not re.fullmatch(r"[0-9]{1,4}", site):
             problems.append(f"{table.where(row)}: names no plate, well and site")
             continue
@@ -87,7 +88,8 @@ def channels_of_table(path: Path) -> dict[str, int]:
     """Return channel -> number in the file names, from the first row of a table; empty if it has none."""
     lines = _head(path).splitlines(keepends=True)[:2]
     try:
-        rows = list(csv.reader(io.StringIO("".join(lines), newline="")))
+        delimiter = separator("".join(lines[:1]).rstrip("\r\n"), ",")
+        rows = list(csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter))
     except csv.Error:
         return {}
     if len(rows) < 2 or len(rows[0]) != len(rows[1]):

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.errors import DataError
+from bench.layouts.textvalues import clean_labels
 
 _TEXT_BYTES = 64 << 20  # of the labels and paths of _TEXT_ROWS rows
 _TEXT_ROWS = 1024
@@ -39,6 +40,8 @@ class RowGroup:
     rows: int
     column: str
     """Name of the column whose values are the bytes of the images, with a dot inside a structure."""
+    named_classes: bool = False
+    """Whether the file's metadata names the classes; labels are then never words for a missing value."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class ParquetIndex:
     """`train` for a row of `train-00000-of-00002.parquet`; None for other names of files."""
     has_paths: bool
     """Whether ids are the stems of the paths stored beside the images, not `<file stem>:<row>`."""
+    notes: Sequence[str] = ()
+    """Which labels were taken for what, by name of the file."""
 
 
 def read_index(files: Sequence[Path]) -> ParquetIndex:
@@ -62,8 +67,8 @@ def read_index(files: Sequence[Path]) -> ParquetIndex:
     The images are bytes (JPEG, PNG...) in a column `image`, `image_bytes`, `img` or `bytes`, or in the
     field `bytes` of such a column, beside a field `path`. Labels are text in `label`, `labels` or `class`, or
     numbers, whose names the file's `huggingface` metadata gives (if not, they are their own names); -1,
-    an empty text or none means no label. An id is the stem of `path` if every row has one and none
-    repeats, else `<file stem>:<row>`; rows count from 0.
+    none, an empty text or one such as `nan` (see `textvalues.MISSING`) means no label. An id is the stem of
+    `path` if every row has one and none repeats, else `<file stem>:<row>`; rows count from 0.
 
     Raises
     ------
@@ -74,15 +79,20 @@ def read_index(files: Sequence[Path]) -> ParquetIndex:
     stems: list[str] = []
     labels: list[str | None] = []
     splits: list[str | None] = []
+    notes: list[str] = []
     for path in files:
         shard = _SHARD.fullmatch(path.stem)
         try:
+            first = len(labels)
             for group, of_rows, names in _groups(path):
                 of_group += [len(groups)] * group.rows
                 stems += [PurePosixPath((name or "").replace("\\", "/")).stem for name in names]
                 labels += of_rows
                 splits += [shard.group(1) if shard else None] * group.rows
                 groups.append(group)
+            if groups and groups[-1].path == path and not groups[-1].named_classes:
+                labels[first:], taken = _cleaned(path, labels[first:])
+                notes += taken
         except DataError:
             raise
         except DAMAGE as e:
@@ -96,6 +106,7 @@ def read_index(files: Sequence[Path]) -> ParquetIndex:
         labels=labels,
         splits=splits,
         has_paths=has_paths,
+        notes=notes,
     )
 
 
@@ -126,7 +137,7 @@ def _groups(path: Path) -> Iterator[tuple[RowGroup, list[str | None], list[str |
                 names += _paths(batch, named)
             if len(labels) != f.metadata.row_group(number).num_rows:
                 raise DataError(f"{path}: row group {number} is damaged: it holds {len(labels)} labels only")
-            yield RowGroup(path, number, first, len(labels), image), labels, names
+            yield RowGroup(path, number, first, len(labels), image, classes is not None), labels, names
             first += len(labels)
 
 
@@ -155,7 +166,7 @@ def _label_column(path: Path, schema: pa.Schema) -> tuple[str, Sequence[str] | N
     """Return the name of the column with the labels, and the names of numbered classes, if given."""
     name = _column(path, schema, _LABEL)
     kind = schema.field(name).type
-    if not (pa.types.is_integer(kind) or _is_text(kind)):
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or _is_text(kind)):
         raise DataError(f"{path}: the column {name!r} is of type {kind}; expected text or whole numbers")
     metadata = (schema.metadata or {}).get(b"huggingface")
     if metadata is None or not pa.types.is_integer(kind):
@@ -188,14 +199,23 @@ def _is_text(kind: pa.DataType | None) -> bool:
     return kind is not None and (pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _label(path: Path, row: int, value: int | str | None, classes: Sequence[str] | None) -> str | None:
-    if value is None or value in ("", -1):
+def _label(path: Path, row: int, value: float | str | None, classes: Sequence[str] | None) -> str | None:
+    if value is None or value in ("", -1) or value != value:
         return None
+    if isinstance(value, float):  # whole numbers that shared their column with a missing value
+        if not value.is_integer():
+            raise DataError(f"{path}: row {row} has the label {value}, which is not a whole number")
+        value = int(value)
     if classes is None:
         return str(value)
     if not 0 <= int(value) < len(classes):
         raise DataError(f"{path}: row {row} has the label {value}; the file names {len(classes)} classes")
     return classes[int(value)]
+
+
+def _cleaned(path: Path, labels: Sequence[str | None]) -> tuple[list[str | None], list[str]]:
+    found, notes = clean_labels([label or "" for label in labels], lambda row: f"{path}: row {row}")
+    return [label or None for label in found], [f"{path.name}: {note}" for note in notes]
 
 
 def reason(path: Path, error: BaseException) -> str:

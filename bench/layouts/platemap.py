@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.layouts.tablefile import TextTable
+from bench.layouts.textvalues import is_missing
 
 DMSO = "DMSO"
-_UNNAMED = frozenset({"", "NA"})
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ class PlateMap:
 def join(plate_map: TextTable, reagents: TextTable) -> PlateMap:
     """Look up each well's reagent.
 
-    A map with a column `solvent` is one of compounds: there, wells without `broad_sample` ("" or "NA") in
-    the solvent DMSO are the negative control. Only the solvent decides: the reagents' own row for
-    DMSO is called "NA", which readers that treat it as missing cannot tell from "".
+    A map with a column `solvent` is one of compounds: there, wells without `broad_sample` ("", "NA" or
+    another missing value) in the solvent DMSO are the negative control, and so are wells whose
+    `broad_sample` is DMSO itself, in any case. The reagents' own row for DMSO is called "NA", which readers
+    that treat it as missing cannot tell from "". Reagents match in any case where it decides between no two.
     In other maps (CRISPR guides, ORFs) such wells are empty, and so are those with another solvent.
 
     Parameters
@@ -62,8 +64,10 @@ def join(plate_map: TextTable, reagents: TextTable) -> PlateMap:
     for row, name in enumerate(reagents.columns["broad_sample"]):
         if name in known:
             problems.append(f"{reagents.where(row)}: repeats {name!r}")
-        elif name not in _UNNAMED:
+        elif not is_missing(name):
             known[name] = _reagent(kind, name, reagents, row)
+    times = Counter(name.casefold() for name in known)
+    in_case = {name.casefold(): name for name in known if times[name.casefold()] == 1}
     treatments: dict[str, Treatment | None] = {}
     solvents = plate_map.columns.get("solvent", [""] * len(plate_map))
     wells = zip(plate_map.columns["well_position"], plate_map.columns["broad_sample"], solvents, strict=True)
@@ -71,14 +75,20 @@ def join(plate_map: TextTable, reagents: TextTable) -> PlateMap:
         well = well_name(position)
         if well is None or well in treatments:
             problems.append(f"{plate_map.where(row)}: {position!r} is no well, or repeats one")
-        elif sample in _UNNAMED:
+        elif is_missing(sample) or (is_dmso(sample) and sample not in known):
             dmso = Treatment(kind, DMSO, DMSO, None, "negcon")
-            treatments[well] = dmso if solvent == DMSO else None
+            treatments[well] = dmso if is_dmso(solvent) or is_dmso(sample) else None
         else:
-            treatments[well] = known.get(sample) or Treatment(kind, sample, None, None, "")
-            if sample not in known:
+            treatment = known.get(sample) or known.get(in_case.get(sample.casefold(), ""))
+            treatments[well] = treatment or Treatment(kind, sample, None, None, "")
+            if treatment is None:
                 problems.append(f"{plate_map.where(row)}: nothing is known of {sample!r} in {reagents.path}")
     return PlateMap(treatments, problems)
+
+
+def is_dmso(text: str) -> bool:
+    """Say whether a value without surrounding blanks names the solvent, in any case."""
+    return text.upper() == DMSO
 
 
 def well_name(position: str) -> str | None:
@@ -90,11 +100,12 @@ def well_name(position: str) -> str | None:
 def _reagent(kind: str, name: str, reagents: TextTable, row: int) -> Treatment:
     def at(column: str) -> str | None:
         value = reagents.columns[column][row] if column in reagents.columns else ""
-        return None if value in _UNNAMED else value
+        return None if is_missing(value) else value
 
     targets = (at("target_list") or "").split("|")
     target = at("target") or (targets[0] if len(targets) == 1 else None)
-    control = at("control_type") or ("trt" if at("pert_type") == "trt" else "")
+    treated = (at("pert_type") or "").lower() == "trt"
+    control = (at("control_type") or ("trt" if treated else "")).lower()
     if kind == "compound":
         return Treatment(kind, name, at("pert_iname"), target or None, control)
     return Treatment(kind, name, at("gene"), at("gene"), control)

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.errors import DataError
 from bench.interfaces import Json
 from bench.layouts.tablefile import TextTable, read_table
+from bench.layouts.textvalues import clean_labels, is_missing, whole
 
 RunGroups = dict[str, dict[str, str | int | None]]
 """Column -> run -> value; whole numbers for the column "day"."""
@@ -33,6 +34,11 @@ class Findings:
             self.counts[what] = self.counts.get(what, 0) + n
             shown = self.first.setdefault(what, [])
             shown += [place for _, place in zip(range(_ROOM - len(shown)), places, strict=False)]
+
+    def add_notes(self, name: str, notes: Iterable[str]) -> None:
+        """Add what a table was taken for."""
+        for note in notes:
+            self.add(f"tables with a note: {note}", [name])
 
     def notes(self) -> dict[str, Json]:
         """Return all of it, as the notes of an image set."""
@@ -82,9 +88,10 @@ def groups_by_table(path: Path, runs: Iterable[str], taken: Iterable[str], findi
     table = read_table(path, ("run",), max_bytes=_MAX_BYTES)
     if table.ragged:
         raise DataError(table.ragged[0])
+    findings.add_notes(path.name, table.notes)
     if clash := sorted(set(taken) & set(table.columns) - {"run"}):
         raise DataError(f"{path}:1: the column {clash[0]!r} is one of every table; choose another name")
-    names = [run.strip() for run in table.columns["run"]]
+    names = table.columns["run"]
     row_of: dict[str, int] = {}
     for row, run in enumerate(names):
         if row_of.setdefault(run, row) != row:
@@ -99,7 +106,7 @@ def groups_by_table(path: Path, runs: Iterable[str], taken: Iterable[str], findi
             findings.add("runs that the mapping lacks", [run])
     columns = {column: v for column, v in table.columns.items() if column not in ("run", "")}
     found = (
-        (table.where(row_of[run]), run, {column: v[row_of[run]].strip() for column, v in columns.items()})
+        (table.where(row_of[run]), run, {column: v[row_of[run]] for column, v in columns.items()})
         for run in runs
         if run in row_of
     )
@@ -109,8 +116,9 @@ def groups_by_table(path: Path, runs: Iterable[str], taken: Iterable[str], findi
 def read_labels(path: Path, findings: Findings) -> tuple[str, dict[str, str]]:
     """Read the labels of particles.
 
-    The label stands in the column `label` or `class`. The particle is named by its `image_id` (a GUID, in
-    any case), or by `id` (`<run>/<particle>`), or by `run` and `particle`.
+    The label stands in the column `label` or `class`; `nan`, `NA` and their like are none. The particle is
+    named by its `image_id` (a GUID, in any case), or by `id` (`<run>/<particle>`), or by `run` and
+    `particle`.
 
     Returns
     -------
@@ -128,11 +136,13 @@ def read_labels(path: Path, findings: Findings) -> tuple[str, dict[str, str]]:
             f"{path}:1: needs a column label or class, and image_id, or id, or both run and particle; "
             f"it has {', '.join(map(repr, list(table.columns)[:10]))}"
         )
+    findings.add_notes(path.name, table.notes)
     findings.add("labels in damaged lines", (_below(path, line) for line in table.ragged), len(table.ragged))
     labels: dict[str, str] = {}
     torn: set[str] = set()
-    for row, key in enumerate(_keys(table, by)):
-        label = table.columns[column][row].strip()
+    values, notes = clean_labels(table.columns[column], table.where)
+    findings.add_notes(path.name, notes)
+    for row, (key, label) in enumerate(zip(_keys(table, by), values, strict=True)):
         if label and labels.setdefault(key, label) != label:
             torn.add(key)
             where = _below(path, table.where(row))
@@ -144,10 +154,10 @@ def read_labels(path: Path, findings: Findings) -> tuple[str, dict[str, str]]:
 def _keys(table: TextTable, by: str) -> Iterator[str]:
     if by == "particle":
         for run, particle in zip(table.columns["run"], table.columns["particle"], strict=True):
-            yield f"{run.strip()}/{particle.strip()}"
+            yield f"{run}/{whole(particle)}"
     else:
         for key in table.columns[by]:
-            yield key.strip().upper() if by == "image_id" else key.strip()
+            yield key.upper() if by == "image_id" else key
 
 
 def _below(path: Path, where: str) -> str:
@@ -158,7 +168,10 @@ def _below(path: Path, where: str) -> str:
 def _collected(found: Iterable[tuple[str, str, Mapping[str, str | None]]]) -> RunGroups:
     groups: RunGroups = {}
     for where, run, values in found:
-        for column, value in values.items():
+        for column, text in values.items():
+            value = None if text is None or is_missing(text) else text
+            if column == "day" and value:
+                value = whole(value)
             if column == "day" and value and not re.fullmatch(r"-?[0-9]{1,9}", value):
                 raise DataError(f"{where}: day is {value!r}, not a whole number")
             of_run = groups.setdefault(column, {})

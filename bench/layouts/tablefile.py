@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import DataError
+from bench.layouts.textvalues import decode, separator, separator_note
 
 MAX_BYTES = 1 << 30
 """A larger table, also once unpacked, is refused."""
@@ -22,11 +23,13 @@ class TextTable:
 
     path: Path
     columns: Mapping[str, Sequence[str]]
-    """Values by column, all of one length; "" where the file has no value."""
+    """Values by column, all of one length, without surrounding blanks; "" where the file has no value."""
     lines: Sequence[int]
     """Line of each row; the first line of the file is 1."""
     ragged: Sequence[str]
     """Rows left out because they have more or fewer fields than the header: file, line and both numbers."""
+    notes: Sequence[str] = ()
+    """What the file was taken for where it is not plain: other separators, another encoding."""
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -41,33 +44,51 @@ def read_table(
 ) -> TextTable:
     """Read a table whose first line names its columns.
 
-    UTF-8, with or without a byte-order mark; any line ends; fields may be quoted. A name ending in
-    `.gz` is unpacked. Nothing is converted: "NA" and "" stay what they are.
+    UTF-8, with or without a byte-order mark, or what `textvalues.decode` knows; any line ends; fields may be
+    quoted. A name ending in `.gz` is unpacked. Columns may be separated by commas, semicolons or tabs where
+    the header decides it, and required columns are found in any case. Values lose surrounding blanks, and
+    nothing else: "NA" and "" stay what they are.
+
+    Parameters
+    ----------
+    delimiter : what separates columns, unless another one alone gives a header with the required columns.
 
     Raises
     ------
     DataError : not there, too large, another encoding, damaged, empty, repeated or missing columns.
     """
-    text = _text(path, max_bytes)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    text, notes = decode(_bytes(path, max_bytes), path)
+    found = separator(text.split("\n", 1)[0].rstrip("\r"), delimiter, required)
+    notes = [*notes, *([separator_note(found)] if found != delimiter else [])]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=found, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
     ragged: list[str] = []
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = _in_case([name.strip() for name in next(reader, [])], required)
         _check_header(path, header, required)
         before = reader.line_num
         for row in reader:
             line, before = before + 1, reader.line_num
             if len(row) == len(header):
-                rows.append(row)
+                rows.append([value.strip() for value in row])
                 lines.append(line)
             elif row:
                 ragged.append(f"{path}:{line}: has {len(row)} fields, the header {len(header)}")
     except csv.Error as e:
         raise DataError(f"{path}:{reader.line_num}: is not a valid table: {e}") from None
     values = zip(*rows, strict=True) if rows else ([] for _ in header)
-    return TextTable(path, dict(zip(header, map(list, values), strict=True)), lines, ragged)
+    return TextTable(path, dict(zip(header, map(list, values), strict=True)), lines, ragged, notes)
+
+
+def _in_case(header: list[str], required: Sequence[str]) -> list[str]:
+    """Return a header in which required columns have their own spelling, where one differs in case alone."""
+    spelling = {name.lower(): name for name in required if name not in header}
+    lower = [name.lower() for name in header]
+    return [
+        spelling.get(key, name) if lower.count(key) == 1 else name
+        for name, key in zip(header, lower, strict=True)
+    ]
 
 
 def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
@@ -84,7 +105,7 @@ def _check_header(path: Path, header: Sequence[str], required: Sequence[str]) ->
         )
 
 
-def _text(path: Path, max_bytes: int) -> str:
+def _bytes(path: Path, max_bytes: int) -> bytes:
     try:
         if not path.is_file():  # opening a FIFO would block
             raise DataError(f"{path}: there is no such file")
@@ -98,12 +119,4 @@ def _text(path: Path, max_bytes: int) -> str:
         raise DataError(f"{path}: is larger than {max_bytes} bytes; is this the right file?")
     if data.startswith(b"version https://git-lfs"):
         raise DataError(f"{path}: is a Git LFS pointer, not the table itself; run `git lfs pull`")
-    if b"\0" in data:
-        raise DataError(f"{path}: holds zero bytes; expected text in UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        line = data.count(b"\n", 0, e.start) + 1
-        raise DataError(
-            f"{path}:{line}: is not UTF-8 (byte {data[e.start]:#04x}); save it as UTF-8"
-        ) from None
+    return data

@@ -176,17 +176,24 @@ class HighsModel:
 class GurobiModel:
     """A `Model` in Gurobi.
 
-    Raises `DataError` when the licence found does not allow its size.
+    Raises `DataError` when no licence is found that can be used, or it does not allow the size.
     """
 
     def __init__(self, seed: int) -> None:
-        import gurobipy
+        try:
+            import gurobipy
+        except ImportError:
+            raise DataError("Gurobi is not installed; install gurobipy, or use the solver highs") from None
 
         self.columns = 0
-        environment = gurobipy.Env(empty=True)
-        environment.setParam("OutputFlag", 0)
-        environment.start()
-        self._model = gurobipy.Model(env=environment)
+        try:
+            environment = gurobipy.Env(empty=True)
+            environment.setParam("OutputFlag", 0)
+            environment.start()
+            self._model = gurobipy.Model(env=environment)
+        except gurobipy.GurobiError as error:
+            why = " ".join(str(error).split())
+            raise DataError(f"Gurobi has no usable licence ({why}); use the solver highs") from None
         self._variables: list[Any] = []
         self._rows: list[Any] = []
         for name, value in {"Threads": 1, "Seed": seed, "Method": 1}.items():

@@ -45,6 +45,10 @@ class Instance(ABC):
         """Return the sum of the positive costs: an upper bound of every objective."""
 
     @abstractmethod
+    def range(self) -> tuple[float, float]:
+        """Return the lowest and the highest cost of pairs that have one; 0, 0 without any."""
+
+    @abstractmethod
     def positive_costs(self) -> NDArray[Any]:
         """Return the positive costs of all pairs, once each, in any order."""
 
@@ -84,6 +88,12 @@ class DenseCosts(Instance):
 
     def positive_sum(self) -> float:
         return float(np.triu(np.maximum(self.matrix, 0), 1).sum(dtype=np.float64))
+
+    def range(self) -> tuple[float, float]:
+        rows = [row[x + 1 :] for x, row in enumerate(self.matrix[:-1])]
+        if not rows:
+            return 0.0, 0.0
+        return float(min(row.min() for row in rows)), float(max(row.max() for row in rows))
 
     def positive_costs(self) -> NDArray[Any]:
         rows = (row[x + 1 :] for x, row in enumerate(self.matrix))
@@ -131,6 +141,10 @@ class SparseCosts(Instance):
 
     def positive_sum(self) -> float:
         return float(np.maximum(self.cost, 0).sum(dtype=np.float64))
+
+    def range(self) -> tuple[float, float]:
+        cost = self.cost[self.i != self.j]
+        return (float(cost.min()), float(cost.max())) if cost.size else (0.0, 0.0)
 
     def positive_costs(self) -> NDArray[Any]:
         key, total = self._summed()

@@ -39,7 +39,16 @@ def read_instance(
         )
     try:
         arrays = readers[path.suffix](path)
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        SyntaxError,
+        OverflowError,
+        MemoryError,
+        EOFError,
+        KeyError,
+    ) as error:
         raise DataError(f"{path}: damaged or not a {path.suffix} file ({error})") from error
     try:
         if path.suffix == ".npz":
@@ -48,6 +57,20 @@ def read_instance(
         return _dense(_required(arrays, name), probabilities or name == "affinities", symmetrise, prior)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def hint_of_probabilities(instance: Instance) -> str | None:
+    """Return a sentence if all costs could be join probabilities: none is negative, none above 1.
+
+    Without a negative cost one cluster is always best, so that hardly anyone means to solve such costs.
+    """
+    lowest, highest = instance.range()
+    if lowest < 0 or highest > 1 or highest == 0:
+        return None
+    return (
+        "all costs lie from 0 to 1, so one cluster of all nodes is best; if they are join probabilities, "
+        "give them as such (--probabilities)"
+    )
 
 
 def _dense(matrix: NDArray[Any], probabilities: bool, symmetrise: bool, prior: float | None) -> DenseCosts:
@@ -59,7 +82,13 @@ def _dense(matrix: NDArray[Any], probabilities: bool, symmetrise: bool, prior: f
 
 
 def _sparse(arrays: dict[str, NDArray[Any]], probabilities: bool, prior: float | None) -> SparseCosts:
-    i, j, cost = (_required(arrays, name) for name in ("i", "j", "cost"))
+    i, j, cost = (_required(arrays, name, "i, j and cost") for name in ("i", "j", "cost"))
+    for name, end in (("i", i), ("j", j)):
+        if end.size and end.dtype.kind not in "iu":
+            raise DataError(
+                f"{name} must be integers, the numbers of nodes from 0, and holds {end.dtype}; "
+                f"convert it with {name}.astype('int64')"
+            )
     if probabilities:
         cost = log_odds(cost, prior)
     elif prior is not None:
@@ -69,15 +98,17 @@ def _sparse(arrays: dict[str, NDArray[Any]], probabilities: bool, prior: float |
             raise DataError(f"n must be one integer, the number of nodes, not {arrays['n']!r}")
         n = int(arrays["n"].item())
     else:
-        n = max((int(end.max()) + 1 for end in (i, j) if end.size and end.dtype.kind in "iu"), default=0)
+        n = max((int(end.max()) + 1 for end in (i, j) if end.size), default=0)
         if not n:
             raise DataError("there are no edges, and no n that says how many nodes there are")
     return SparseCosts(n, i, j, cost)
 
 
-def _required(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
+def _required(arrays: dict[str, NDArray[Any]], name: str, meant: str = "") -> NDArray[Any]:
     if name not in arrays:
-        raise DataError(f"there is no array {name!r}; found {', '.join(sorted(arrays)) or 'none'}")
+        found = ", ".join(sorted(arrays)[:10]) or "none"
+        expected = f", expected {meant}" if meant else ""
+        raise DataError(f"there is no array {name!r}; found {found}{expected}")
     return arrays[name]
 
 
@@ -91,7 +122,8 @@ def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
 
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("i", "j", "cost", "n") if name in archive.files}
+            known = ("i", "j", "cost", "n")
+            return {n: archive[n] if n in known else np.empty(0) for n in archive.files}
     except (BadZipFile, AttributeError) as error:  # AttributeError: a lone array under the wrong suffix
         raise ValueError(str(error)) from error
 

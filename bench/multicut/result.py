@@ -46,6 +46,13 @@ class Solution:
     instances it is smaller."""
 
     @property
+    def certified(self) -> bool:
+        """Whether the certificate alone proves the objective optimal, without trust in the solver."""
+        if self.certificate is None:
+            return False
+        return self.certificate.upper_bound - self.objective <= TOLERANCE * max(1.0, self.disagreement)
+
+    @property
     def lower_bound(self) -> float:
         """The objective, by another name."""
         return self.objective

@@ -19,7 +19,8 @@ from bench.errors import DataError
 from bench.util.durable import write_whole
 
 _WRAPPINGS = ("state_dict", "model", "teacher")
-_PREFIXES = ("module.", "backbone.")
+_PREFIXES = ("module.", "_orig_mod.", "backbone.")
+"""Of DistributedDataParallel, of torch.compile and of DINO's wrapper."""
 
 
 def read_tensors(path: Path, what: str) -> Mapping[str, Tensor]:
@@ -39,7 +40,7 @@ def read_tensors(path: Path, what: str) -> Mapping[str, Tensor]:
         raise DataError(f"{what}: cannot read {path}: {error.strerror}") from error
     try:
         if path.suffix == ".safetensors":
-            return load(data)
+            return _without_prefixes(load(data))
         with torch.serialization.safe_globals([Namespace]):  # the settings beside many a checkpoint
             state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged bytes may mean anything to an unpickler
@@ -49,9 +50,13 @@ def read_tensors(path: Path, what: str) -> Mapping[str, Tensor]:
             state = state[wrapping]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise DataError(f"{what}: {path} holds no dict of tensors; save model.state_dict()")
-    for prefix in _PREFIXES:
-        if state and all(k.startswith(prefix) for k in state):
-            state = {k.removeprefix(prefix): v for k, v in state.items()}
+    return _without_prefixes(state)
+
+
+def _without_prefixes(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return tensors by the names of the network, without what wrappers of it put before them all."""
+    while prefix := next((p for p in _PREFIXES if state and all(k.startswith(p) for k in state)), None):
+        state = {k.removeprefix(prefix): v for k, v in state.items()}
     return state
 
 
@@ -73,9 +78,14 @@ def load_strictly(model: nn.Module, state: Mapping[str, Tensor], what: str) -> N
     wrong += [f"{k} is missing" for k in own if k not in state]
     wrong += [f"{k} is unknown" for k in state if k not in own]
     if wrong:
+        starts = {k.partition(".")[0] + "." for k in state}
+        common = starts.pop() if len(starts) == 1 else ""
+        foreign = common and not any(name.startswith(common) for name in own)
+        named = f"; the names of the file begin with {common!r}" if foreign else ""
         raise DataError(
             f"{what} does not fit {type(model).__name__}: {len(wrong)} tensors differ, "
-            f"e.g. {'; '.join(wrong[:3])}; check the architecture, image size and channels"
+            f"e.g. {'; '.join(wrong[:3])}; check the architecture, image size and "
+            f"channels{named}"
         )
     model.load_state_dict(state)
 

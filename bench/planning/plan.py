@@ -20,6 +20,7 @@ from bench.errors import DataError
 from bench.imaging.resize import VERSION as RESIZE_VERSION
 from bench.imaging.selection import Selection
 from bench.interfaces import Adapter, Clusterer, Encoder, Json
+from bench.layouts.textvalues import RULES_VERSION, TABLE_ENDINGS
 from bench.metrics.names import VERSION as METRICS_VERSION
 from bench.planning import wiring
 from bench.planning.fingerprint import Fingerprints
@@ -186,6 +187,8 @@ class _Planner:
         files = _files(entry, root)
         fingerprint = self._fingerprints.of(root, files)
         stage = replace(stage, params={"fingerprint": fingerprint}, root=root)
+        if any(path.name.lower().endswith(TABLE_ENDINGS) for path in files):
+            content["tables"] = RULES_VERSION
         data.stages = (self._add(stage, {**content, "data": fingerprint}),)
         data.fingerprint, data.synthetic = fingerprint, stand_in_marker(root, files) is not None
 

@@ -9,7 +9,9 @@ stays worse until its scores come back, or until `since` begins later.
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -65,7 +67,23 @@ def read_nights(base: Path, suite: str) -> list[RunResults]:
         raise DataError(
             f"{base}: no night of {suite!r}; run one, e.g. `bench run {suite} --results {base}/2026-01-31`"
         )
-    return sorted(nights, key=lambda n: (n.finished, n.side.name))
+    return sorted(nights, key=lambda n: (_night_of(n), n.finished, n.side.name))
+
+
+def _night_of(night: RunResults) -> str:
+    """Return the day of a night: the date in the name of its folder, else that of its clock."""
+    named = re.match(r"(\d{4})-?(\d{2})-?(\d{2})(?!\d)", Path(night.side.name).name)
+    return "-".join(named.groups()) if named else night.finished[:10]
+
+
+def _clocks(nights: Sequence[RunResults]) -> list[str]:
+    """Say which nights have a clock that goes against their order."""
+    return [
+        f"the clock of {Path(b.side.name).name} ({b.finished[:16]}) is behind that of the night before it, "
+        f"{Path(a.side.name).name} ({a.finished[:16]}); nights are ordered by the dates of their folders"
+        for a, b in itertools.pairwise(nights)
+        if b.finished < a.finished
+    ]
 
 
 def since(nights: Sequence[RunResults], start: str) -> list[RunResults]:
@@ -79,9 +97,9 @@ def since(nights: Sequence[RunResults], start: str) -> list[RunResults]:
         day = date.fromisoformat(start)
     except ValueError:
         return list(nights[_first_at(nights, start) :])
-    recent = [n for n in nights if n.finished[:10] >= day.isoformat()]
+    recent = [n for n in nights if _night_of(n) >= day.isoformat()]
     if not recent:
-        raise DataError(f"--since {start}: the newest night is from {nights[-1].finished[:10]}")
+        raise DataError(f"--since {start}: the newest night is from {_night_of(nights[-1])}")
     return recent
 
 
@@ -103,7 +121,7 @@ def regress(nights: Sequence[RunResults]) -> Report:
         )
     before = nights[-2] if len(nights) > 1 else None
     if before is not None:
-        notes = [*differences(before, tonight), *machines(apart), *notes]
+        notes = [*differences(before, tonight), *machines(apart), *_clocks(nights), *notes]
     return Report(
         tonight.suite,
         replace(good.side, name=f"{good.side.name}, the last good night") if good is not None else None,

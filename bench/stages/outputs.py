@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from bench.interfaces import ClassProbabilities, Features, JoinProbabilities, Labels
 
 
+LARGEST = 1e18
+"""Features beyond this size are refused: sums of their squares, as in any distance, overflow float32."""
+
+
 def as_join_probabilities(p: ArrayLike, n: int, who: str) -> JoinProbabilities:
     """Return `(n, n)` float32: symmetric, in 0 to 1, with diagonal 1."""
     p = np.asarray(p)
@@ -41,7 +45,7 @@ def as_class_probabilities(p: ArrayLike, n: int, classes: int, who: str) -> Clas
 
 
 def as_features(features: ArrayLike, n: int, who: str) -> Features:
-    """Return `(n, d)` float32, finite."""
+    """Return `(n, d)` float32, finite and at most `LARGEST` in size."""
     features = np.asarray(features)
     if features.ndim != 2 or len(features) != n or features.shape[1] == 0:
         raise DataError(f"{who} returned shape {features.shape} for {n} images; expected ({n}, d)")
@@ -53,7 +57,22 @@ def as_features(features: ArrayLike, n: int, who: str) -> Features:
         raise DataError(
             f"{who} returned NaN or infinite features for {bad.sum()} of {n} images, e.g. {where}"
         )
+    huge = (np.abs(features) > LARGEST).any(axis=1)
+    if huge.any():
+        where = ", ".join(map(str, np.flatnonzero(huge)[:5]))
+        raise DataError(
+            f"{who} returned features beyond {LARGEST:g}, whose squares overflow float32, for {huge.sum()} "
+            f"of {n} images, e.g. {where}; scale them"
+        )
     return np.ascontiguousarray(features, dtype=np.float32)
+
+
+def are_constant(features: Features) -> bool:
+    """Say whether two images or more all have the same features, up to the rounding of float32."""
+    if len(features) < 2:
+        return False
+    scale = np.abs(features).max(axis=0)
+    return bool((np.ptp(features, axis=0) <= 4 * np.finfo(np.float32).eps * scale).all())
 
 
 def as_labels(labels: ArrayLike, n: int, who: str) -> Labels:

@@ -25,7 +25,13 @@ from bench.interfaces import (
 from bench.planning.fingerprint import Fingerprints
 from bench.records.leftout import left_out
 from bench.stages.context import Context, labels_of
-from bench.stages.outputs import as_class_probabilities, as_features, as_join_probabilities, as_labels
+from bench.stages.outputs import (
+    are_constant,
+    as_class_probabilities,
+    as_features,
+    as_join_probabilities,
+    as_labels,
+)
 
 
 def synthesize(c: Context) -> dict[str, Any]:
@@ -81,7 +87,11 @@ def encode(c: Context) -> dict[str, Any]:
 def reduce(c: Context) -> dict[str, Any]:
     assert isinstance(c.adapter, Reducer)
     features = c.array("features", "features.npy")
-    reduced = c.adapter.reduce(features, c.run)
+    if are_constant(features):  # whatever differs after a reduction would be made up
+        c.run.log.warning("the features of all %d images are equal; they are not reduced", len(features))
+        reduced = features
+    else:
+        reduced = c.adapter.reduce(features, c.run)
     _save(c.folder / "features.npy", as_features(reduced, len(features), f"reducer {c.adapter.use!r}"))
     return {"shape": list(reduced.shape)}
 
@@ -111,7 +121,11 @@ def cluster(c: Context) -> dict[str, Any]:
         ),
         labels=truth if type(c.adapter).uses_labels else None,
     )
-    labels = c.adapter.cluster(data, c.run)
+    if data.features is not None and data.join_probabilities is None and are_constant(data.features):
+        c.run.log.warning("the features of all %d images are equal: they are put in one cluster", data.n)
+        labels = np.zeros(data.n, np.int64)
+    else:
+        labels = c.adapter.cluster(data, c.run)
     _save(c.folder / "labels.npy", as_labels(labels, len(images), f"clusterer {c.adapter.use!r}"))
     return {}
 

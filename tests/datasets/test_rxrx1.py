@@ -234,7 +234,7 @@ def test_a_csv_leads_nowhere_outside(root: Path, where: str):
         (b"", "is empty"),
         (COLUMNS.encode(), "no images of 0 sites"),
         (b"a,b\n", "has no column 'experiment'"),
-        (COLUMNS.encode() + b"\n\xff", "is not UTF-8"),
+        (COLUMNS.encode() + b"\n\x81", "is not UTF-8"),
         (COLUMNS.encode() + b"\n\0", "zero bytes"),
     ],
 )

@@ -100,7 +100,7 @@ def test_records_that_cannot_be_used_are_listed_with_file_and_line(tmp_path: Pat
     bad = [
         record(1)[:20],
         record(2) + b"|7",
-        record(3, collage_file="\xe4.tif").decode().encode("latin-1"),
+        record(3, collage_file="\x81.tif").decode().encode("latin-1"),
         record(4, image_id="a\0b"),
         record(5, image_id="a\rb"),
         record(6, image_id="x" * 70_000),
@@ -153,7 +153,61 @@ def test_optional_numbers_that_are_none_are_unknown(tmp_path: Path):
     lines = [record(1, raw_area="many"), record(2, raw_area=""), record(3, raw_area="4.5")]
     particles, findings = read(tmp_path / "r.lst", [*HEAD, *lines])
     np.testing.assert_array_equal(particles.raw_area, [np.nan, np.nan, 4.5])
+    assert findings.notes() == {
+        "measured values that are no numbers, taken as unknown": {
+            "count": 1,
+            "first": ["runs/r.lst: raw_area 'many' is no number"],
+        }
+    }
+
+
+def test_decimals_may_follow_a_comma(tmp_path: Path):
+    lines = [record(1, raw_area="12,5", intensity="1,234"), record(2, raw_area="0,25", intensity="99,000")]
+    particles, findings = read(tmp_path / "r.lst", [*HEAD, *lines])
+    assert particles.raw_area.tolist() == [12.5, 0.25]
+    assert particles.intensity.tolist() == [1.234, 99.0]
+    assert findings.counts == {"tables whose decimals follow a comma": 1}
+
+
+def test_commas_that_may_separate_thousands_are_not_guessed(tmp_path: Path):
+    lines = [record(1, raw_area="1,234", intensity="7"), record(2, raw_area="2,500", intensity="1,5.0")]
+    particles, findings = read(tmp_path / "r.lst", [*HEAD, *lines])
+    np.testing.assert_array_equal(particles.raw_area, [np.nan, np.nan])
+    np.testing.assert_array_equal(particles.intensity, [7, np.nan])
+    what = "measured values that are no numbers, taken as unknown"
+    assert findings.counts == {what: 3}
+    assert (
+        "may be a number with decimals or one of thousands; write decimals with a point"
+        in findings.first[what][0]
+    )
+
+
+def test_whole_numbers_may_be_written_as_floats(tmp_path: Path):
+    particles, findings = read(tmp_path / "r.lst", [*HEAD, record(1, image_x="4.0", id="7,00")])
+    assert (particles.ids.tolist(), particles.boxes[0].tolist()) == ([7], [4, 7, 5, 6])
     assert not findings.counts
+
+
+def test_tables_of_windows_are_read_and_said(tmp_path: Path):
+    line = record(1, collage_file="Stroem.tif").replace(b"oe", b"\xf6")
+    particles, findings = read(tmp_path / "r.lst", [*HEAD, line, record(2)])
+    assert [particles.files[i] for i in particles.file] == ["Ström.tif", "r_000001.tif"]
+    assert list(findings.counts) == [
+        "tables with a note: the text is read as Windows-1252, for it is not UTF-8"
+    ]
+
+
+def test_exports_may_separate_columns_by_semicolons(tmp_path: Path):
+    header = f"{MODERN},Diameter (ABD) [µm]".replace(" [µm]", "").replace(",", ";")
+    path = tmp_path / "r.csv"
+    particles, findings = read(path, f"{header};µm\r\n1;0;1;5;6;r.tif;7;8;99,5;3,25;\r\n".encode("cp1252"))
+    assert is_export(path)
+    assert (particles.intensity.tolist(), particles.diameter.tolist()) == ([99.5], [3.25])
+    assert findings.counts == {
+        "tables whose decimals follow a comma": 1,
+        "tables with a note: columns are separated by semicolons": 1,
+        "tables with a note: the text is read as Windows-1252, for it is not UTF-8": 1,
+    }
 
 
 def test_a_table_without_records_has_no_particles(tmp_path: Path):
@@ -291,7 +345,7 @@ def test_tables_that_are_no_exports_are_known_by_their_header(tmp_path: Path):
     path.write_text(MODERN.replace("Image X", "Image Q") + "\n")
     with pytest.raises(DataError, match=r"r\.csv:1: has no column 'Image X'"):
         read_particles(path, "r.csv", Findings())
-    path.write_bytes(f"{MODERN}\n1,0,1,5,6,\xe4.tif,7,8,9\n".encode("latin-1"))
+    path.write_bytes(f"{MODERN}\n1,0,1,5,6,\x81.tif,7,8,9\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"r\.csv:2: is not UTF-8"):
         read_particles(path, "r.csv", Findings())
 

@@ -64,7 +64,7 @@ def test_one_label_a_line(tmp_path, content):
 
 
 def test_labels_are_names_not_numbers(tmp_path):
-    assert read_labels(write(tmp_path, "1\n01\n1\n1.0\n")).labels.tolist() == [0, 1, 0, 2]
+    assert read_labels(write(tmp_path, "1\n01\n1\n1.0\n")).labels.tolist() == [0, 1, 0, 0]
 
 
 def test_empty_labels_are_unknown_in_truth_and_refused_in_a_prediction(tmp_path):
@@ -72,7 +72,9 @@ def test_empty_labels_are_unknown_in_truth_and_refused_in_a_prediction(tmp_path)
     truth, pred = pair(tmp_path, "id,label\nx,a\ny,\nz,-1\n", known)
     assert truth.tolist() == [0, -1, -1]
     assert pred.tolist() == [-1, 0, -1]
-    with pytest.raises(DataError, match=r"pred\.csv:3: the predicted label is empty \(1 in all\)"):
+    with pytest.raises(
+        DataError, match=r"pred\.csv:3: the predicted label is empty or a missing value \(1 in all\)"
+    ):
         pair(tmp_path, known, "id,label\nx,a\ny,\nz,-1\n")
 
 
@@ -102,13 +104,14 @@ def test_quoted_fields_may_hold_commas_and_line_breaks(tmp_path):
         ("id,id,label\nx,y,a\n", r"labels\.csv:1: expected one column 'id'"),
         ("id,class\nx,a\n", r"labels\.csv:1: expected one column 'label'"),
         ("id\nx\n", r"labels\.csv:1: a column of ids needs a column `label`"),
-        ("id;label\nx;a\n", r"labels\.csv:1: columns are separated by semicolons"),
-        ("id\tlabel\nx\ta\n", r"labels\.csv:1: columns are separated by tabs"),
         ('id,label\nx,a\ny,"b\nz,c\n', r"labels\.csv:3: not readable as CSV: unexpected end"),
         ('id,label\nx,"a"b\n', r"labels\.csv:2: not readable as CSV"),
         ("id,label\n,a\n", r"labels\.csv:2: the id is empty"),
-        (b"id,label\nx,a\ny,\xff\n", r"labels\.csv:3: not UTF-8"),
-        ("id,label\nx,a\n".encode("utf-16"), r"labels\.csv:1: not UTF-8"),
+        (b"id,label\nx,a\ny,\x81\n", r"labels\.csv:3: is not UTF-8 \(byte 0x81\), nor Windows-1252"),
+        ("id,label\nx,å\ny,".encode() + b"\xe5\n", r"labels\.csv:3: is not UTF-8 .*, other lines are"),
+        ("id,label\nx,none\ny,a\n", r"labels\.csv:2: is the label 'none' a class or a missing value \(1 in"),
+        ("id,label\nx,0.25\ny,1\n", r"labels\.csv:2: the label 0\.25 is not a whole number"),
+        ("species\ncat\ncat\ndog\n", r"labels\.csv:1: is 'species' a header\? .*call it `label`"),
         ("id,label\nx," + "a" * 200_000 + "\n", r"labels\.csv:2: not readable as CSV: field larger"),
     ],
 )
@@ -119,7 +122,16 @@ def test_a_malformed_file_gives_one_sentence_with_file_and_line(tmp_path, conten
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1))
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_characters="\0"), min_size=1),
+            st.sampled_from(["", "-1", "-1.0"])
+            | st.text().map(lambda text: "class " + text.replace("\0", "")),
+        ),
+        min_size=1,
+    )
+)
 def test_any_table_survives_the_file(tmp_path, rows):
     rows = [(i.strip(), label.strip()) for i, label in rows if i.strip()] or [("x", "a")]
     text = io.StringIO(newline="")
@@ -160,7 +172,8 @@ def test_text_arrays(tmp_path):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.array([0.0, 1.0]), "must be integers or text, not float64"),
+        (np.array([0.5, 1.0]), r"row 1: the label 0\.5 is not a whole number"),
+        (np.array([0.0, np.inf]), r"row 2: the label inf is not a whole number"),
         (np.array([True, False]), "must be integers or text, not bool"),
         (np.zeros((2, 2), int), r"found shape \(2, 2\)"),
         (np.array(5), r"found shape \(\)"),
@@ -257,6 +270,63 @@ def test_files_that_cannot_be_read(tmp_path):
             read_labels(tmp_path / f"none.{suffix}")
     with pytest.raises(DataError, match=r"labels are read from \.csv, \.npy, \.parquet, not '\.txt'"):
         read_labels(tmp_path / "labels.txt")
+
+
+# --- what the text means
+
+
+@pytest.mark.parametrize("word", ["nan", "NA", "None", "<NA>", "#N/A", "null", ""])
+def test_a_missing_value_written_as_text_is_missing(tmp_path, word):
+    true = ["copepod"] * 4 + ["diatom"] * 4 + ["detritus"] * 4
+    file = read_labels(
+        write(tmp_path, "id,label\n" + "".join(f"{i},{x if i % 4 else word}\n" for i, x in enumerate(true)))
+    )
+    assert groups(file.labels) == [-1, 0, 0, 0, -1, 1, 1, 1, -1, 2, 2, 2]
+    assert list(file.notes) == ([f"3 labels read {word!r}: taken as missing"] if word else [])
+    with pytest.raises(
+        DataError, match=r"labels\.csv:2: the predicted label is empty or a missing value \(3 in all"
+    ):
+        match(file, file)
+
+
+def test_floats_are_the_whole_numbers_they_were(tmp_path):
+    file = read_labels(write(tmp_path, "label\n3\n3.0\n4.00\n-1.000000000000000000e+00\n3.0e+00\n"))
+    assert groups(file.labels) == [0, 0, 1, -1, 0]
+    assert "the label '3.0' is taken as '3'" in file.notes
+    assert groups(read_labels(write(tmp_path, "label;id\n3,0;x\n3;y\n-1,0;z\n")).labels) == [0, 0, -1]
+    np.save(tmp_path / "labels.npy", np.array([2.0, np.nan, -1.0, 2.0]))
+    assert groups(read_labels(tmp_path / "labels.npy").labels) == [0, -1, -1, 0]
+
+
+def test_a_name_above_whole_numbers_is_a_header(tmp_path):
+    file = read_labels(write(tmp_path, "cluster\n0\n0\n1\n"))
+    assert file.labels.tolist() == [0, 0, 1]
+    assert file.lines == [2, 3, 4]
+    assert file.notes == ["the first line, 'cluster', is taken as a header"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_files_of_windows_are_read_and_said(tmp_path, separator, encoding):
+    rows = [("id", "label"), ("Ström 1", "Ruderfußkrebs"), ("Ström 2", "µ-Alge")]
+    file = read_labels(write(tmp_path, "".join(separator.join(r) + "\r\n" for r in rows).encode(encoding)))
+    assert file.ids == ["Ström 1", "Ström 2"]
+    assert file.labels.tolist() == [0, 1]
+    assert len(file.notes) == 1 + (encoding != "utf-8")
+    assert "columns are separated by" in file.notes[-1]
+
+
+def test_labels_that_differ_little_are_named(tmp_path):
+    file = read_labels(write(tmp_path, "label\nCopepod\ncopepod\n01\n1\n"))
+    assert file.labels.tolist() == [0, 1, 2, 3]
+    assert [note.split(": ")[1] for note in file.notes] == ["'Copepod', 'copepod'", "'01', '1'"]
+
+
+def test_an_array_whose_shape_is_no_number_is_refused(tmp_path):
+    header = b"{'descr': '<i8', 'fortran_order': False, 'shape': (True,), }".ljust(117) + b"\n"
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(8)
+    with pytest.raises(DataError, match="not a readable array"):
+        read_labels(write(tmp_path, data, "labels.npy"))
 
 
 # --- matching

@@ -219,10 +219,7 @@ def broken(tmp_path: Path) -> dict[str, tuple[Any, str]]:
             pa.table({"image": [{"path": "a"}], "label": [0]}),
             "'image' is of type struct<.*; expected the bytes",
         ),
-        "float": (
-            pa.table({"image": one, "label": [0.5]}),
-            "'label' is of type double; expected text or whole",
-        ),
+        "float": (pa.table({"image": one, "label": [0.5]}), "row 0 has the label 0.5"),
         "list": (pa.table({"image": one, "label": [[0]]}), "'label' is of type list"),
         "beyond": (
             pa.table({"image": one, "label": [3]}).replace_schema_metadata(huggingface(CLASSES)),
@@ -245,6 +242,21 @@ def broken(tmp_path: Path) -> dict[str, tuple[Any, str]]:
             "has labels or paths too long for names",
         ),
     }
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "note"),
+    [
+        (["a", "nan", "NA", ""], ["a", None, None, None], "1 labels read 'nan': taken as missing"),
+        ([3.0, None, -1.0, 4.0], ["3", None, None, "4"], ""),
+        (["3", "3.0", "4", None], ["3", "3", "4", None], "the label '3.0' is taken as '3'"),
+    ],
+)
+def test_labels_follow_the_rules_of_tables(tmp_path: Path, labels: list[str], expected: list[str], note: str):
+    pq.write_table(pa.table({"image": [b"x"] * 4, "label": labels}), tmp_path / "a.parquet")
+    found = read_index([tmp_path / "a.parquet"])
+    assert found.labels == expected
+    assert (f"a.parquet: {note}" in found.notes) is bool(note)
 
 
 @pytest.mark.slow

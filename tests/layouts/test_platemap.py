@@ -89,3 +89,22 @@ def test_problems_are_listed_with_file_and_line(tmp_path: Path):
 )
 def test_wells_have_one_spelling(position: str, well: str | None):
     assert well_name(position) == well
+
+
+@pytest.mark.parametrize(
+    ("change"),
+    [
+        lambda cells: [f" {c} " for c in cells],
+        lambda cells: [cells[0], cells[1], cells[2].lower()],
+        lambda cells: [cells[0], cells[1] or "DMSO", cells[2]],
+        lambda cells: [cells[0], cells[1] or "dmso", ""],
+        lambda cells: [cells[0].lower(), cells[1].lower() or "nan", cells[2]],
+    ],
+)
+def test_padding_and_case_change_nothing(tmp_path: Path, change):
+    wells = [["A01", "B1", "DMSO"], ["A02", "", "DMSO"], ["A03", "B2", "DMSO"]]
+    rows = [["well_position", "broad_sample", "solvent"], *map(change, wells)]
+    found = join(table(tmp_path, "m", "\n".join(map("\t".join, rows)) + "\n"), table(tmp_path, "r", REAGENTS))
+    kinds = {well: t and t.control_type for well, t in found.treatments.items()}
+    assert kinds == {"A01": "trt", "A02": "negcon", "A03": "poscon_cp"}
+    assert not found.problems

@@ -89,3 +89,23 @@ def test_labels_that_contradict_each_other_count_as_none(tmp_path: Path):
 def test_labels_without_the_needed_columns_are_refused(tmp_path: Path, header: str):
     with pytest.raises(DataError, match=r"l\.csv:1: needs a column label or class"):
         read_labels(written(tmp_path / "l.csv", f"{header}\n"), Findings())
+
+
+def test_labels_and_groups_follow_the_rules_of_tables(tmp_path: Path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(
+        "run;particle;class\r\na;1.0;3\r\na;2.0;3.0\r\na;3;NaN\r\na;4;Fu\xdf\r\n".encode("cp1252")
+    )
+    findings = Findings()
+    assert read_labels(path, findings) == ("id", {"a/1": "3", "a/2": "3", "a/4": "Fuß"})
+    assert set(findings.counts) == {
+        "tables with a note: columns are separated by semicolons",
+        "tables with a note: the text is read as Windows-1252, for it is not UTF-8",
+        "tables with a note: 1 labels read 'NaN': taken as missing",
+        "tables with a note: the label '3.0' is taken as '3'",
+    }
+    path.write_text("run,day,bag\na,3.0,NA\n")
+    assert groups_by_table(path, ["a"], [], Findings()) == {"day": {"a": 3}, "bag": {"a": None}}
+    path.write_text("id,label\na/1,none\n")
+    with pytest.raises(DataError, match=r"labels\.csv:2: is the label 'none' a class or a missing value"):
+        read_labels(path, Findings())

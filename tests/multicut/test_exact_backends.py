@@ -16,6 +16,13 @@ from tests.multicut.oracles import best_objective, planted, symmetric
 SOLVERS = ("highs", "gurobi")
 
 
+def test_gurobi_without_a_usable_licence_is_one_sentence(tmp_path, monkeypatch):
+    pytest.importorskip("gurobipy", reason="Gurobi is not installed")
+    monkeypatch.setenv("GRB_LICENSE_FILE", str(tmp_path / "none.lic"))
+    with pytest.raises(DataError, match=r"^Gurobi has no usable licence \(.*\); use the solver highs$"):
+        make_model("gurobi", 0)
+
+
 @pytest.fixture(params=SOLVERS)
 def solver(request):
     if request.param == "gurobi":

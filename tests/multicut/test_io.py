@@ -8,7 +8,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.multicut.instance import DenseCosts, SparseCosts
-from bench.multicut.io import read_instance
+from bench.multicut.io import hint_of_probabilities, read_instance
 from tests.multicut import greedy_oracles as slow
 
 
@@ -28,6 +28,30 @@ def test_edges_come_back_with_the_number_of_nodes(tmp_path: Path) -> None:
     assert (a.n, b.n) == (3, 5)
     assert isinstance(b, SparseCosts)
     assert b.greedy().tolist() == [0, 0, 1, 2, 3]
+
+
+def test_edges_of_another_type_or_name_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", i=[0.0, 1.0], j=[1.0, 2.0], cost=[1.0, -1.0])
+    np.savez(tmp_path / "b.npz", u=[0, 1], v=[1, 2], w=[1.0, -1.0])
+    with pytest.raises(DataError, match=r"a\.npz: i must be integers, .* holds float64; convert"):
+        read_instance(tmp_path / "a.npz")
+    with pytest.raises(DataError, match=r"b\.npz: .* 'i'; found u, v, w, expected i, j and cost"):
+        read_instance(tmp_path / "b.npz")
+
+
+def test_costs_that_may_be_probabilities_are_told() -> None:
+    def hint(*costs: float) -> str | None:
+        return hint_of_probabilities(SparseCosts(3, [0, 1], [1, 2], costs))
+
+    assert "--probabilities" in (hint(0.2, 0.9) or "")
+    assert hint(0.2, -0.1) is None
+    assert hint(0.2, 1.5) is None
+    assert hint(0.0, 0.0) is None
+    dense = np.full((8, 8), 0.2)
+    assert hint_of_probabilities(DenseCosts(dense)) is not None
+    assert hint_of_probabilities(DenseCosts(np.zeros((1, 1)))) is None
+    np.fill_diagonal(dense, -9)
+    assert hint_of_probabilities(DenseCosts(dense)) is not None
 
 
 def test_organoid_affinities_become_costs(tmp_path: Path) -> None:

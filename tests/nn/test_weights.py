@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from bench.errors import DataError
@@ -32,6 +33,27 @@ def test_common_wrappings_of_torch_files_are_seen_through(tmp_path: Path, wrap) 
     model = net(seed=1)
     load_strictly(model, read_tensors(tmp_path / "w.pt", "weights"), "weights")
     assert fingerprint(model) == fingerprint(net())
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_prefixes_of_wrapped_networks_are_seen_through_in_either_file(
+    tmp_path: Path, prefix: str, name: str
+) -> None:
+    state = {f"{prefix}{k}": v.clone() for k, v in net().state_dict().items()}
+    if name == "w.pt":
+        torch.save(state, tmp_path / name)
+    else:
+        save_file(state, tmp_path / name)
+    model = net(seed=1)
+    load_strictly(model, read_tensors(tmp_path / name, "weights"), "weights")
+    assert fingerprint(model) == fingerprint(net())
+
+
+def test_a_prefix_that_stays_is_named(tmp_path: Path) -> None:
+    torch.save({f"encoder.{k}": v for k, v in net().state_dict().items()}, tmp_path / "w.pt")
+    with pytest.raises(DataError, match=r"the names of the file begin with 'encoder\.'"):
+        load_strictly(net(), read_tensors(tmp_path / "w.pt", "weights"), "weights")
 
 
 def test_weights_of_another_architecture_are_refused_by_name(tmp_path: Path) -> None:

@@ -197,3 +197,18 @@ def test_no_nights_and_a_first_night(tmp_path: Path):
 def test_a_short_history_is_said_to_be_short(tmp_path: Path):
     report = regress(read_nights(nights(tmp_path, 3), "made"))
     assert report.notes == ["costs are judged from 6 nights on; there are 3"]
+
+
+def test_a_night_whose_clock_was_ahead_is_not_tonight(tmp_path: Path):
+    def change(cell: Made, night: int) -> Made:
+        if night == 4:
+            return replace(cell, started="2026-02-04T02:00:00.000+00:00")
+        low = night == 7 and cell.method == "n"
+        return replace(cell, scores={"ami": 0.2, "acc": 0.6}) if low else cell
+
+    found = read_nights(nights(tmp_path, 8, change), "made")
+    assert [Path(n.side.name).name for n in found] == [f"2026-01-0{i}" for i in range(1, 9)]
+    report = regress(found)
+    assert [(f.verdict, f.method) for f in report.findings] == [("worse", "n")]
+    assert len([n for n in report.notes if "the clock of 2026-01-06" in n]) == 1
+    assert len(since(found, "2026-01-05")) == 4

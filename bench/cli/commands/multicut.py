@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from bench.errors import UsageError
 from bench.multicut import solve
 from bench.multicut.costs import thresholds_to_shifts
 from bench.multicut.instance import Instance
-from bench.multicut.io import read_instance
+from bench.multicut.io import hint_of_probabilities, read_instance
 from bench.multicut.policy import SOLVERS
 from bench.multicut.result import Solution
 from bench.util.text import suggest
@@ -65,6 +66,8 @@ def solve_file(
     if thresholds is not None and certificate is not None:
         raise UsageError("--certificate: it proves one bound; leave --thresholds out")
     instance = reading.read(file)
+    if thresholds is None and (hint := hint_of_probabilities(instance)) is not None:
+        print(f"{file}: {hint}", file=sys.stderr)
     if thresholds is not None:
         values = _numbers(thresholds)
         instances = (instance.shifted(float(shift)) for shift in thresholds_to_shifts(values))
@@ -80,7 +83,8 @@ def solve_file(
     answer = _answer(solution)
     if certificate is not None and solution.certificate is not None:
         solution.certificate.save(certificate)
-        answer["certified_upper_bound"] = solution.certificate.upper_bound
+        answer["certified_upper_bound"] = float(solution.certificate.upper_bound)
+    answer["optimal_by"] = _optimal_by(solution)
     if out is not None:
         np.save(out, solution.labels, allow_pickle=False)
     if as_json:
@@ -88,10 +92,34 @@ def solve_file(
         return
     for key in ("nodes", "clusters", "objective", "upper_bound", "gap", "status", "solver", "seconds"):
         value = answer[key]
+        if key == "status" and solution.status == "optimal":
+            value = f"optimal, by the {answer['optimal_by']}"
         print(f"{key.replace('_', ' ') + ':':<13}{f'{value:.10g}' if isinstance(value, float) else value}")
     for key, path in (("labels", out), ("certificate", certificate)):
         if path is not None:
             print(f"{key + ':':<13}{path}")
+    if solution.certificate is not None:
+        print(_proven(solution))
+
+
+def _optimal_by(solution: Solution) -> str | None:
+    """Say what an optimal objective rests on: a proof that anyone can check, or the solver's own search."""
+    if solution.status != "optimal":
+        return None
+    return "certificate" if solution.certified else "solver"
+
+
+def _proven(solution: Solution) -> str:
+    """Say what the certificate proves, and why it may be less than the solver found."""
+    assert solution.certificate is not None
+    bound = float(solution.certificate.upper_bound)
+    text = f"proven:      no partition has an objective above {bound:.10g}"
+    if solution.status != "optimal" or solution.certified:
+        return text
+    return (
+        f"{text}, {bound - solution.objective:.3g} above the one found: the certificate holds conflicted "
+        "cycles alone, while the solver's bound also rests on other inequalities and cases"
+    )
 
 
 def verify_file(file: Path, certificate: Path, reading: Reading, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Literal, get_args
 
 from bench.cli.options.files import ScoreOptions
@@ -24,7 +25,11 @@ def score_files(options: ScoreOptions) -> None:
     noise, level = options.noise, options.level
     if noise not in policies:
         raise UsageError(f"--noise: no policy named {noise!r}; {suggest(noise, list(policies))}")
-    t, p = match(read_labels(options.truth), read_labels(options.pred))
+    files = [read_labels(options.truth), read_labels(options.pred)]
+    for file in files:
+        for note in file.notes:
+            print(f"{file.path}: {note}", file=sys.stderr)
+    t, p = match(*files)
     rng = np.random.default_rng(options.seed)
     scores = score(t, p, noise=policies[noise], replicates=options.replicates, level=level, rng=rng)
     if options.json:
