@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ from bench.execute.run import Interrupted, Options, Watcher
 from bench.execute.run import run as run_plan
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, Plan, make_plan
+from bench.records.marker import claim_folder
 from bench.records.record import CellRecord, Status
 from bench.records.results import Results
 from bench.records.store import Store
@@ -115,13 +117,15 @@ def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> Finished
     Raises
     ------
     DataError : there is no data at all.
-    UsageError : `jobs` below 1, no such executor, or no cell whose key begins with `only`.
+    UsageError : no such executor, no cell whose key begins with `only`, or a folder that is no store.
     """
     jobs: object = request.jobs
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise UsageError(f"jobs: a whole number of at least 1, or None for one per core; got {jobs!r}")
     executor = EXECUTORS.load(request.executor, Path.cwd()).value
     store = Store(request.store)
+    if (notice := claim_folder(store.root)) is not None:
+        print(f"bench: {notice}", file=sys.stderr)
     whole = make_plan(suite, Fingerprints(store.root / "fingerprints.sqlite"))
     results = Results(request.results, suite.name)
     plan, retry = whole, request.retry

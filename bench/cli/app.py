@@ -204,11 +204,11 @@ def verify(options: VerifyOptions) -> int:
 
 
 @command(app)
-def gc(options: GcOptions) -> None:
+def gc(options: GcOptions) -> int:
     """Remove old artefacts from the store. Records are never touched; what is needed again is recomputed."""
     from bench.cli.commands.upkeep import collect
 
-    collect(options)
+    return collect(options)
 
 
 def main() -> None:

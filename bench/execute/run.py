@@ -21,6 +21,7 @@ from bench.util import environment
 _TICK_S = 0.05
 _CLAIM_RETRY_S = 0.3
 _MAX_REPEATS = 3
+_SIGN_OF_LIFE_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,7 @@ class _RunLoop:
         self._works: dict[str, Work] = {}
         self._repeats: dict[str, int] = {}
         self._state = State(len(plan.cells))
+        self._next_sign = 0.0
 
     def run(self, retry: frozenset[Status], stop: Callable[[], bool]) -> dict[str, CellRecord]:
         for cell in self._plan.cells:
@@ -116,7 +118,8 @@ class _RunLoop:
         while self._open_cells:
             if stop():
                 raise Interrupted
-            self._start_ready_stages()
+            self._show_life()
+            self._start_what_can_start()
             for ended in self._executor.wait(_TICK_S):
                 self._stage_ended(ended)
             self._state.running = [(self._plan.stages[r.key], r) for r in self._executor.running()]
@@ -125,10 +128,11 @@ class _RunLoop:
             self._watcher.tick(self._state)
         return {cell.key: self._records[cell.key] for cell in self._plan.cells}
 
-    def release(self) -> None:
-        """Let other runs do what this one has not finished."""
-        for key in list(self._claims):
-            self._release(key)
+    def _show_life(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_sign:
+            self._store.sign_of_life(self._executor.setup.session)
+            self._next_sign = now + _SIGN_OF_LIFE_S
 
     # What there is to do
 

@@ -16,15 +16,17 @@ import dataclasses
 import secrets
 import time
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from bench.metrics.metric import Metric, from_description
 from bench.records.record import CellRecord, put, read
-from bench.util.durable import Damaged, seal, unseal, write_whole
+from bench.records.sessions import last_use
+from bench.util.durable import Damaged, is_temporary, seal, unseal, write_whole
 
-_ABANDONED_S = 60.0
-"""A temporary file older than this has no writer: no write takes that long."""
+_ABANDONED_S = 3600.0
+"""No write takes that long, even between hosts whose clocks differ; an older temporary file has no writer."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,11 @@ class Results:
     def write_plan(self, plan: PlanOnDisk) -> None:
         """Write the list of planned cells beside the records; remove temporary files of killed runs."""
         for leftover in self.folder.rglob(".*.tmp"):
+            if not is_temporary(leftover):
+                continue
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+                now = time.time()
+                if now - last_use(leftover, now, mend=True) > _ABANDONED_S:
                     leftover.unlink()
         body = {name: getattr(plan, name) for name in PlanOnDisk.__dataclass_fields__}
         body["cells"] = [list(dataclasses.astuple(cell)) for cell in plan.cells]
@@ -124,5 +129,8 @@ class Results:
         return name
 
     def keys(self) -> list[str]:
-        """List the keys of all records, including those of earlier plans."""
-        return sorted(p.stem for p in self.records.glob("*.json"))
+        """List the keys of all records, those of earlier plans included. Raises `OSError` if it may not."""
+        try:
+            return sorted(p.stem for p in self.records.iterdir() if fnmatch(p.name, "*.json"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
