@@ -69,7 +69,8 @@ class Node:
     def running(self) -> list[InProgress]:
         """Return the stages that have not ended, oldest first."""
         return [
-            InProgress(r.key, r.seconds(), r.pid is not None, r.progress) for r in self._workers.running()
+            InProgress(r.key, r.seconds(), r.pid is not None, r.inbox.progress)
+            for r in self._workers.running()
         ]
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bench.execute.messages import Inbox
 from bench.records.record import Status
 from bench.stages.job import Allocation, Job, Outcome
 from bench.util.linux import kernel_oom_kills, memory_of, send, send_group, tree
@@ -70,9 +71,7 @@ class Running:
     pid: int | None = None
     started: float = field(default_factory=time.monotonic)
     log: Log = field(default_factory=Log)
-    messages: bytes = b""
-    outcome: Outcome | None = None
-    progress: tuple[int, int | None, str] | None = None
+    inbox: Inbox = field(default_factory=Inbox)
     peak_bytes: int = 0
     oom_kills_before: int = field(default_factory=kernel_oom_kills)
     end_reason: tuple[Status, str] | None = None
@@ -256,14 +255,7 @@ class Workers:
         return bool(data)
 
     def _take_messages(self, running: Running) -> None:
-        running.messages += self._read(running.message_end)
-        *lines, running.messages = running.messages.split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if "outcome" in message:
-                running.outcome = Outcome.model_validate(message["outcome"])
-            else:
-                running.progress = (message["done"], message["total"], message["text"])
+        running.inbox.add(self._read(running.message_end))
 
     def _read(self, end: int) -> bytes:
         try:
@@ -320,8 +312,8 @@ def outcome_of(running: Running) -> Outcome:
     if running.end_reason is not None:
         status, reason = running.end_reason
         return Outcome(status=status, error=reason)
-    if running.outcome is not None:
-        return running.outcome
+    if running.inbox.outcome is not None:
+        return running.inbox.outcome
     code = running.exit_code
     if code == -signal.SIGKILL and kernel_oom_kills() > running.oom_kills_before:
         return Outcome(

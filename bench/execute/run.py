@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
+from pydantic import ValidationError
+
 from bench.adapters import registry
 from bench.errors import DataError
 from bench.execute.executor import Ended, Executor, InProgress, Setup, Work
@@ -193,16 +195,18 @@ class _RunLoop:
         stage, outcome = self._plan.stages[ended.key], ended.outcome
         self._release(stage.key)
         log = self._results.log(stage.key, ended.log) if ended.log.strip() else None
-        if outcome.missing_input is not None:
+        if outcome.missing_input is not None and outcome.missing_input not in stage.inputs.values():
+            text = "what it said of its end makes no sense: it has no such input"
+            self._stage_failed(stage.key, Failure(Status.CRASH, text, ended.seconds, ended.peak_bytes, log))
+        elif outcome.missing_input is not None:
             text = f"its input {outcome.missing_input} was damaged {_MAX_REPEATS} times; is the disk failing?"
             self._repeat(stage, Failure(Status.ERROR, text), outcome.missing_input)
         elif outcome.status is None:
-            self._repeat(stage, Failure(Status.CRASH, f"{outcome.error} each time it ran"))
+            self._repeat(stage, Failure(Status.CRASH, f"{outcome.error or 'no outcome'} each time it ran"))
         elif outcome.status is not Status.OK:
             error = outcome.error or "no reason given"
-            self._stage_failed(
-                stage.key, Failure(outcome.status, error, ended.seconds, ended.peak_bytes, log)
-            )
+            status = outcome.status if outcome.status.failed else Status.CRASH
+            self._stage_failed(stage.key, Failure(status, error, ended.seconds, ended.peak_bytes, log))
         elif self._store.holds(stage.key):
             self._stage_available(stage.key)
         else:
@@ -251,8 +255,16 @@ class _RunLoop:
             self._cell_done(cell, self._recorder.scored(cell, reports))
 
     def _reports(self, cell: Cell) -> dict[str, StageReport]:
-        found = {key: self._store.metadata(key) for key in cell.stages}
-        return {key: StageReport.model_validate(m) for key, m in found.items() if m is not None}
+        found = {key: self._report(key) for key in cell.stages}
+        return {key: report for key, report in found.items() if report is not None}
+
+    def _report(self, key: str) -> StageReport | None:
+        about = self._store.about(key)
+        try:
+            return StageReport.model_validate(about) if about is not None else None
+        except ValidationError:  # of a version with other fields: not for us to read
+            self._store.quarantine(key)
+            return None
 
     def _cell_done(self, cell: Cell, record: CellRecord, *, cached: bool = False) -> None:
         if not cached:

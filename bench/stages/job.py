@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from bench.adapters.spec import AdapterSpec
 from bench.records.record import Status
@@ -68,4 +68,10 @@ class Outcome(_Message):
     error: str | None = None
     """One sentence, if it failed."""
     missing_input: str | None = None
-    """Key of an artefact that is damaged or missing and must be recomputed first."""
+    """Key of an artefact that is damaged or gone and must be made again first."""
+
+    @field_validator("error")
+    @classmethod
+    def _can_be_printed(cls, error: str | None) -> str | None:
+        """Escape halves of surrogate pairs, e.g. of file names: no file or terminal takes them."""
+        return error and error.encode("utf-8", "backslashreplace").decode()

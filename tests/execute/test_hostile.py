@@ -26,6 +26,10 @@ EXPECTED = {
     "exits_politely": ("error", "SystemExit"),
     "leaves_children": ("ok", None),
     "prints_a_gigabyte": ("ok", None),
+    "reports_oddly": ("ok", None),
+    "writes_nonsense": ("ok", None),
+    "forges_outcomes": ("crash", "it has no such input"),
+    "unprintable": ("error", r"RuntimeError: cannot read 'caf\udce9.png'"),
     "constant": ("degenerate", "all 40 images are in one cluster"),
 }
 
@@ -109,7 +113,7 @@ def test_running_again_repeats_nothing_and_retry_repeats_what_it_names(run: tupl
     assert bench.essence("hostile") == before
     assert not (bench.folder("hostile") / "superseded").exists()
     assert bench.run("run", suite, "--retry", "error", "--json").returncode == 1
-    assert len(list((bench.folder("hostile") / "superseded").iterdir())) == 4
+    assert len(list((bench.folder("hostile") / "superseded").iterdir())) == 5
 
 
 def test_a_broken_dataset_blocks_its_cells_and_no_others(tmp_path: Path) -> None:
