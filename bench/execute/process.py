@@ -26,8 +26,22 @@ _GRACE_S = 2.0
 _DRAIN_LIMIT = 64
 
 
+_START_S = 30.0
+"""What the fork server may take to start, also if the first stage's limit is shorter."""
+_SEND_S = 60.0
+"""A fork server that takes in no request for this long is lost."""
+
+
 class ServerLost(RuntimeError):
     """The fork server died, and every stage it had started with it."""
+
+
+class ServerHung(ServerLost):
+    """The fork server did not start a stage within that stage's limit of wall time."""
+
+    def __init__(self, culprit: Running) -> None:
+        super().__init__()
+        self.culprit = culprit
 
 
 class Log:
@@ -70,6 +84,7 @@ class Running:
     message_end: int
     pid: int | None = None
     started: float = field(default_factory=time.monotonic)
+    """When it was requested or, if that was later, when the fork server could take the request up."""
     log: Log = field(default_factory=Log)
     inbox: Inbox = field(default_factory=Inbox)
     peak_bytes: int = 0
@@ -80,7 +95,7 @@ class Running:
     exit_code: int | None = None
 
     def seconds(self) -> float:
-        """Return how long it has been running."""
+        """Return for how long it has been running, or is being started."""
         return time.monotonic() - self.started
 
 
@@ -97,6 +112,8 @@ class Workers:
         self._link: socket.socket | None = None
         self._alive = -1
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._ready = False
+        self._hung: Running | None = None
 
     def start(
         self,
@@ -148,8 +165,10 @@ class Workers:
     def wait(self, seconds: float) -> list[Running]:
         """Watch all stages for at most `seconds`; return those that ended.
 
-        Raises `ServerLost` if the fork server died.
+        Raises `ServerLost` if the fork server died, and `ServerHung` if it did not start a stage in time.
         """
+        if self._hung is not None:
+            raise ServerHung(self._hung)
         ended: list[Running] = []
         answered = False
         for key, _ in self._selector.select(seconds):
@@ -191,6 +210,7 @@ class Workers:
             self._guardian.wait()
             self._guardian = None
         self._inbox = b""
+        self._ready, self._hung = False, None
 
     def _open(self) -> None:
         theirs, self._link = socket.socketpair()
@@ -214,9 +234,8 @@ class Workers:
         )
         theirs.close()
         os.close(their_alive)
-        self._link.setblocking(False)
+        self._link.settimeout(_SEND_S)
         self._selector.register(self._link, selectors.EVENT_READ, (None, None))
-        self._link.setblocking(True)
 
     def _take_answers(self) -> list[Running]:
         assert self._link is not None
@@ -230,13 +249,16 @@ class Workers:
         ended = []
         for line in lines:
             answer = json.loads(line)
+            if "ended" not in answer:  # it is free for the next request
+                self._ready = True
+                for waiting in self._starting():
+                    waiting.started = time.monotonic()
             running = self._running.get(answer.get("started") or answer.get("ended"))
             if running is None:
                 continue
             if "started" in answer:
                 running.pid = answer["pid"]
-                running.started = time.monotonic()
-                if running.end_reason is not None:
+                if running.doom is not None:
                     send(tree(running.pid), signal.SIGTERM)
             else:
                 running.exit_code = answer["code"]
@@ -248,6 +270,10 @@ class Workers:
                 self._forget(running)
                 ended.append(running)
         return ended
+
+    def _starting(self) -> list[Running]:
+        """Return the stages that the fork server has still to start, in the order in which it will."""
+        return [r for r in self._running.values() if r.pid is None]
 
     def _take_log(self, running: Running) -> bool:
         data = self._read(running.log_end)
@@ -279,7 +305,12 @@ class Workers:
                     self.end(running, Status.TIMEOUT, text)
                 elif check_memory:
                     self._limit_memory(running)
-        if check_memory:
+        for first in self._starting()[:1]:
+            limit = first.wall_s if self._ready else max(first.wall_s, _START_S)
+            if first.seconds() > limit:
+                text = f"ended at the limit of {limit:g} s wall time, while its libraries were being loaded"
+                first.doom, self._hung = (Status.TIMEOUT, text), first
+        if look:
             spent = time.monotonic() - now
             self._next_check = now + max(0.05, 10 * spent)  # at most a tenth of our time
 

@@ -1,0 +1,110 @@
+"""Limits hold from the request on, also while the fork server is still to start the stage."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.execute.executor import Ended, Setup, Work
+from bench.execute.node import Node
+from bench.records.record import Status
+from bench.records.store import Store
+from bench.stages.job import Job
+from bench.suite.schema import Limits
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    (tmp_path / "hangs_when_imported.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Store(tmp_path / "store").session() as session:
+        node = Node(Setup(tmp_path / "store", session, threads=1, device="cpu"))
+        yield node
+        node.close()
+
+
+def work(number: int, wall_s: float, *libraries: str) -> Work:
+    """A stage without inputs: it fails at once, when it runs."""
+    job = Job(stage="score", key=f"{number:032x}")
+    return Work(job, Limits(wall_s=wall_s), libraries, built_in=True)
+
+
+def ends(node: Node, count: int = 1, seconds: float = 60) -> dict[str, Ended]:
+    """Wait for so many stages to end."""
+    found: dict[str, Ended] = {}
+    until = time.monotonic() + seconds
+    while len(found) < count:
+        assert time.monotonic() < until, "waited in vain"
+        found |= {e.key: e for e in node.wait(0.05)}
+    return found
+
+
+def warmed(node: Node) -> Node:
+    node.start(work(99, 60))
+    ends(node)
+    return node
+
+
+def test_a_server_that_hangs_in_an_import_is_ended_at_the_limit(node: Node):
+    hanging, innocent = work(1, 2, "hangs_when_imported"), work(2, 60)
+    warmed(node).start(hanging)
+    node.start(innocent)
+    asked = time.monotonic()
+    found = ends(node, 2)
+    assert 2 < time.monotonic() - asked < 10
+    outcome = found[hanging.job.key].outcome
+    assert (outcome.status, outcome.error) == (
+        Status.TIMEOUT,
+        "ended at the limit of 2 s wall time, while its libraries were being loaded",
+    )
+    assert found[innocent.job.key].outcome.status is None  # lost: it runs again
+    node.start(innocent)
+    assert ends(node)[innocent.job.key].outcome.status is Status.ERROR
+
+
+def test_a_server_that_is_stopped_is_ended_at_the_limit(node: Node):
+    warmed(node)
+    servers = [
+        p for p in psutil.Process().children(recursive=True) if "bench.execute.forkserver" in p.cmdline()
+    ]
+    assert len(servers) == 1
+    servers[0].send_signal(signal.SIGSTOP)
+    node.start(work(1, 1))
+    assert ends(node, seconds=10)[work(1, 1).job.key].outcome.status is Status.TIMEOUT
+    assert not servers[0].is_running()
+
+
+def test_who_waits_for_another_to_load_is_not_charged_for_it(node: Node, tmp_path: Path):
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(3)\n")
+    warmed(node).start(work(1, 60, "slow_to_import"))
+    node.start(work(2, 2))
+    assert {e.outcome.status for e in ends(node, 2).values()} == {Status.ERROR}
+
+
+def test_a_server_that_never_starts_is_ended(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bench.execute.process._START_S", 1.0)
+    (tmp_path / "pandas.py").write_text("import time\ntime.sleep(600)\n")
+    node.start(work(1, 0.5))
+    assert ends(node, seconds=20)[work(1, 1).job.key].outcome.status is Status.TIMEOUT
+
+
+def test_requests_to_a_server_that_takes_none_in_do_not_block_the_run(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bench.execute.process._SEND_S", 0.5)
+    warmed(node)
+    (server,) = [
+        p for p in psutil.Process().children(recursive=True) if "bench.execute.forkserver" in p.cmdline()
+    ]
+    os.kill(server.pid, signal.SIGSTOP)
+    big = work(1, 60)
+    for number in range(1, 6):
+        job = big.job.model_copy(update={"key": f"{number:032x}", "params": {"x": "y" * 100_000}})
+        node.start(Work(job, big.limits))
+    assert {e.outcome.status for e in ends(node, 5, seconds=20).values()} == {None}
