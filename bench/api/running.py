@@ -7,14 +7,14 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import DataError, UsageError
+from bench.errors import DataError, DiskFull, RunBrokenOff, UsageError
 from bench.execute.executor import EXECUTORS
 from bench.execute.run import Interrupted, Options, Watcher
 from bench.execute.run import run as run_plan
@@ -25,6 +25,7 @@ from bench.records.record import CellRecord, Status
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.report.tables.written import Written, write_leaderboard
+from bench.util.durable import explained, is_full
 from bench.util.text import suggest
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> Finished
     ------
     DataError : there is no data at all.
     UsageError : no such executor, no cell whose key begins with `only`, or a folder that is no store.
+    DiskFull, RunBrokenOff : the operating system ended the run; what is finished is kept.
     """
     jobs: object = request.jobs
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
@@ -135,12 +137,13 @@ def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> Finished
     results.write_plan(whole.on_disk())
     options = Options(executor=executor, jobs=request.jobs, retry=retry, device=request.device)
     interrupted = False
-    with _Stop() as stop, watching(len(plan.cells)) as watcher:
-        try:
-            run_plan(plan, store, results, options, watcher, lambda: stop.requested)
-        except Interrupted:
-            interrupted = True
-    written = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
+    with _explaining():
+        with _Stop() as stop, watching(len(plan.cells)) as watcher:
+            try:
+                run_plan(plan, store, results, options, watcher, lambda: stop.requested)
+            except Interrupted:
+                interrupted = True
+        written = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
     cells = {c.key: results.get(c.key) for c in plan.cells}
     return FinishedRun(suite.name, results.folder, store.root, cells, written, interrupted)
 
@@ -160,6 +163,19 @@ def statuses(words: Iterable[str]) -> frozenset[Status]:
         else:
             raise UsageError(f"retry: no status named {word!r}; {suggest(word, [*known, 'failed'])}")
     return frozenset(found)
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    """Say of errors of the operating system that they ended a run, and that nothing is lost."""
+    kept = "Records and artefacts that are finished are kept"
+    try:
+        yield
+    except OSError as e:
+        message = str(e) if isinstance(e, DiskFull) else explained(e)
+        if isinstance(e, DiskFull) or is_full(e):
+            raise DiskFull(f"{message}. {kept}: make room, then run the same command again") from e
+        raise RunBrokenOff(f"the run broke off: {message}. {kept}; the same command continues") from e
 
 
 class _Stop:

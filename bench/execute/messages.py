@@ -84,5 +84,5 @@ def _outcome(body: Any) -> Outcome | None:
         outcome = Outcome.model_validate(body)
     except ValidationError:
         return None
-    says = outcome.status in _OWN_STATUSES or outcome.missing_input is not None
+    says = outcome.status in _OWN_STATUSES or outcome.missing_input or outcome.disk_full
     return outcome if says else None

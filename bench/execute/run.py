@@ -10,7 +10,7 @@ from typing import IO, Protocol
 from pydantic import ValidationError
 
 from bench.adapters import registry
-from bench.errors import DataError
+from bench.errors import DataError, DiskFull
 from bench.execute.executor import Ended, Executor, InProgress, Setup, Work
 from bench.planning.plan import Cell, Plan, Stage
 from bench.records.record import CellRecord, Environment, StageReport, Status
@@ -74,7 +74,7 @@ def run(
 ) -> dict[str, CellRecord]:
     """Run every planned cell; return the records by cell key.
 
-    Raises `Interrupted` soon after `stop()` turns true; finished results are kept.
+    Raises `Interrupted` soon after `stop()` turns true, and `DiskFull`; what is finished by then is kept.
     """
     threads = plan.suite.block.limits.threads
     with store.session() as session:
@@ -195,6 +195,8 @@ class _RunLoop:
         stage, outcome = self._plan.stages[ended.key], ended.outcome
         self._release(stage.key)
         log = self._results.log(stage.key, ended.log) if ended.log.strip() else None
+        if outcome.disk_full is not None:
+            raise DiskFull(outcome.disk_full)
         if outcome.missing_input is not None and outcome.missing_input not in stage.inputs.values():
             text = "what it said of its end makes no sense: it has no such input"
             self._stage_failed(stage.key, Failure(Status.CRASH, text, ended.seconds, ended.peak_bytes, log))

@@ -22,9 +22,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from bench.errors import DiskFull
 from bench.records.marker import claim_folder, is_ours, require_store
 from bench.records.sessions import DAY_S, last_use, lives_here, lock_file, new_name, seems_dead_elsewhere
-from bench.util.durable import Damaged, file_checksum, seal, sync_folder, unseal, write_whole
+from bench.util.durable import (
+    Damaged,
+    disk_full,
+    file_checksum,
+    is_of_full_disk,
+    naming,
+    seal,
+    sync_folder,
+    unseal,
+    write_whole,
+)
 
 MANIFEST = "manifest.json"
 DOOMED = "doomed-"
@@ -107,13 +118,16 @@ class Store:
         `run` is the name from `session`: its partial artefacts are removed once it has died.
 
         The artefact becomes visible in one rename after everything is on disk.
-        If another process was first, its artefact is kept and this one is dropped.
+        If another process was first, its artefact stands and this one is dropped.
+        Raises `DiskFull`, also where `fill` failed of that, and whatever else `fill` raises.
         """
         partial = self.root / "partial" / run / f"{key}.{secrets.token_hex(4)}"
-        partial.mkdir(parents=True)
+        with naming(partial):
+            partial.mkdir(parents=True)
         try:
-            metadata = fill(partial)
-            _finish(partial, key, metadata)
+            about = fill(partial)
+            with naming(partial):
+                _finish(partial, key, about)
             final = self.folder(key)
             final.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -125,8 +139,11 @@ class Store:
                     self.quarantine(key)  # a folder without a manifest would block this key forever
                     partial.rename(final)
             sync_folder(final.parent)
-        except BaseException:
+        except BaseException as e:
+            full = is_of_full_disk(e, self.root)  # before room is made again
             shutil.rmtree(partial, ignore_errors=True)
+            if full:
+                raise DiskFull(disk_full(self.root)) from e
             raise
         shutil.rmtree(self.checkpoints(key), ignore_errors=True)
         return Artefact(key, final, metadata)

@@ -64,9 +64,11 @@ class Outcome(_Message):
     """How a stage ended, as reported by itself."""
 
     status: Status | None = None
-    """None if an input was missing."""
+    """None if an input was gone or the disk is full."""
     error: str | None = None
     """One sentence, if it failed."""
+    disk_full: str | None = None
+    """Where no room was left, in one sentence: no fault of the stage, it can run again later."""
     missing_input: str | None = None
     """Key of an artefact that is damaged or gone and must be made again first."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench.adapters.aliases import MovedWarning
-from bench.errors import CutjoinError
+from bench.errors import CutjoinError, DiskFull
 from bench.interfaces import Adapter, Run
 from bench.records.record import ScoreReport, StageReport, Status
 from bench.records.store import Store
@@ -42,6 +42,9 @@ def execute(job: Job, given: Allocation, report: Report) -> Outcome:
         store.write(job.key, lambda folder: _measured(job, given, folder, report), given.session)
     except InputMissing as e:
         return Outcome(missing_input=e.key)
+    except DiskFull as e:
+        traceback.print_exc()
+        return Outcome(disk_full=str(e))
     except CutjoinError as e:
         return Outcome(status=Status.ERROR, error=str(e))
     except MemoryError:

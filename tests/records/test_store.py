@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bench.errors import UsageError
+from bench.errors import DiskFull, UsageError
 from bench.records.marker import MARKER, claim_folder
 from bench.records.sessions import boot_id, host_id, new_name
 from bench.records.store import MANIFEST, Collected, Store, check
@@ -516,3 +517,27 @@ def test_what_is_dated_in_the_future_grows_old_from_now_on(store: Store):
     age(store.folder(KEY) / MANIFEST, days=31)
     assert store.collect(30 * 86400, dry_run=False).count == 1
     assert store.keys() == [OTHER]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_an_artefact_whose_manifest_cannot_be_written_does_not_appear(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    """All its other files are on disk by then."""
+    real = os.fsync
+
+    def fail(handle: int) -> None:
+        if ".manifest.json." in str(Path(f"/proc/self/fd/{handle}").readlink()):
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    with store.session() as run:
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="store") as caught:
+            store.write(KEY, fill, run)
+        assert isinstance(caught.value, DiskFull) == (number == errno.ENOSPC)
+        assert list((store.root / "partial" / run).iterdir()) == []
+        monkeypatch.undo()
+        assert not store.folder(KEY).exists()
+        store.write(KEY, fill, run)
+    assert store.open(KEY) is not None
