@@ -25,6 +25,7 @@ from bench.records.record import CellRecord, Status
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.report.tables.written import Written, write_leaderboard
+from bench.suite.names import identity
 from bench.util.durable import explained, is_full
 from bench.util.text import suggest
 
@@ -118,7 +119,8 @@ def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> Finished
     Raises
     ------
     DataError : there is no data at all.
-    UsageError : no such executor, no cell whose key begins with `only`, or a folder that is no store.
+    UsageError : no such executor, no cell whose key begins with `only`, a folder that is no store, or results
+        of another suite of the same name.
     DiskFull, RunBrokenOff : the operating system ended the run; what is finished is kept.
     """
     jobs: object = request.jobs
@@ -130,10 +132,12 @@ def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> Finished
         print(f"bench: {notice}", file=sys.stderr)
     whole = make_plan(suite, Fingerprints(store.root / "fingerprints.sqlite"))
     results = Results(request.results, suite.name)
+    results.refuse_other(identity(suite.file))
     plan, retry = whole, request.retry
     if request.only is not None:
         plan, retry = replace(whole, cells=[_cell(whole, request.only, results)]), frozenset(Status)
     _refuse_without_any_data(plan)
+    results.claim(identity(suite.file))
     results.write_plan(whole.on_disk())
     options = Options(executor=executor, jobs=request.jobs, retry=retry, device=request.device)
     interrupted = False

@@ -50,6 +50,24 @@ def write_whole(path: Path, data: bytes) -> None:
             raise
 
 
+def write_first(path: Path, data: bytes) -> bool:
+    """Put `data` at `path` like `write_whole`, unless there is a file; say whether it was put there."""
+    if path.exists():
+        return False
+    beside = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    write_whole(beside, data)
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        beside.replace(path)
+        return True
+    finally:
+        beside.unlink(missing_ok=True)
+    return True
+
+
 def is_temporary(path: Path) -> bool:
     """Say whether `write_whole` gives such names to files that it has not finished."""
     return re.fullmatch(r"\..+\.[0-9a-f]{12}\.tmp", path.name) is not None
