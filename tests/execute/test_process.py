@@ -13,10 +13,12 @@ import pytest
 
 from bench.execute.executor import Ended, Setup, Work
 from bench.execute.node import Node
+from bench.execute.process import Running, verdict
 from bench.records.record import Status
 from bench.records.store import Store
-from bench.stages.job import Job
+from bench.stages.job import Job, Outcome
 from bench.suite.schema import Limits
+from bench.util.linux import kernel_oom_kills
 
 
 @pytest.fixture
@@ -108,3 +110,28 @@ def test_requests_to_a_server_that_takes_none_in_do_not_block_the_run(
         job = big.job.model_copy(update={"key": f"{number:032x}", "params": {"x": "y" * 100_000}})
         node.start(Work(job, big.limits))
     assert {e.outcome.status for e in ends(node, 5, seconds=20).values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("code", "kills", "status", "text"),
+    [
+        (-signal.SIGKILL, 1, Status.OOM_HOST, "the kernel ended the process: the machine ran out of memory"),
+        (-signal.SIGKILL, 0, Status.CRASH, "the process died of SIGKILL"),
+        (-signal.SIGSEGV, 1, Status.CRASH, "the process died of SIGSEGV"),
+        (-250, 0, Status.CRASH, "the process died of signal 250"),
+        (70, 1, Status.CRASH, "the process exited with code 70 and no result"),
+    ],
+)
+def test_how_a_process_died_is_told(code: int, kills: int, status: Status, text: str):
+    """The kernel counts what its out-of-memory killer ends; a process that it ended dies of SIGKILL."""
+    running = Running(1, "a", 60, 1 << 30, -1, -1, oom_kills_before=kernel_oom_kills() - kills)
+    running.exit_code = code
+    assert verdict(running) == Outcome(status=status, error=text)
+
+
+def test_what_a_stage_says_counts_for_more_than_its_exit_and_what_we_did_to_it_most():
+    running = Running(1, "a", 60, 1 << 30, -1, -1, exit_code=-signal.SIGKILL)
+    running.inbox.outcome = Outcome(status=Status.OK)
+    assert verdict(running).status is Status.OK
+    running.doom = (Status.TIMEOUT, "ended at the limit")
+    assert verdict(running) == Outcome(status=Status.TIMEOUT, error="ended at the limit")
