@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bench.execute.messages import line_of, progress_of
+from bench.execute.shared_memory import announce
 from bench.util.linux import die_with_parent
 
 _REPORT_EVERY_S = 0.1
@@ -41,6 +42,7 @@ def run(request: dict[str, Any], log: int, messages: int, server: int) -> int:
     from bench.stages.job import Allocation, Job
     from bench.stages.run import execute
 
+    announce(lambda name: _tell(messages, {"shared": name}))
     job, given = Job.model_validate(request["job"]), Allocation.model_validate(request["given"])
     if given.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given.gpus)
@@ -86,6 +88,11 @@ def _device(requested: str, gpus: Sequence[str]) -> str:
     return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 
+def _tell(messages: int, body: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # an adapter may have closed it
+        os.write(messages, line_of(body))
+
+
 def _reporter(messages: int) -> Any:
     last = 0.0
 
@@ -97,7 +104,6 @@ def _reporter(messages: int) -> Any:
         last = now
         progress = progress_of(done, total, text)
         if progress is not None:
-            with contextlib.suppress(OSError):  # an adapter may have closed it
-                os.write(messages, line_of(dict(zip(("done", "total", "text"), progress, strict=True))))
+            _tell(messages, dict(zip(("done", "total", "text"), progress, strict=True)))
 
     return report

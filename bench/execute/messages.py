@@ -32,9 +32,11 @@ class Inbox:
         self.outcome: Outcome | None = None
         self._rest = b""
         self._too_long = False
+        self._shared: list[str] = []
 
-    def add(self, data: bytes) -> None:
-        """Take in the next bytes."""
+    def add(self, data: bytes) -> list[str]:
+        """Take in the next bytes; return the files of shared memory that they name."""
+        self._shared = []
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if not self._too_long:
@@ -42,6 +44,7 @@ class Inbox:
             self._too_long = False
         if len(self._rest) > _LONGEST_LINE:
             self._rest, self._too_long = b"", True
+        return self._shared
 
     def _take(self, line: bytes) -> None:
         try:
@@ -52,6 +55,8 @@ class Inbox:
             return
         if "outcome" in message:
             self.outcome = _outcome(message["outcome"]) or self.outcome
+        elif isinstance(name := message.get("shared"), str) and "\0" not in name:
+            self._shared.append(name)
         elif "done" in message:
             found = progress_of(message["done"], message.get("total"), message.get("text"))
             self.progress = found or self.progress

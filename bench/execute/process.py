@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.execute.messages import Inbox
+from bench.execute.shared_memory import SharedMemory
 from bench.records.record import Status
 from bench.stages.job import Allocation, Job, Outcome
 from bench.util.linux import kernel_oom_kills, memory_of, send, send_group, tree
@@ -87,6 +88,7 @@ class Running:
     """When it was requested or, if that was later, when the fork server could take the request up."""
     log: Log = field(default_factory=Log)
     inbox: Inbox = field(default_factory=Inbox)
+    shared: SharedMemory = field(default_factory=SharedMemory)
     peak_bytes: int = 0
     oom_kills_before: int = field(default_factory=kernel_oom_kills)
     end_reason: tuple[Status, str] | None = None
@@ -281,7 +283,8 @@ class Workers:
         return bool(data)
 
     def _take_messages(self, running: Running) -> None:
-        running.inbox.add(self._read(running.message_end))
+        for name in running.inbox.add(self._read(running.message_end)):
+            running.shared.note(name)
 
     def _read(self, end: int) -> bytes:
         try:
@@ -316,7 +319,9 @@ class Workers:
 
     def _limit_memory(self, running: Running) -> None:
         assert running.pid is not None
-        used = memory_of(tree(running.pid))
+        processes = tree(running.pid)
+        own = memory_of(processes)
+        used = own + running.shared.measure(processes, running.memory_bytes - own)
         running.peak_bytes = max(running.peak_bytes, used)
         if used > running.memory_bytes:
             limit = running.memory_bytes / 2**30
@@ -332,6 +337,7 @@ class Workers:
 
     def _forget(self, running: Running) -> None:
         self._running.pop(running.number, None)
+        running.shared.remove()
         for end in (running.log_end, running.message_end):
             with contextlib.suppress(KeyError):
                 self._selector.unregister(end)

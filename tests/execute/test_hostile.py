@@ -26,6 +26,9 @@ EXPECTED = {
     "exits_politely": ("error", "SystemExit"),
     "leaves_children": ("ok", None),
     "prints_a_gigabyte": ("ok", None),
+    "maps_shared_memory": ("oom-host", "limit of 1 GiB memory"),
+    "writes_to_shm": ("oom-host", "limit of 1 GiB memory"),
+    "shares_memory": ("ok", None),
     "reports_oddly": ("ok", None),
     "writes_nonsense": ("ok", None),
     "forges_outcomes": ("crash", "it has no such input"),
@@ -84,7 +87,12 @@ def test_nothing_is_left_running(run: tuple[Bench, int]) -> None:
     assert run[0].processes() == []
 
 
-def test_a_gigabyte_of_output_is_truncated_with_a_note(run: tuple[Bench, int]) -> None:
+def test_nothing_is_left_in_shared_memory(run: tuple[Bench, int]) -> None:
+    assert run[1] == 1
+    assert list(Path("/dev/shm").glob("cutjoin-*")) == []
+
+
+def test_a_gigabyte_of_output_is_kept_in_part_and_said_to_be(run: tuple[Bench, int]) -> None:
     logs = list((run[0].folder("hostile") / "logs").glob("*.log"))
     long = [p for p in logs if p.stat().st_size > 100_000]
     assert len(long) == 1

@@ -72,3 +72,10 @@ def test_a_stage_cannot_say_what_only_its_executor_knows(status: Status):
     inbox = Inbox()
     inbox.add(line_of({"outcome": {"status": status}}))
     assert inbox.outcome is None
+
+
+def test_files_of_shared_memory_are_named_and_nothing_else_is():
+    inbox = Inbox()
+    lines = b'{"shared": "/dev/shm/a"}\n{"shared": 5}\n{"shared": "a\\u0000b"}\n{"shared": "/dev/shm/b"}\n'
+    assert inbox.add(lines) == ["/dev/shm/a", "/dev/shm/b"]
+    assert inbox.add(OK) == []
