@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -19,7 +20,7 @@ from bench.execute.messages import Inbox
 from bench.execute.shared_memory import SharedMemory
 from bench.records.record import Status
 from bench.stages.job import Allocation, Job, Outcome
-from bench.util.linux import kernel_oom_kills, memory_of, send, send_group, tree
+from bench.util.linux import end_marked, kernel_oom_kills, memory_of, send, send_group, tree
 
 _LOG_HEAD = 256 * 1024
 _LOG_TAIL = 256 * 1024
@@ -29,6 +30,8 @@ _DRAIN_LIMIT = 64
 
 _START_S = 30.0
 """What the fork server may take to start, also if the first stage's limit is shorter."""
+_RUN_VARIABLE = "CUTJOIN_RUN"
+"""Environment variable by which the processes of a run are found that are nobody's children any more."""
 _SEND_S = 60.0
 """A fork server that takes in no request for this long is lost."""
 
@@ -114,6 +117,7 @@ class Workers:
         self._link: socket.socket | None = None
         self._alive = -1
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._mark = secrets.token_hex(8)
         self._ready = False
         self._hung: Running | None = None
 
@@ -209,7 +213,8 @@ class Workers:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guardian.wait(5)
             self._guardian.kill()
-            self._guardian.wait()
+            if self._guardian.wait() != 0:  # it was killed, and what it guarded may have lost its parents
+                end_marked(_RUN_VARIABLE, self._mark)
             self._guardian = None
         self._inbox = b""
         self._ready, self._hung = False, None
@@ -230,6 +235,7 @@ class Workers:
             env={
                 **os.environ,
                 **limits,
+                _RUN_VARIABLE: self._mark,
                 "NUMBA_THREADING_LAYER": "workqueue",
                 "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
             },

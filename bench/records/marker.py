@@ -50,15 +50,25 @@ def claim_folder(root: Path) -> str | None:
     if _is_marked(root):
         return None
     notice = None
-    if root.is_dir() and _entries(root):
-        if not _is_old_store(root):
-            raise UsageError(_refusal(root))
+    if require_usable(root):
         notice = f"{root}: recognised as a store of an earlier version by its layout; marked by {MARKER}"
-    elif root.exists() and not root.is_dir():
-        raise UsageError(f"{root}: a file; a store is a folder")
     content = {"format": "cutjoin artefact store", "version": VERSION}
     write_whole(root / MARKER, (json.dumps(content) + "\n").encode())
     return notice
+
+
+def require_usable(root: Path) -> bool:
+    """Make sure that `root` is or can become a store, changing nothing; return whether it is an unmarked one.
+
+    Raises `UsageError` like `claim_folder`.
+    """
+    if _is_marked(root) or not root.exists():
+        return False
+    if not root.is_dir():
+        raise UsageError(f"{root}: a file; a store is a folder")
+    if _entries(root) and not _is_old_store(root):
+        raise UsageError(_refusal(root))
+    return bool(_entries(root))
 
 
 def require_store(root: Path) -> str | None:

@@ -112,6 +112,23 @@ def test_requests_to_a_server_that_takes_none_in_do_not_block_the_run(
     assert {e.outcome.status for e in ends(node, 5, seconds=20).values()} == {None}
 
 
+def test_a_detached_child_does_not_outlive_a_killed_guardian(node: Node, tmp_path: Path):
+    sleep = ["sleep", f"86399.{os.getpid()}"]
+    (tmp_path / "leaves_a_child.py").write_text(
+        f"import subprocess\nsubprocess.Popen({sleep!r}, start_new_session=True)\n"
+    )
+    node.start(work(1, 60, "leaves_a_child"))
+    ends(node)
+    children = psutil.Process().children(recursive=True)
+    (detached,) = [p for p in children if p.cmdline() == sleep]
+    (guardian,) = [p for p in children if "bench.execute.guardian" in p.cmdline()]
+    guardian.kill()
+    node.start(work(2, 60))
+    assert ends(node)[work(2, 60).job.key].outcome.status in (None, Status.ERROR)
+    node.close()
+    assert not detached.is_running() or detached.status() == psutil.STATUS_ZOMBIE
+
+
 @pytest.mark.parametrize(
     ("code", "kills", "status", "text"),
     [

@@ -33,6 +33,14 @@ def test_no_command_touches_a_folder_that_is_no_store(finished: Finished, own_fo
         assert snapshot(own_folder) == before
 
 
+def test_check_refuses_what_a_run_would(finished: Finished, own_folder: Path, tmp_path: Path):
+    before = snapshot(own_folder)
+    done = bench("check", str(finished.suite), "--json", store=own_folder, results=tmp_path)
+    assert done.returncode == 1
+    assert "no store of cutjoin, it holds checkpoints/" in done.stdout
+    assert snapshot(own_folder) == before
+
+
 def test_an_old_store_is_marked_once_aloud(own_run: Finished):
     (own_run.store / MARKER).unlink()
     first, second = own_run.bench("gc", "--dry-run"), own_run.bench("gc", "--dry-run")
