@@ -21,4 +21,12 @@ class UsageError(CutjoinError, ValueError):
 
 
 class AdapterError(CutjoinError, LookupError):
-    """A plug-in, e.g. an encoder or a metric, does not exist or cannot be loaded."""
+    """Something to plug in, e.g. an encoder or a metric, that does not exist or cannot be loaded."""
+
+
+class DiskFull(CutjoinError, OSError):
+    """No room is left where something is to be written; exit code 4."""
+
+
+class RunBrokenOff(CutjoinError, RuntimeError):
+    """The operating system refused something while a run went on; exit code 5. What is finished is kept."""

@@ -99,5 +99,6 @@ class Stages:
         ended: list[Running] = []
         while not ended:
             ended = self.workers.wait(0.05)
-        assert ended[0].outcome is not None
-        assert ended[0].outcome.status == "ok", ended[0].outcome.error
+        outcome = ended[0].inbox.outcome
+        assert outcome is not None
+        assert outcome.status == "ok", outcome.error

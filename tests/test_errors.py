@@ -10,7 +10,7 @@ import pytest
 import bench
 from bench.errors import CutjoinError
 
-OURS = {"InputMissing", "ServerLost", "Interrupted", "_Silent"}
+OURS = {"InputGone", "ServerHung", "ServerLost", "Interrupted", "_Silent"}
 """Raised and caught inside the package; no user sees one."""
 
 

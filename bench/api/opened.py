@@ -10,7 +10,7 @@ from bench.api.folders import default_results, default_store
 from bench.errors import UsageError
 from bench.records.results import Results
 from bench.records.store import Store
-from bench.suite.names import results_name
+from bench.suite.names import identity, names_a_file, results_name
 from bench.suite.schema import Suite
 from bench.util.text import suggest
 
@@ -19,7 +19,7 @@ Where: TypeAlias = Suite | str | os.PathLike[str]
 
 
 def open_results(where: Where, profile: str | None = None, results: str | Path | None = None) -> Results:
-    """Open the results of one suite. Raises `UsageError` if it has not run there."""
+    """Open the results of one suite. Raises `UsageError` if it has not run there, or another of its name."""
     base = Path(results) if results is not None else default_results()
     if isinstance(where, Suite):
         found = Results(base, where.name)
@@ -32,6 +32,9 @@ def open_results(where: Where, profile: str | None = None, results: str | Path |
         known = sorted(p.parent.name for p in base.glob("*/plan.json"))
         hint = suggest(found.suite, known) if known else f"nothing has run into {base} yet"
         raise UsageError(f"no results of {found.suite!r} in {base}; {hint}")
+    file = where.file if isinstance(where, Suite) else Path(where)
+    if isinstance(where, Suite) or (names_a_file(str(where)) and file.is_file()):
+        found.refuse_other(identity(file))
     return found
 
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import DataError, UsageError
+from bench.errors import DataError, DiskFull, RunBrokenOff, UsageError
 from bench.execute.executor import EXECUTORS
 from bench.execute.run import Interrupted, Options, Watcher
 from bench.execute.run import run as run_plan
 from bench.planning.fingerprint import Fingerprints
 from bench.planning.plan import Cell, Plan, make_plan
+from bench.records.marker import claim_folder
 from bench.records.record import CellRecord, Status
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.report.tables.written import Written, write_leaderboard
+from bench.suite.names import identity
+from bench.util.durable import explained, is_full
 from bench.util.text import suggest
 
 if TYPE_CHECKING:
@@ -115,28 +119,35 @@ def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> Finished
     Raises
     ------
     DataError : there is no data at all.
-    UsageError : `jobs` below 1, no such executor, or no cell whose key begins with `only`.
+    UsageError : no such executor, no cell whose key begins with `only`, a folder that is no store, or results
+        of another suite of the same name.
+    DiskFull, RunBrokenOff : the operating system ended the run; what is finished is kept.
     """
     jobs: object = request.jobs
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise UsageError(f"jobs: a whole number of at least 1, or None for one per core; got {jobs!r}")
     executor = EXECUTORS.load(request.executor, Path.cwd()).value
     store = Store(request.store)
+    if (notice := claim_folder(store.root)) is not None:
+        print(f"bench: {notice}", file=sys.stderr)
     whole = make_plan(suite, Fingerprints(store.root / "fingerprints.sqlite"))
     results = Results(request.results, suite.name)
+    results.refuse_other(identity(suite.file))
     plan, retry = whole, request.retry
     if request.only is not None:
         plan, retry = replace(whole, cells=[_cell(whole, request.only, results)]), frozenset(Status)
     _refuse_without_any_data(plan)
+    results.claim(identity(suite.file))
     results.write_plan(whole.on_disk())
     options = Options(executor=executor, jobs=request.jobs, retry=retry, device=request.device)
     interrupted = False
-    with _Stop() as stop, watching(len(plan.cells)) as watcher:
-        try:
-            run_plan(plan, store, results, options, watcher, lambda: stop.requested)
-        except Interrupted:
-            interrupted = True
-    written = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
+    with _explaining():
+        with _Stop() as stop, watching(len(plan.cells)) as watcher:
+            try:
+                run_plan(plan, store, results, options, watcher, lambda: stop.requested)
+            except Interrupted:
+                interrupted = True
+        written = write_leaderboard(results, {c.key: results.get(c.key) for c in whole.cells})
     cells = {c.key: results.get(c.key) for c in plan.cells}
     return FinishedRun(suite.name, results.folder, store.root, cells, written, interrupted)
 
@@ -156,6 +167,19 @@ def statuses(words: Iterable[str]) -> frozenset[Status]:
         else:
             raise UsageError(f"retry: no status named {word!r}; {suggest(word, [*known, 'failed'])}")
     return frozenset(found)
+
+
+@contextmanager
+def _explaining() -> Iterator[None]:
+    """Say of errors of the operating system that they ended a run, and that nothing is lost."""
+    kept = "Records and artefacts that are finished are kept"
+    try:
+        yield
+    except OSError as e:
+        message = str(e) if isinstance(e, DiskFull) else explained(e)
+        if isinstance(e, DiskFull) or is_full(e):
+            raise DiskFull(f"{message}. {kept}: make room, then run the same command again") from e
+        raise RunBrokenOff(f"the run broke off: {message}. {kept}; the same command continues") from e
 
 
 class _Stop:

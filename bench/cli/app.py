@@ -23,7 +23,7 @@ from bench.cli.options.suites import (
     StatusOptions,
     VerifyOptions,
 )
-from bench.errors import CutjoinError
+from bench.errors import CutjoinError, DiskFull, RunBrokenOff
 
 app = typer.Typer(
     name="bench",
@@ -67,7 +67,8 @@ def run(options: RunOptions) -> int:
     """Run a suite. Every planned cell ends as one record; running again continues.
 
     Exit codes: 0 all cells have scores; 1 some failed; 2 the suite or command
-    line is wrong and nothing ran; 130 interrupted.
+    line is wrong and nothing ran; 4 the disk is full, or 5 the system refused
+    something else while it ran: what is finished is kept; 130 interrupted.
     """
     from bench.cli.commands.run import run_suite
 
@@ -204,11 +205,11 @@ def verify(options: VerifyOptions) -> int:
 
 
 @command(app)
-def gc(options: GcOptions) -> None:
+def gc(options: GcOptions) -> int:
     """Remove old artefacts from the store. Records are never touched; what is needed again is recomputed."""
     from bench.cli.commands.upkeep import collect
 
-    collect(options)
+    return collect(options)
 
 
 def main() -> None:
@@ -223,6 +224,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (CutjoinError, OSError) as e:  # of the operating system: full disks, missing permissions
-        for line in str(e).splitlines():
+        from bench.util.durable import explained, is_full
+
+        text = str(e) if isinstance(e, CutjoinError) else explained(e)
+        for line in text.splitlines():
             print(f"bench: {line}", file=sys.stderr)
-        sys.exit(2)
+        full = isinstance(e, DiskFull) or (isinstance(e, OSError) and is_full(e))
+        sys.exit(4 if full else 5 if isinstance(e, RunBrokenOff) else 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import random
@@ -13,6 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from bench.execute.messages import line_of, progress_of
+from bench.execute.shared_memory import announce
 from bench.util.linux import die_with_parent
 
 _REPORT_EVERY_S = 0.1
@@ -32,14 +33,16 @@ def run(request: dict[str, Any], log: int, messages: int, server: int) -> int:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.close(log)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # open until exit
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    for number, name in ((1, "stdout"), (2, "stderr")):  # no character may end a stage, whatever the locale
+        stream = open(number, "w", buffering=1, closefd=False, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
+        setattr(sys, name, stream)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
     random.seed(0)
 
     from bench.stages.job import Allocation, Job
     from bench.stages.run import execute
 
+    announce(lambda name: _tell(messages, {"shared": name}))
     job, given = Job.model_validate(request["job"]), Allocation.model_validate(request["given"])
     if given.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(given.gpus)
@@ -51,7 +54,7 @@ def run(request: dict[str, Any], log: int, messages: int, server: int) -> int:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    os.write(messages, json.dumps({"outcome": outcome.model_dump()}).encode() + b"\n")
+    os.write(messages, b"\n" + line_of({"outcome": outcome.model_dump()}))  # whatever stands before it
     return 0
 
 
@@ -85,16 +88,22 @@ def _device(requested: str, gpus: Sequence[str]) -> str:
     return "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 
+def _tell(messages: int, body: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # an adapter may have closed it
+        os.write(messages, line_of(body))
+
+
 def _reporter(messages: int) -> Any:
     last = 0.0
 
     def report(done: int, total: int | None, text: str) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _REPORT_EVERY_S or done == total:
-            last = now
-            os.write(
-                messages, json.dumps({"done": done, "total": total, "text": text[:200]}).encode() + b"\n"
-            )
+        if now - last < _REPORT_EVERY_S and done != total:
+            return
+        last = now
+        progress = progress_of(done, total, text)
+        if progress is not None:
+            _tell(messages, dict(zip(("done", "total", "text"), progress, strict=True)))
 
     return report

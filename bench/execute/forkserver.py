@@ -7,7 +7,7 @@ and, for built-in adapters, `warm_up`. It keeps no threads, so forking stays saf
 Requests and answers are lines of JSON on a socket:
     {"start": id, "libraries": [...], "warm": [kind, name] or null, "job": {...}, "given": {...}}
         with two file descriptors, log and messages
-    {"started": id, "pid": n}    {"ended": id, "code": n}  (n < 0: by that signal)
+    {"ready": true}, once    {"started": id, "pid": n}    {"ended": id, "code": n}  (n < 0: by that signal)
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class _Server:
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
     def serve(self) -> None:
+        self._answer({"ready": True})
         with selectors.DefaultSelector() as selector:
             selector.register(self._link, selectors.EVENT_READ)
             selector.register(self._wake_read, selectors.EVENT_READ)

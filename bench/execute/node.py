@@ -6,7 +6,7 @@ import psutil
 
 from bench.execute.executor import Ended, InProgress, Setup, Work
 from bench.execute.gpus import Gpus, visible_gpus
-from bench.execute.process import Running, ServerLost, Workers, outcome_of
+from bench.execute.process import Running, ServerHung, ServerLost, Workers, verdict
 from bench.stages.job import Allocation, Outcome
 from bench.util import environment
 
@@ -61,6 +61,10 @@ class Node:
         ended = []
         try:
             ended = [self._ended(running) for running in self._workers.wait(seconds)]
+        except ServerHung as e:
+            self._distrust(e.culprit.key)
+            ended = [self._ended(e.culprit)]
+            self._server_lost(hung=e.culprit.key)
         except ServerLost:
             self._server_lost()
         lost, self._lost = self._lost, []
@@ -69,7 +73,8 @@ class Node:
     def running(self) -> list[InProgress]:
         """Return the stages that have not ended, oldest first."""
         return [
-            InProgress(r.key, r.seconds(), r.pid is not None, r.progress) for r in self._workers.running()
+            InProgress(r.key, r.seconds(), r.pid is not None, r.inbox.progress)
+            for r in self._workers.running()
         ]
 
     def close(self) -> None:
@@ -92,18 +97,25 @@ class Node:
             running.key, outcome_of(running), running.seconds(), running.peak_bytes, running.log.bytes()
         )
 
-    def _server_lost(self, starting: str | None = None) -> None:
-        """Give up all running stages. If an import or warm-up is to blame, the stage hits it next time."""
-        lost = [r.key for r in self._workers.running()]
+    def _server_lost(self, starting: str | None = None, *, hung: str | None = None) -> None:
+        """Give up what runs, for another attempt, but for the stage that the server `hung` on.
+
+        If an import or warm-up is to blame, the stage meets it itself next time.
+        """
+        lost = [r.key for r in self._workers.running() if r.key != hung]
         if starting is not None:
             lost.append(starting)
         for key in lost:
-            job = self._works[key].job
-            if job.adapter is not None:
-                self._distrusted.add(job.adapter.adapter)
-            self._release(key)
+            if hung is None:
+                self._distrust(key)
+            self._let_go(key)
         self._workers.close()
         self._lost += lost
 
-    def _release(self, key: str) -> None:
+    def _distrust(self, key: str) -> None:
+        job = self._works[key].job
+        if job.adapter is not None:
+            self._distrusted.add(job.adapter.adapter)
+
+    def _let_go(self, key: str) -> None:
         self._gpus.give_back(self._held.pop(key), self._works.pop(key).limits.gpu_share)

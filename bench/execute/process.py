@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -15,9 +16,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bench.execute.messages import Inbox
+from bench.execute.shared_memory import SharedMemory
 from bench.records.record import Status
 from bench.stages.job import Allocation, Job, Outcome
-from bench.util.linux import kernel_oom_kills, memory_of, send, send_group, tree
+from bench.util.linux import end_marked, kernel_oom_kills, memory_of, send, send_group, tree
 
 _LOG_HEAD = 256 * 1024
 _LOG_TAIL = 256 * 1024
@@ -25,8 +28,24 @@ _GRACE_S = 2.0
 _DRAIN_LIMIT = 64
 
 
+_START_S = 30.0
+"""What the fork server may take to start, also if the first stage's limit is shorter."""
+_RUN_VARIABLE = "CUTJOIN_RUN"
+"""Environment variable by which the processes of a run are found that are nobody's children any more."""
+_SEND_S = 60.0
+"""A fork server that takes in no request for this long is lost."""
+
+
 class ServerLost(RuntimeError):
     """The fork server died, and every stage it had started with it."""
+
+
+class ServerHung(ServerLost):
+    """The fork server did not start a stage within that stage's limit of wall time."""
+
+    def __init__(self, culprit: Running) -> None:
+        super().__init__()
+        self.culprit = culprit
 
 
 class Log:
@@ -69,10 +88,10 @@ class Running:
     message_end: int
     pid: int | None = None
     started: float = field(default_factory=time.monotonic)
+    """When it was requested or, if that was later, when the fork server could take the request up."""
     log: Log = field(default_factory=Log)
-    messages: bytes = b""
-    outcome: Outcome | None = None
-    progress: tuple[int, int | None, str] | None = None
+    inbox: Inbox = field(default_factory=Inbox)
+    shared: SharedMemory = field(default_factory=SharedMemory)
     peak_bytes: int = 0
     oom_kills_before: int = field(default_factory=kernel_oom_kills)
     end_reason: tuple[Status, str] | None = None
@@ -81,7 +100,7 @@ class Running:
     exit_code: int | None = None
 
     def seconds(self) -> float:
-        """Return how long it has been running."""
+        """Return for how long it has been running, or is being started."""
         return time.monotonic() - self.started
 
 
@@ -98,6 +117,9 @@ class Workers:
         self._link: socket.socket | None = None
         self._alive = -1
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._mark = secrets.token_hex(8)
+        self._ready = False
+        self._hung: Running | None = None
 
     def start(
         self,
@@ -149,8 +171,10 @@ class Workers:
     def wait(self, seconds: float) -> list[Running]:
         """Watch all stages for at most `seconds`; return those that ended.
 
-        Raises `ServerLost` if the fork server died.
+        Raises `ServerLost` if the fork server died, and `ServerHung` if it did not start a stage in time.
         """
+        if self._hung is not None:
+            raise ServerHung(self._hung)
         ended: list[Running] = []
         answered = False
         for key, _ in self._selector.select(seconds):
@@ -189,9 +213,11 @@ class Workers:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guardian.wait(5)
             self._guardian.kill()
-            self._guardian.wait()
+            if self._guardian.wait() != 0:  # it was killed, and what it guarded may have lost its parents
+                end_marked(_RUN_VARIABLE, self._mark)
             self._guardian = None
         self._inbox = b""
+        self._ready, self._hung = False, None
 
     def _open(self) -> None:
         theirs, self._link = socket.socketpair()
@@ -209,15 +235,15 @@ class Workers:
             env={
                 **os.environ,
                 **limits,
+                _RUN_VARIABLE: self._mark,
                 "NUMBA_THREADING_LAYER": "workqueue",
                 "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
             },
         )
         theirs.close()
         os.close(their_alive)
-        self._link.setblocking(False)
+        self._link.settimeout(_SEND_S)
         self._selector.register(self._link, selectors.EVENT_READ, (None, None))
-        self._link.setblocking(True)
 
     def _take_answers(self) -> list[Running]:
         assert self._link is not None
@@ -231,13 +257,16 @@ class Workers:
         ended = []
         for line in lines:
             answer = json.loads(line)
+            if "ended" not in answer:  # it is free for the next request
+                self._ready = True
+                for waiting in self._starting():
+                    waiting.started = time.monotonic()
             running = self._running.get(answer.get("started") or answer.get("ended"))
             if running is None:
                 continue
             if "started" in answer:
                 running.pid = answer["pid"]
-                running.started = time.monotonic()
-                if running.end_reason is not None:
+                if running.doom is not None:
                     send(tree(running.pid), signal.SIGTERM)
             else:
                 running.exit_code = answer["code"]
@@ -250,20 +279,18 @@ class Workers:
                 ended.append(running)
         return ended
 
+    def _starting(self) -> list[Running]:
+        """Return the stages that the fork server has still to start, in the order in which it will."""
+        return [r for r in self._running.values() if r.pid is None]
+
     def _take_log(self, running: Running) -> bool:
         data = self._read(running.log_end)
         running.log.add(data)
         return bool(data)
 
     def _take_messages(self, running: Running) -> None:
-        running.messages += self._read(running.message_end)
-        *lines, running.messages = running.messages.split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if "outcome" in message:
-                running.outcome = Outcome.model_validate(message["outcome"])
-            else:
-                running.progress = (message["done"], message["total"], message["text"])
+        for name in running.inbox.add(self._read(running.message_end)):
+            running.shared.note(name)
 
     def _read(self, end: int) -> bytes:
         try:
@@ -287,13 +314,20 @@ class Workers:
                     self.end(running, Status.TIMEOUT, text)
                 elif check_memory:
                     self._limit_memory(running)
-        if check_memory:
+        for first in self._starting()[:1]:
+            limit = first.wall_s if self._ready else max(first.wall_s, _START_S)
+            if first.seconds() > limit:
+                text = f"ended at the limit of {limit:g} s wall time, while its libraries were being loaded"
+                first.doom, self._hung = (Status.TIMEOUT, text), first
+        if look:
             spent = time.monotonic() - now
             self._next_check = now + max(0.05, 10 * spent)  # at most a tenth of our time
 
     def _limit_memory(self, running: Running) -> None:
         assert running.pid is not None
-        used = memory_of(tree(running.pid))
+        processes = tree(running.pid)
+        own = memory_of(processes)
+        used = own + running.shared.measure(processes, running.memory_bytes - own)
         running.peak_bytes = max(running.peak_bytes, used)
         if used > running.memory_bytes:
             limit = running.memory_bytes / 2**30
@@ -309,6 +343,7 @@ class Workers:
 
     def _forget(self, running: Running) -> None:
         self._running.pop(running.number, None)
+        running.shared.remove()
         for end in (running.log_end, running.message_end):
             with contextlib.suppress(KeyError):
                 self._selector.unregister(end)
@@ -320,8 +355,8 @@ def outcome_of(running: Running) -> Outcome:
     if running.end_reason is not None:
         status, reason = running.end_reason
         return Outcome(status=status, error=reason)
-    if running.outcome is not None:
-        return running.outcome
+    if running.inbox.outcome is not None:
+        return running.inbox.outcome
     code = running.exit_code
     if code == -signal.SIGKILL and kernel_oom_kills() > running.oom_kills_before:
         return Outcome(

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
+from pydantic import ValidationError
+
 from bench.adapters import registry
-from bench.errors import DataError
+from bench.errors import DataError, DiskFull
 from bench.execute.executor import Ended, Executor, InProgress, Setup, Work
 from bench.planning.plan import Cell, Plan, Stage
 from bench.records.record import CellRecord, Environment, StageReport, Status
@@ -21,6 +23,7 @@ from bench.util import environment
 _TICK_S = 0.05
 _CLAIM_RETRY_S = 0.3
 _MAX_REPEATS = 3
+_SIGN_OF_LIFE_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ def run(
 ) -> dict[str, CellRecord]:
     """Run every planned cell; return the records by cell key.
 
-    Raises `Interrupted` soon after `stop()` turns true; finished results are kept.
+    Raises `Interrupted` soon after `stop()` turns true, and `DiskFull`; what is finished by then is kept.
     """
     threads = plan.suite.block.limits.threads
     with store.session() as session:
@@ -102,6 +105,7 @@ class _RunLoop:
         self._works: dict[str, Work] = {}
         self._repeats: dict[str, int] = {}
         self._state = State(len(plan.cells))
+        self._next_sign = 0.0
 
     def run(self, retry: frozenset[Status], stop: Callable[[], bool]) -> dict[str, CellRecord]:
         for cell in self._plan.cells:
@@ -116,7 +120,8 @@ class _RunLoop:
         while self._open_cells:
             if stop():
                 raise Interrupted
-            self._start_ready_stages()
+            self._show_life()
+            self._start_what_can_start()
             for ended in self._executor.wait(_TICK_S):
                 self._stage_ended(ended)
             self._state.running = [(self._plan.stages[r.key], r) for r in self._executor.running()]
@@ -125,10 +130,11 @@ class _RunLoop:
             self._watcher.tick(self._state)
         return {cell.key: self._records[cell.key] for cell in self._plan.cells}
 
-    def release(self) -> None:
-        """Let other runs do what this one has not finished."""
-        for key in list(self._claims):
-            self._release(key)
+    def _show_life(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_sign:
+            self._store.sign_of_life(self._executor.setup.session)
+            self._next_sign = now + _SIGN_OF_LIFE_S
 
     # What there is to do
 
@@ -189,16 +195,20 @@ class _RunLoop:
         stage, outcome = self._plan.stages[ended.key], ended.outcome
         self._release(stage.key)
         log = self._results.log(stage.key, ended.log) if ended.log.strip() else None
-        if outcome.missing_input is not None:
+        if outcome.disk_full is not None:
+            raise DiskFull(outcome.disk_full)
+        if outcome.missing_input is not None and outcome.missing_input not in stage.inputs.values():
+            text = "what it said of its end makes no sense: it has no such input"
+            self._stage_failed(stage.key, Failure(Status.CRASH, text, ended.seconds, ended.peak_bytes, log))
+        elif outcome.missing_input is not None:
             text = f"its input {outcome.missing_input} was damaged {_MAX_REPEATS} times; is the disk failing?"
             self._repeat(stage, Failure(Status.ERROR, text), outcome.missing_input)
         elif outcome.status is None:
-            self._repeat(stage, Failure(Status.CRASH, f"{outcome.error} each time it ran"))
+            self._repeat(stage, Failure(Status.CRASH, f"{outcome.error or 'no outcome'} each time it ran"))
         elif outcome.status is not Status.OK:
             error = outcome.error or "no reason given"
-            self._stage_failed(
-                stage.key, Failure(outcome.status, error, ended.seconds, ended.peak_bytes, log)
-            )
+            status = outcome.status if outcome.status.failed else Status.CRASH
+            self._stage_failed(stage.key, Failure(status, error, ended.seconds, ended.peak_bytes, log))
         elif self._store.holds(stage.key):
             self._stage_available(stage.key)
         else:
@@ -247,8 +257,16 @@ class _RunLoop:
             self._cell_done(cell, self._recorder.scored(cell, reports))
 
     def _reports(self, cell: Cell) -> dict[str, StageReport]:
-        found = {key: self._store.metadata(key) for key in cell.stages}
-        return {key: StageReport.model_validate(m) for key, m in found.items() if m is not None}
+        found = {key: self._report(key) for key in cell.stages}
+        return {key: report for key, report in found.items() if report is not None}
+
+    def _report(self, key: str) -> StageReport | None:
+        about = self._store.about(key)
+        try:
+            return StageReport.model_validate(about) if about is not None else None
+        except ValidationError:  # of a version with other fields: not for us to read
+            self._store.quarantine(key)
+            return None
 
     def _cell_done(self, cell: Cell, record: CellRecord, *, cached: bool = False) -> None:
         if not cached:

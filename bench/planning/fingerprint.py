@@ -65,6 +65,8 @@ class Fingerprints:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             db = self._connect()
+        except sqlite3.OperationalError:  # locked for long, no room: it says nothing of the file
+            db = sqlite3.connect(":memory:")
         except sqlite3.DatabaseError:
             if not self._read_only:
                 self._database.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """The results folder of one suite: its plan, records, logs, and the tables drawn from them.
 
 results/<suite>/plan.json         the cells of the last run, in the suite's order
+results/<suite>/suite.json        the file of the suite: another suite of the same name is refused
 results/<suite>/records/<key>.json
 results/<suite>/superseded/       records replaced by a retry
 results/<suite>/quarantine/       damaged records; their cells run again
@@ -13,18 +14,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
+import os
 import secrets
 import time
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from bench.errors import UsageError
 from bench.metrics.metric import Metric, from_description
 from bench.records.record import CellRecord, put, read
-from bench.util.durable import Damaged, seal, unseal, write_whole
+from bench.records.sessions import last_use
+from bench.util.durable import Damaged, is_temporary, seal, unseal, write_first, write_whole
 
-_ABANDONED_S = 60.0
-"""A temporary file older than this has no writer: no write takes that long."""
+_ABANDONED_S = 3600.0
+"""No write takes that long, even between hosts whose clocks differ; an older temporary file has no writer."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,51 @@ class Results:
         self.folder = base / suite
         self.records = self.folder / "records"
 
+    def claim(self, suite: str) -> None:
+        """Note whose results these are: `suite` is an `identity` of `bench.suite.names`.
+
+        Raises `UsageError` if they are those of another suite of the same name.
+        """
+        content = json.dumps({"suite": suite}, ensure_ascii=True).encode() + b"\n"
+        if write_first(self._owner, content):
+            return
+        self.refuse_other(suite)
+        if self._owned_by() != suite:  # the file has moved
+            write_whole(self._owner, content)
+
+    def refuse_other(self, suite: str) -> None:
+        """Raise `UsageError` if these are the results of another suite of the same name.
+
+        A suite file that is not there any more has been moved, or was on another machine.
+        """
+        other = self._owned_by()
+        if other is None or other == suite or (other.startswith(os.sep) and not Path(other).exists()):
+            return
+        if suite.startswith(os.sep) and other.startswith(os.sep) and Path(suite).samefile(other):
+            return
+        raise UsageError(
+            f"{self.folder}: holds the results of another suite of this name, {other}; "
+            "name another folder by --results (results= in Python), or rename one of the suites"
+        )
+
+    @property
+    def _owner(self) -> Path:
+        return self.folder / "suite.json"
+
+    def _owned_by(self) -> str | None:
+        try:
+            return str(json.loads(self._owner.read_bytes())["suite"])
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return None
+
     def write_plan(self, plan: PlanOnDisk) -> None:
         """Write the list of planned cells beside the records; remove temporary files of killed runs."""
         for leftover in self.folder.rglob(".*.tmp"):
+            if not is_temporary(leftover):
+                continue
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+                now = time.time()
+                if now - last_use(leftover, now, mend=True) > _ABANDONED_S:
                     leftover.unlink()
         body = {name: getattr(plan, name) for name in PlanOnDisk.__dataclass_fields__}
         body["cells"] = [list(dataclasses.astuple(cell)) for cell in plan.cells]
@@ -124,5 +170,8 @@ class Results:
         return name
 
     def keys(self) -> list[str]:
-        """List the keys of all records, including those of earlier plans."""
-        return sorted(p.stem for p in self.records.glob("*.json"))
+        """List the keys of all records, those of earlier plans included. Raises `OSError` if it may not."""
+        try:
+            return sorted(p.stem for p in self.records.iterdir() if fnmatch(p.name, "*.json"))
+        except (FileNotFoundError, NotADirectoryError):
+            return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from bench.adapters.spec import AdapterSpec
 from bench.records.record import Status
@@ -64,8 +64,16 @@ class Outcome(_Message):
     """How a stage ended, as reported by itself."""
 
     status: Status | None = None
-    """None if an input was missing."""
+    """None if an input was gone or the disk is full."""
     error: str | None = None
     """One sentence, if it failed."""
+    disk_full: str | None = None
+    """Where no room was left, in one sentence: no fault of the stage, it can run again later."""
     missing_input: str | None = None
-    """Key of an artefact that is damaged or missing and must be recomputed first."""
+    """Key of an artefact that is damaged or gone and must be made again first."""
+
+    @field_validator("error")
+    @classmethod
+    def _can_be_printed(cls, error: str | None) -> str | None:
+        """Escape halves of surrogate pairs, e.g. of file names: no file or terminal takes them."""
+        return error and error.encode("utf-8", "backslashreplace").decode()

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from bench.adapters.aliases import MovedWarning
-from bench.errors import CutjoinError
+from bench.errors import CutjoinError, DiskFull
 from bench.interfaces import Adapter, Run
-from bench.records.record import ScoreReport, Status
+from bench.records.record import ScoreReport, StageReport, Status
 from bench.records.store import Store
 from bench.stages import work
 from bench.stages.context import Context, InputMissing
@@ -42,6 +42,9 @@ def execute(job: Job, given: Allocation, report: Report) -> Outcome:
         store.write(job.key, lambda folder: _measured(job, given, folder, report), given.session)
     except InputMissing as e:
         return Outcome(missing_input=e.key)
+    except DiskFull as e:
+        traceback.print_exc()
+        return Outcome(disk_full=str(e))
     except CutjoinError as e:
         return Outcome(status=Status.ERROR, error=str(e))
     except MemoryError:
@@ -51,8 +54,16 @@ def execute(job: Job, given: Allocation, report: Report) -> Outcome:
         traceback.print_exc()
         lost_gpu = type(e).__name__ == "OutOfMemoryError" and type(e).__module__.startswith("torch")
         status = Status.OOM_GPU if lost_gpu else Status.ERROR
-        return Outcome(status=status, error=f"{type(e).__name__}: {e}"[:2000])
+        return Outcome(status=status, error=f"{type(e).__name__}: {_message(e)}"[:2000])
     return Outcome(status=Status.OK)
+
+
+def _message(error: BaseException) -> str:
+    """Return what an exception says; an adapter's own may fail even at that."""
+    try:
+        return str(error)
+    except Exception as e:  # noqa: BLE001
+        return f"(its message cannot be shown: {type(e).__name__})"
 
 
 def score_again(inputs: dict[str, str], params: dict[str, Any], store: Store) -> ScoreReport:
@@ -76,7 +87,7 @@ def _measured(job: Job, given: Allocation, folder: Path, report: Report) -> dict
         warnings.simplefilter("default")
         warnings.simplefilter("ignore", MovedWarning)  # irrelevant to the result: `bench run` warns the user
         own = _STAGES[job.stage](Context(job, store, folder, adapter, run))
-    return {
+    body = {
         "stage": job.stage,
         "adapter": job.adapter.adapter if job.adapter is not None else "",
         "wall_s": round(time.perf_counter() - clock, 4),
@@ -91,6 +102,8 @@ def _measured(job: Job, given: Allocation, folder: Path, report: Report) -> dict
         "place": {**given.environment, "versions": _versions(adapter)},
         **own,
     }
+    StageReport.model_validate(body)  # here a wrong one ends the stage; read from the store, it ends the run
+    return body
 
 
 _STAGES: dict[str, Callable[[Context], dict[str, Any]]] = {

@@ -31,6 +31,14 @@ def results_name(suite: str, profile: str | None = None) -> str:
     return f"{stem}-{profile}" if profile else stem
 
 
+def identity(file: Path) -> str:
+    """Return what tells a suite from others of its name: its file, or that it ships or is a dict."""
+    found = file.resolve()
+    if any(found == path.resolve() for path in shipped().values()):
+        return f"shipped: {found.stem}"
+    return str(found) if found.is_file() else "a dict"
+
+
 def arguments(suite: str, profile: str | None = None) -> tuple[str, ...]:
     """Return the arguments of `bench run` that select a suite.
 

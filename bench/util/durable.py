@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import xxhash
 
-from bench.errors import CutjoinError
+from bench.errors import CutjoinError, DiskFull
 
 _MARK, _DIGITS, _END = "xxh3-128 of all before:", 32, b'"\n}\n'
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LITTLE, _MUCH = 1 << 20, 1 << 26
+"""Bytes free below which any failure is one of a full disk, and above which the full disk is another one."""
 
 
 class Damaged(CutjoinError, ValueError):
@@ -20,21 +29,106 @@ class Damaged(CutjoinError, ValueError):
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that a reader sees the old file or the new one, also after power loss."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (
-        path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
-    )  # unique: a writer that died blocks nobody
+    """Put `data` at `path` so that a reader sees the old file or the new one, also after power loss.
+
+    Raises `DiskFull`, or another `OSError` that names the path.
+    """
+    # unique: a writer that died blocks nobody
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as f:
+                f.write(data)
+                f.flush()
+                os.fsync(f.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def write_first(path: Path, data: bytes) -> bool:
+    """Put `data` at `path` like `write_whole`, unless there is a file; say whether it was put there."""
+    if path.exists():
+        return False
+    beside = path.parent / f".{path.name}.{secrets.token_hex(6)}.tmp"
+    write_whole(beside, data)
     try:
-        with temporary.open("xb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        os.link(beside, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        beside.replace(path)
+        return True
+    finally:
+        beside.unlink(missing_ok=True)
+    return True
+
+
+def is_temporary(path: Path) -> bool:
+    """Say whether `write_whole` gives such names to files that it has not finished."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{12}\.tmp", path.name) is not None
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have errors of the operating system name the path, and those of a full disk be `DiskFull`."""
+    try:
+        yield
+    except DiskFull:
         raise
+    except OSError as e:
+        if e.errno in _FULL:
+            raise DiskFull(disk_full(path)) from e
+        if e.filename is None and e.errno is not None:
+            raise OSError(e.errno, e.strerror, str(path)) from e
+        raise
+
+
+def is_full(error: OSError) -> bool:
+    """Say whether the operating system tells that some disk is full, or a user's share of it."""
+    return error.errno in _FULL
+
+
+def disk_full(path: Path) -> str:
+    """Say that no room is left for `path`."""
+    return f"{path}: cannot be written: the disk is full"
+
+
+def is_of_full_disk(error: BaseException, folder: Path) -> bool:
+    """Say whether something failed because the disk of `folder` is full.
+
+    Libraries tell in many ways, numpy without an error number; and what is full may be another disk.
+    """
+    if not isinstance(error, Exception) or isinstance(error, CutjoinError | MemoryError):
+        return isinstance(error, DiskFull)
+    room = _room(folder)
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+        return room < _LITTLE
+    if error.filename is not None:
+        return Path(os.fsdecode(error.filename)).absolute().is_relative_to(folder.absolute())
+    return error.errno == errno.EDQUOT or room < _MUCH
+
+
+def explained(error: OSError) -> str:
+    """Return the message of an operating system's error in words: where, what."""
+    where = error.filename2 or error.filename
+    if error.errno is None or error.strerror is None:
+        return str(error)
+    what = "the disk is full" if error.errno in _FULL else error.strerror
+    return f"{os.fsdecode(where)}: {what}" if isinstance(where, str | bytes) else what
+
+
+def _room(folder: Path) -> int:
+    """Return how many bytes can still be written to the disk of a folder; 0 if no file can be made."""
+    try:
+        s = os.statvfs(folder)
+    except OSError:
+        return _MUCH
+    return 0 if s.f_files and not s.f_favail else s.f_bavail * s.f_frsize
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,24 @@ def send_group(leader: int, what: signal.Signals) -> None:
     """Send a signal to a process group, if any process of it is left."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, what)
+
+
+def end_marked(variable: str, value: str, seconds: float = 5.0) -> None:
+    """Kill every process that was started with this environment variable, also those born meanwhile."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = [p for p in psutil.process_iter() if p.pid != os.getpid() and _has(p, variable, value)]
+        if not found:
+            return
+        send(found, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _has(process: psutil.Process, variable: str, value: str) -> bool:
+    try:
+        return process.environ().get(variable) == value
+    except (psutil.Error, OSError):
+        return False
 
 
 def kernel_oom_kills() -> int:

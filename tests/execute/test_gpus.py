@@ -100,7 +100,18 @@ def test_no_gpu_is_ever_overallocated(requests: list[tuple[int, float]]) -> None
         assert all(sum(s for g, s in held if n in g) <= 1 + 1e-5 for n in names)
 
 
-def test_without_gpus_nobody_waits_and_too_many_are_an_error() -> None:
+@pytest.mark.parametrize("n", [3, 9, 10, 11, 12, 17, 20, 25, 49, 100])
+def test_shares_that_do_not_add_up_in_binary_still_fill_a_gpu(n: int) -> None:
+    """Nine times 1 / 9 taken from 1.0, one after another, leaves a little less than the ninth share."""
+    pool = Gpus(("a",))
+    for _ in range(3):
+        assert [pool.take(1, 1 / n) for _ in range(n)] == [("a",)] * n
+        assert pool.take(1, 1 / n) is None
+        for _ in range(n):
+            pool.give_back(("a",), 1 / n)
+
+
+def test_without_gpus_nobody_waits_and_more_than_there_are_is_said() -> None:
     assert Gpus(()).take(4, 1.0) == ()
     with pytest.raises(DataError, match="4 processes need 4 GPUs, there are 2; lower processes"):
         Gpus(("0", "1")).take(4, 1.0)

@@ -26,6 +26,13 @@ EXPECTED = {
     "exits_politely": ("error", "SystemExit"),
     "leaves_children": ("ok", None),
     "prints_a_gigabyte": ("ok", None),
+    "maps_shared_memory": ("oom-host", "limit of 1 GiB memory"),
+    "writes_to_shm": ("oom-host", "limit of 1 GiB memory"),
+    "shares_memory": ("ok", None),
+    "reports_oddly": ("ok", None),
+    "writes_nonsense": ("ok", None),
+    "forges_outcomes": ("crash", "it has no such input"),
+    "unprintable": ("error", r"RuntimeError: cannot read 'caf\udce9.png'"),
     "constant": ("degenerate", "all 40 images are in one cluster"),
 }
 
@@ -80,7 +87,12 @@ def test_nothing_is_left_running(run: tuple[Bench, int]) -> None:
     assert run[0].processes() == []
 
 
-def test_a_gigabyte_of_output_is_truncated_with_a_note(run: tuple[Bench, int]) -> None:
+def test_nothing_is_left_in_shared_memory(run: tuple[Bench, int]) -> None:
+    assert run[1] == 1
+    assert list(Path("/dev/shm").glob("cutjoin-*")) == []
+
+
+def test_a_gigabyte_of_output_is_kept_in_part_and_said_to_be(run: tuple[Bench, int]) -> None:
     logs = list((run[0].folder("hostile") / "logs").glob("*.log"))
     long = [p for p in logs if p.stat().st_size > 100_000]
     assert len(long) == 1
@@ -109,7 +121,7 @@ def test_running_again_repeats_nothing_and_retry_repeats_what_it_names(run: tupl
     assert bench.essence("hostile") == before
     assert not (bench.folder("hostile") / "superseded").exists()
     assert bench.run("run", suite, "--retry", "error", "--json").returncode == 1
-    assert len(list((bench.folder("hostile") / "superseded").iterdir())) == 4
+    assert len(list((bench.folder("hostile") / "superseded").iterdir())) == 5
 
 
 def test_a_broken_dataset_blocks_its_cells_and_no_others(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,19 @@ def test_keys_are_those_of_complete_records(tmp_path: Path):
     results.put(record())
     (results.records / ".x.json.abc.tmp").write_bytes(b"half")
     assert results.keys() == [record().key]
+
+
+def test_a_plan_removes_what_killed_runs_left_and_nothing_else(tmp_path: Path):
+    plan = make_plan(load(write_suite(tmp_path)), Fingerprints(tmp_path / "db")).on_disk()
+    results = Results(tmp_path, "s")
+    results.records.mkdir(parents=True)
+    now = time.time()
+    ages = {".a.json.0123456789ab.tmp": 4000, ".b.json.0123456789ab.tmp": 600, ".notes.tmp": 9e6}
+    ages[".c.json.0123456789ab.tmp"] = -9e6  # by a clock that was wrong: old from now on
+    for name, age in ages.items():
+        (results.records / name).write_bytes(b"half")
+        os.utime(results.records / name, (now - age, now - age))
+    results.write_plan(plan)
+    left = {p.name: p.stat().st_mtime for p in results.records.iterdir()}
+    assert sorted(left) == [".b.json.0123456789ab.tmp", ".c.json.0123456789ab.tmp", ".notes.tmp"]
+    assert abs(left[".c.json.0123456789ab.tmp"] - now) < 60

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import random
 import shutil
@@ -16,7 +18,10 @@ from typing import Any
 
 import pytest
 
-from bench.records.store import MANIFEST, Store, check
+from bench.errors import DiskFull, UsageError
+from bench.records.marker import MARKER, claim_folder
+from bench.records.sessions import boot_id, host_id, new_name
+from bench.records.store import MANIFEST, Collected, Store, check
 from bench.util.durable import Damaged
 from tests.conftest import Finished, snapshot
 
@@ -252,8 +257,8 @@ def test_a_session_removes_leftovers_of_dead_runs_but_not_of_live_ones(store: St
         dead.kill()
         dead.wait()
     partial = store.root / "partial"
-    (partial / "4711-dead.lock").touch()  # died before it created its folder
-    (partial / "4712-dead").mkdir()
+    (partial / f"{new_name()}.lock").touch()  # died before it made its folder
+    (partial / new_name()).mkdir()
     with process(WRITE, store.root, OTHER, "x", "sleep") as alive:
         with store.session() as own, store.session() as second:
             left = {p.name.removesuffix(".lock") for p in partial.iterdir()}
@@ -267,10 +272,51 @@ def test_a_session_removes_leftovers_of_dead_runs_but_not_of_live_ones(store: St
     assert list(partial.iterdir()) == []
 
 
-def test_many_sessions_start_at_once_despite_many_leftovers(store: Store):
+OTHER_HOST = "1234-aabbccddeeff.11111111-2222-3333-4444-555555555555.elsewhere-0badcafe"
+
+
+@pytest.mark.parametrize("name", [OTHER_HOST, "1234-aabbccddeeff"])  # the second as older versions named them
+def test_what_a_run_on_another_host_writes_is_left_alone_for_days(store: Store, name: str):
+    """Its lock may not be visible here: network file systems may keep locks to one node."""
+    write(store)
     partial = store.root / "partial"
-    for i in range(300):
-        (partial / f"{i}-dead").mkdir(parents=True)
+    (partial / name / f"{KEY}.0a0b0c0d").mkdir(parents=True)
+    file = partial / name / f"{KEY}.0a0b0c0d" / "half"
+    file.write_bytes(b"written at this moment")
+    (partial / f"{name}.lock").touch()
+    for path in (file.parent, partial / name, partial / f"{name}.lock"):
+        age(path, days=30)
+    with store.session():
+        assert file.read_bytes() == b"written at this moment"
+    age(file, days=6)
+    with store.session():
+        assert file.exists()
+    age(file, days=8)
+    with store.session():
+        assert [p.name for p in partial.iterdir() if p.name.startswith("1234-")] == []
+
+
+def test_what_this_host_left_before_it_started_again_is_swept_at_once(store: Store):
+    before = f"77-aabbccddeeff.11111111-2222-3333-4444-555555555555.{host_id()}"
+    renamed = f"78-aabbccddeeff.{boot_id()}.container-0badcafe"  # the same kernel: its locks are seen here
+    for name in (before, renamed):
+        (store.root / "partial" / name).mkdir(parents=True)
+    with store.session() as own:
+        assert {p.name for p in (store.root / "partial").iterdir()} == {own, f"{own}.lock"}
+
+
+def test_a_run_gives_signs_of_life(store: Store):
+    with store.session() as run:
+        lock = store.root / "partial" / f"{run}.lock"
+        age(lock, days=8)
+        store.sign_of_life(run)
+        assert time.time() - lock.stat().st_mtime < 60
+
+
+def test_many_sessions_start_at_once_over_the_leftovers_of_many(store: Store):
+    partial = store.root / "partial"
+    for _ in range(300):
+        (partial / new_name()).mkdir(parents=True)
     code = (
         "import sys; from pathlib import Path; from bench.records.store import Store\n"
         "for _ in range(20):\n  with Store(Path(sys.argv[1])).session() as run:\n"
@@ -336,12 +382,12 @@ def test_gc_removes_what_was_unused_for_long(store: Store):
         age(write(store, key) / MANIFEST, days=40)
     assert store.open(OTHER) is not None  # opening counts as use
     before = snapshot(store.root)
-    count, size = store.collect(30 * 86400, dry_run=True)
-    assert (count, size) == (1, sum(p.stat().st_size for p in every_file(store.folder(KEY))))
+    found = store.collect(30 * 86400, dry_run=True)
+    assert found == Collected(1, sum(p.stat().st_size for p in every_file(store.folder(KEY))))
     assert snapshot(store.root) == before
-    assert store.collect(30 * 86400, dry_run=False) == (count, size)
+    assert store.collect(30 * 86400, dry_run=False) == found
     assert store.keys() == [OTHER]
-    assert store.collect(30 * 86400, dry_run=False) == (0, 0)
+    assert store.collect(30 * 86400, dry_run=False) == Collected()
     assert list((store.root / "partial").iterdir()) == []
 
 
@@ -354,7 +400,7 @@ def test_gc_removes_old_checkpoints_and_quarantine_too(store: Store):
         store.checkpoints(key).mkdir(parents=True)
         (store.checkpoints(key) / "epoch").write_bytes(b"1")
         age(store.checkpoints(key), days)
-    assert store.collect(30 * 86400, dry_run=False)[0] == 2
+    assert store.collect(30 * 86400, dry_run=False).count == 2
     assert not jailed.exists()
     assert not store.checkpoints(KEY).exists()
     assert store.checkpoints(OTHER).exists()
@@ -365,7 +411,7 @@ def test_several_gcs_at_once(store: Store):
         age(write(store, f"{i:032d}") / MANIFEST, days=40)
     code = (
         "import sys; from pathlib import Path; from bench.records.store import Store\n"
-        "print(Store(Path(sys.argv[1])).collect(86400, dry_run=False)[0])"
+        "print(Store(Path(sys.argv[1])).collect(86400, dry_run=False).count)"
     )
     words = [sys.executable, "-c", code, str(store.root)]
     all_gcs = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -380,3 +426,118 @@ def test_a_finished_stage_drops_its_checkpoints(store: Store):
     (store.checkpoints(KEY) / "epoch").write_bytes(b"1")
     write(store)
     assert not store.checkpoints(KEY).exists()
+
+
+def users_folder(root: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Make a folder whose names are those of a store, and whose files are not; return what it holds."""
+    for name in ("checkpoints/my_model/weights.pt", "partial/draft.txt", "partial/draft.lock", "claims/a"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"years of work")
+    (root / "fingerprints.sqlite").write_bytes(b"of another program")
+    for path in [root, *root.rglob("*")]:
+        age(path, days=400)
+    return snapshot(root)
+
+
+def test_a_folder_that_is_no_store_is_refused_and_not_touched(tmp_path: Path):
+    before = users_folder(tmp_path / "work")
+    for use in (lambda s: s.collect(0.0, dry_run=False), lambda s: s.session().__enter__()):
+        with pytest.raises(UsageError, match=r"work: no store of cutjoin, it holds checkpoints/, .*partial/"):
+            use(Store(tmp_path / "work"))
+    assert snapshot(tmp_path / "work") == before
+
+
+def test_files_of_a_user_in_a_real_store_stay(store: Store):
+    write(store)
+    users_folder(store.root)
+    before = {k: v for k, v in snapshot(store.root).items() if "my_model" in k or "draft" in k}
+    flip(write(store, OTHER) / "features.npy", 0)
+    assert store.open(OTHER) is None
+    (store.root / "quarantine" / "notes").mkdir()
+    assert store.collect(-86400.0, dry_run=False).count == 2  # the artefact and what was put aside
+    after = snapshot(store.root)
+    assert {k: v for k, v in after.items() if "my_model" in k or "draft" in k} == before
+    assert (store.root / "quarantine" / "notes").is_dir()
+
+
+def test_a_store_from_before_markers_is_marked_once_and_aloud(store: Store):
+    write(store)
+    (store.root / MARKER).unlink()
+    (store.root / "notes.txt").write_text("beside it")
+    notice = claim_folder(store.root)
+    assert notice == (
+        f"{store.root}: recognised as a store of an earlier version by its layout; marked by {MARKER}"
+    )
+    assert claim_folder(store.root) is None
+    assert store.keys() == [KEY]
+
+
+def test_an_old_store_without_artefacts_is_recognised_too(store: Store):
+    write(store)
+    (store.root / MARKER).unlink()
+    shutil.rmtree(store.folder(KEY))
+    store.checkpoints(KEY).mkdir(parents=True)
+    assert "recognised" in str(claim_folder(store.root))
+
+
+def test_a_new_store_is_marked_without_a_word(tmp_path: Path):
+    (tmp_path / "disk" / "lost+found").mkdir(parents=True)
+    for root in (tmp_path / "new", tmp_path / "disk"):
+        assert claim_folder(root) is None
+        assert json.loads((root / MARKER).read_text())["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("marker", "problem"),
+    [('{"version": 2}', "layout 2, .*update cutjoin"), ("[]", "not the marker"), ("", "not the marker")],
+)
+def test_a_marker_of_a_later_version_or_of_none_is_refused(store: Store, marker: str, problem: str):
+    write(store)
+    (store.root / MARKER).write_text(marker)
+    with pytest.raises(UsageError, match=problem):
+        store.collect(0.0, dry_run=False)
+    assert store.keys() == [KEY]
+
+
+@pytest.mark.parametrize("make", [None, Path.mkdir, Path.touch])
+def test_gc_makes_no_store(tmp_path: Path, make: Callable[[Path], None] | None):
+    if make is not None:
+        make(tmp_path / "x")
+    with pytest.raises(UsageError, match=r"x: (there is no such folder|no store|a file)"):
+        Store(tmp_path / "x").collect(0.0, dry_run=False)
+    assert not (tmp_path / "x" / MARKER).exists()
+
+
+def test_what_is_dated_in_the_future_grows_old_from_now_on(store: Store):
+    for key in (KEY, OTHER):
+        age(write(store, key) / MANIFEST, days=-300)
+    assert store.collect(30 * 86400, dry_run=True) == Collected(future=2)
+    assert store.collect(30 * 86400, dry_run=False) == Collected(future=2)
+    assert all(abs((store.folder(k) / MANIFEST).stat().st_mtime - time.time()) < 60 for k in (KEY, OTHER))
+    age(store.folder(KEY) / MANIFEST, days=31)
+    assert store.collect(30 * 86400, dry_run=False).count == 1
+    assert store.keys() == [OTHER]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_an_artefact_whose_manifest_cannot_be_written_does_not_appear(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    """All its other files are on disk by then."""
+    real = os.fsync
+
+    def fail(handle: int) -> None:
+        if ".manifest.json." in str(Path(f"/proc/self/fd/{handle}").readlink()):
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    with store.session() as run:
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="store") as caught:
+            store.write(KEY, fill, run)
+        assert isinstance(caught.value, DiskFull) == (number == errno.ENOSPC)
+        assert list((store.root / "partial" / run).iterdir()) == []
+        monkeypatch.undo()
+        assert not store.folder(KEY).exists()
+        store.write(KEY, fill, run)
+    assert store.open(KEY) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,7 +16,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.util.durable import Damaged, file_checksum, seal, unseal, write_whole
+from bench.errors import DiskFull
+from bench.util.durable import Damaged, explained, file_checksum, is_of_full_disk, seal, unseal, write_whole
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -142,3 +144,54 @@ def test_the_rest_of_a_long_body_is_checked_but_not_returned():
     assert unseal(sealed, "x", until="nothing")["c"] == 4
     with pytest.raises(Damaged):
         unseal(sealed.replace(b'"c": 4', b'"c": 5'), "x", until="rest")
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    ("number", "kind", "text"),
+    [
+        (errno.ENOSPC, DiskFull, "x.json: cannot be written: the disk is full"),
+        (errno.EDQUOT, DiskFull, "x.json: cannot be written: the disk is full"),
+        (errno.EIO, OSError, "Input/output error"),
+    ],
+)
+def test_a_write_that_fails_names_the_file_and_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, kind: type[OSError], text: str
+):
+    path = tmp_path / "x.json"
+    write_whole(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os if call == "fsync" else Path, call, fail)
+    with pytest.raises(kind, match=text) as caught:
+        write_whole(path, b"new")
+    assert str(path) in (explained(caught.value) if kind is OSError else str(caught.value))
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+    assert path.read_bytes() == b"old"
+
+
+def test_only_a_full_disk_of_the_folder_itself_counts(tmp_path: Path):
+    full = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "a"))
+    assert is_of_full_disk(full, tmp_path)
+    assert not is_of_full_disk(OSError(errno.ENOSPC, "No space left on device", "/dev/shm/x"), tmp_path)
+    assert not is_of_full_disk(OSError(errno.ENOSPC, "No space left on device"), tmp_path)  # there is room
+    assert is_of_full_disk(OSError(errno.EDQUOT, "Disk quota exceeded"), tmp_path)
+    assert not is_of_full_disk(ValueError("wrong"), tmp_path)
+    assert not is_of_full_disk(KeyboardInterrupt(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.ENOTDIR, "Not a directory", "a/b"), "a/b: Not a directory"),
+        (OSError(errno.ENOTDIR, "Not a directory", b"a/b"), "a/b: Not a directory"),
+        (OSError(errno.ENOSPC, "No space left on device", "a"), "a: the disk is full"),
+        (OSError(errno.EISDIR, "Is a directory", "a.tmp", None, "a"), "a: Is a directory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (OSError("odd"), "odd"),
+    ],
+)
+def test_errors_of_the_system_in_words(error: OSError, text: str):
+    assert explained(error) == text

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 from bench.adapters.origin import stand_in_marker
 from bench.cli.copies import cores
 from bench.cli.options.suites import CheckOptions
-from bench.cli.progress import Progress
-from bench.errors import DataError
-from bench.interfaces import PADDING
-from bench.records.leftout import left_out
+from bench.errors import DataError, UsageError
+from bench.records.marker import require_usable
 from bench.suite import suitefile as suites
 from bench.suite.schema import DatasetEntry, Suite
 
@@ -74,6 +72,10 @@ def _findings(suite: Suite, store_root: Path, *, duplicates: bool) -> Iterator[C
         if duplicates and finding.ok:
             yield _duplicates(entry)
     yield _disk(store_root, size)
+    try:
+        require_usable(store_root)
+    except UsageError as e:
+        yield CheckResult("store", False, str(e))
 
 
 def _libraries(suite: Suite) -> Iterator[CheckResult]:

@@ -15,6 +15,7 @@ from bench.planning.plan import Cell, Plan, make_plan
 from bench.records.results import Results
 from bench.records.store import Store
 from bench.suite import suitefile as suites
+from bench.suite.names import identity
 from bench.util.durable import Damaged
 from bench.util.text import plural
 
@@ -25,6 +26,7 @@ def show_plan(options: PlanOptions) -> None:
     folders = options.folders
     plan = make_plan(suite, Fingerprints(folders.store / "fingerprints.sqlite", read_only=True))
     results, store = Results(folders.results, suite.name), Store(folders.store)
+    results.refuse_other(identity(suite.file))
     states = {cell.key: _state(cell, results) for cell in plan.cells}
     needed = {key for cell in plan.cells if states[cell.key] == "to do" for key in cell.stages}
     cached = {key for key in needed if store.holds(key)}

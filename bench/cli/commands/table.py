@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from bench.cli.console import screen
 from bench.cli.options.reports import TableOptions
-from bench.cli.results import opened
+from bench.cli.results import opened, refuse_other_suite
 from bench.report.tables import tableformat
 from bench.report.tables.cache import TableCache
 from bench.report.tables.tableformat import NamedFormat, Screen, TableContent
@@ -27,6 +27,7 @@ def show_table(options: TableOptions) -> None:
     version of the metrics are scored again from the store. Raises `UsageError` for unknown names.
     """
     format, where = tableformat.load(options.chosen_format), screen()
+    refuse_other_suite(options.suite, options.results)
     cached = TableCache(
         options.results / results_name(options.suite.name, options.suite.profile),
         _request(options, format, where),

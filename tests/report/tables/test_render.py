@@ -146,6 +146,13 @@ def test_no_name_breaks_out_of_csv_or_becomes_a_formula(name: str):
     assert all(cell.isprintable() for r in rows for cell in r)
 
 
+@pytest.mark.parametrize("name", ["-2+3+cmd", "+2+3", "=1+2", "@SUM(A1)", " -2+3+cmd", "\t=1"])
+def test_a_name_that_a_spreadsheet_would_compute_is_quoted(name: str):
+    rows = list(csv.reader(io.StringIO(comma_separated(hostile(name)), newline="")))
+    assert rows[1][3].startswith("'")
+    assert name.strip() in rows[1][3]
+
+
 @given(NAMES)
 def test_no_name_controls_the_terminal(name: str):
     text = shown(hostile(name), 200)
