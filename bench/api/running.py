@@ -119,8 +119,8 @@ def run_suite(suite: Suite, request: RunRequest, watching: Watching) -> Finished
     Raises
     ------
     DataError : there is no data at all.
-    UsageError : no such executor, no cell whose key begins with `only`, a folder that is no store, or results
-        of another suite of the same name.
+    UsageError : `jobs` below 1, no such executor, no cell whose key begins with `only`, a folder that is no
+        store, or results of another suite of the same name.
     DiskFull, RunBrokenOff : the operating system ended the run; what is finished is kept.
     """
     jobs: object = request.jobs

@@ -6,7 +6,7 @@ import psutil
 
 from bench.execute.executor import Ended, InProgress, Setup, Work
 from bench.execute.gpus import Gpus, visible_gpus
-from bench.execute.process import Running, ServerHung, ServerLost, Workers, verdict
+from bench.execute.process import Running, ServerHung, ServerLost, Workers, outcome_of
 from bench.stages.job import Allocation, Outcome
 from bench.util import environment
 
@@ -108,7 +108,7 @@ class Node:
         for key in lost:
             if hung is None:
                 self._distrust(key)
-            self._let_go(key)
+            self._release(key)
         self._workers.close()
         self._lost += lost
 
@@ -117,5 +117,5 @@ class Node:
         if job.adapter is not None:
             self._distrusted.add(job.adapter.adapter)
 
-    def _let_go(self, key: str) -> None:
+    def _release(self, key: str) -> None:
         self._gpus.give_back(self._held.pop(key), self._works.pop(key).limits.gpu_share)

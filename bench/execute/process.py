@@ -266,7 +266,7 @@ class Workers:
                 continue
             if "started" in answer:
                 running.pid = answer["pid"]
-                if running.doom is not None:
+                if running.end_reason is not None:
                     send(tree(running.pid), signal.SIGTERM)
             else:
                 running.exit_code = answer["code"]
@@ -318,8 +318,8 @@ class Workers:
             limit = first.wall_s if self._ready else max(first.wall_s, _START_S)
             if first.seconds() > limit:
                 text = f"ended at the limit of {limit:g} s wall time, while its libraries were being loaded"
-                first.doom, self._hung = (Status.TIMEOUT, text), first
-        if look:
+                first.end_reason, self._hung = (Status.TIMEOUT, text), first
+        if check_memory:
             spent = time.monotonic() - now
             self._next_check = now + max(0.05, 10 * spent)  # at most a tenth of our time
 

@@ -121,7 +121,7 @@ class _RunLoop:
             if stop():
                 raise Interrupted
             self._show_life()
-            self._start_what_can_start()
+            self._start_ready_stages()
             for ended in self._executor.wait(_TICK_S):
                 self._stage_ended(ended)
             self._state.running = [(self._plan.stages[r.key], r) for r in self._executor.running()]
@@ -129,6 +129,11 @@ class _RunLoop:
             self._state.stages_elsewhere = len(self._elsewhere)
             self._watcher.tick(self._state)
         return {cell.key: self._records[cell.key] for cell in self._plan.cells}
+
+    def release(self) -> None:
+        """Let other runs do what this one has not finished."""
+        for key in list(self._claims):
+            self._release(key)
 
     def _show_life(self) -> None:
         now = time.monotonic()
@@ -261,9 +266,9 @@ class _RunLoop:
         return {key: report for key, report in found.items() if report is not None}
 
     def _report(self, key: str) -> StageReport | None:
-        about = self._store.about(key)
+        metadata = self._store.metadata(key)
         try:
-            return StageReport.model_validate(about) if about is not None else None
+            return StageReport.model_validate(metadata) if metadata is not None else None
         except ValidationError:  # of a version with other fields: not for us to read
             self._store.quarantine(key)
             return None

@@ -2,10 +2,10 @@
 
 cutjoin-store.json       marks the folder as a store, with the version of this layout
 artefacts/ab/<key>/      the files of one artefact and its sealed manifest.json
-partial/<run>/           artefacts being written; removed once their run is gone. Its name says where it runs
-checkpoints/<key>/       what an unfinished fit may continue from
+partial/<run>/           artefacts being written; removed once their run has ended; its name has host and boot
+checkpoints/<key>/       what an unfinished fit can resume from
 claims/<key>             locked while a run works on that artefact
-quarantine/              artefacts that were torn or had a bit flipped: kept for study, never used
+quarantine/              damaged artefacts: kept for inspection, never used
 
 Nothing is removed but what bears a name that a store gives, in a folder that is a store (see `marker`).
 """
@@ -118,16 +118,16 @@ class Store:
         `run` is the name from `session`: its partial artefacts are removed once it has died.
 
         The artefact becomes visible in one rename after everything is on disk.
-        If another process was first, its artefact stands and this one is dropped.
+        If another process was first, its artefact is kept and this one is dropped.
         Raises `DiskFull`, also where `fill` failed of that, and whatever else `fill` raises.
         """
         partial = self.root / "partial" / run / f"{key}.{secrets.token_hex(4)}"
         with naming(partial):
             partial.mkdir(parents=True)
         try:
-            about = fill(partial)
+            metadata = fill(partial)
             with naming(partial):
-                _finish(partial, key, about)
+                _finish(partial, key, metadata)
             final = self.folder(key)
             final.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -294,7 +294,7 @@ def _files_below(folder: Path) -> set[str]:
     return {Path(at, name).relative_to(folder).as_posix() for at, _, names in walk for name in names}
 
 
-def _finish(folder: Path, key: str, about: dict[str, Any]) -> None:
+def _finish(folder: Path, key: str, metadata: dict[str, Any]) -> None:
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():

@@ -13,7 +13,7 @@ import pytest
 
 from bench.execute.executor import Ended, Setup, Work
 from bench.execute.node import Node
-from bench.execute.process import Running, verdict
+from bench.execute.process import Running, outcome_of
 from bench.records.record import Status
 from bench.records.store import Store
 from bench.stages.job import Job, Outcome
@@ -136,19 +136,19 @@ def test_a_detached_child_does_not_outlive_a_killed_guardian(node: Node, tmp_pat
         (-signal.SIGKILL, 0, Status.CRASH, "the process died of SIGKILL"),
         (-signal.SIGSEGV, 1, Status.CRASH, "the process died of SIGSEGV"),
         (-250, 0, Status.CRASH, "the process died of signal 250"),
-        (70, 1, Status.CRASH, "the process exited with code 70 and no result"),
+        (70, 1, Status.CRASH, "the process exited with code 70 without a result"),
     ],
 )
 def test_how_a_process_died_is_told(code: int, kills: int, status: Status, text: str):
     """The kernel counts what its out-of-memory killer ends; a process that it ended dies of SIGKILL."""
     running = Running(1, "a", 60, 1 << 30, -1, -1, oom_kills_before=kernel_oom_kills() - kills)
     running.exit_code = code
-    assert verdict(running) == Outcome(status=status, error=text)
+    assert outcome_of(running) == Outcome(status=status, error=text)
 
 
 def test_what_a_stage_says_counts_for_more_than_its_exit_and_what_we_did_to_it_most():
     running = Running(1, "a", 60, 1 << 30, -1, -1, exit_code=-signal.SIGKILL)
     running.inbox.outcome = Outcome(status=Status.OK)
-    assert verdict(running).status is Status.OK
-    running.doom = (Status.TIMEOUT, "ended at the limit")
-    assert verdict(running) == Outcome(status=Status.TIMEOUT, error="ended at the limit")
+    assert outcome_of(running).status is Status.OK
+    running.end_reason = (Status.TIMEOUT, "ended at the limit")
+    assert outcome_of(running) == Outcome(status=Status.TIMEOUT, error="ended at the limit")

@@ -99,7 +99,7 @@ def test_what_may_not_be_read_is_named_and_not_called_damaged(store: Store):
 def test_an_artefact_with_a_closed_folder_is_not_put_aside(store: Store):
     inner = store.folder(KEY) / "inner"
     inner.chmod(0o000)
-    for look in (lambda: check(store.folder(KEY)), lambda: store.open(KEY), lambda: store.about(KEY)):
+    for look in (lambda: check(store.folder(KEY)), lambda: store.open(KEY), lambda: store.metadata(KEY)):
         with pytest.raises(PermissionError, match="inner"):
             as_other_user(look)
     inner.chmod(0o777)

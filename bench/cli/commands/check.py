@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from bench.adapters.origin import stand_in_marker
 from bench.cli.copies import cores
 from bench.cli.options.suites import CheckOptions
+from bench.cli.progress import Progress
 from bench.errors import DataError, UsageError
+from bench.interfaces import PADDING
+from bench.records.leftout import left_out
 from bench.records.marker import require_usable
 from bench.suite import suitefile as suites
 from bench.suite.schema import DatasetEntry, Suite
