@@ -10,7 +10,16 @@ import pytest
 import bench
 from bench.errors import CutjoinError
 
-OURS = {"InputGone", "ServerHung", "ServerLost", "Interrupted", "_Silent"}
+OURS = {
+    "Broken",
+    "InputMissing",
+    "Interrupted",
+    "NotApplicable",
+    "ServerHung",
+    "ServerLost",
+    "_Interrupted",
+    "_Silent",
+}
 """Raised and caught inside the package; no user sees one."""
 
 

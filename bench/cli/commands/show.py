@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from bench.adapters.origin import stand_in_marker
 from bench.cli.options.data import ShowDataOptions
@@ -16,6 +19,8 @@ from bench.errors import DataError
 from bench.imaging.contact import groups, sheets
 from bench.util.text import plural
 
+_SOFTWARE = "cutjoin contact sheet"
+"""In the PNG files of this command, so that it removes no others."""
 _FEW_GROUPS = 4
 _PER_GROUP, _PER_GROUP_OF_FEW = 12, 48
 
@@ -42,7 +47,7 @@ def show_dataset(options: ShowDataOptions) -> None:
         for page in sheets(images, found, title, per, options.size):
             written.append(_page_file(target, len(written) + 1))
             written[-1].parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(page).save(written[-1], "PNG")
+            _save(page, written[-1])
             progress(len(written), None, "pages drawn")
     _remove_older(target, len(written))
     sizes = {group.name: len(group.rows) for group in found}
@@ -67,5 +72,20 @@ def _remove_older(target: Path, pages: int) -> None:
     folder, stem = (target, "sheet") if target.suffix.lower() != ".png" else (target.parent, target.stem)
     for path in folder.glob("*.png"):
         match = re.fullmatch(rf"{re.escape(stem)}-(\d\d+)\.png", path.name)
-        if match and int(match[1]) > pages:
+        if match and int(match[1]) > pages and _is_ours(path):
             path.unlink()
+
+
+def _save(page: NDArray[Any], path: Path) -> None:
+    about = PngInfo()
+    about.add_text("Software", _SOFTWARE)
+    Image.fromarray(page).save(path, "PNG", pnginfo=about)
+
+
+def _is_ours(path: Path) -> bool:
+    """Say whether this command wrote a file; a user's own may have the name of a page."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == _SOFTWARE
+    except (OSError, ValueError, SyntaxError):
+        return False

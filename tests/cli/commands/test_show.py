@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -14,13 +15,19 @@ from tests.cli.commands.datasets import asked, call
 
 def test_show_writes_sheets_and_removes_those_of_a_longer_set(folder: Path, tmp_path: Path):
     out = tmp_path / "sheets"
-    out.mkdir()
-    for name in ("sheet-02.png", "sheet-x.png", "mine-02.png"):
+    asked("show", "image_folder", folder, "--out", out, "--per", 1, "--size", 32)
+    shutil.copy(out / "sheet-01.png", out / "sheet-02.png")
+    for name in ("sheet-03.png", "sheet-x.png", "mine-02.png"):  # of the user
         (out / name).touch()
     facts = asked("show", "image_folder", folder, "--out", out, "--per", 1, "--size", 32)
     assert facts["counts"] == {"one": 2, "two": 2}
     assert facts["files"] == [str(out / "sheet-01.png")]
-    assert sorted(p.name for p in out.iterdir()) == ["mine-02.png", "sheet-01.png", "sheet-x.png"]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "mine-02.png",
+        "sheet-01.png",
+        "sheet-03.png",
+        "sheet-x.png",
+    ]
     page = cv2.imread(str(out / "sheet-01.png"))
     assert page is not None
     assert page.shape[0] >= 2 * 32
