@@ -24,7 +24,7 @@ class NotApplicable(Exception):
     """The check says nothing about this adapter; the text says why."""
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How a check ended."""
 
     PASSED = "passed"
@@ -33,11 +33,11 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CheckOutcome:
     """What a check found."""
 
     check: str
-    status: Status
+    status: CheckStatus
     message: str = ""
     """What is wrong, or why the check was skipped; empty if it passed."""
     line: str = ""
@@ -46,7 +46,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Check:
+class ContractCheck:
     """One thing that an adapter must do."""
 
     function: Callable[[Any], None]
@@ -79,21 +79,21 @@ def check(
     """Declare a function as a check of some kinds of adapters."""
 
     def declare(function: Callable[[Any], None]) -> Callable[[Any], None]:
-        vars(function)["check"] = Check(function, kinds, needs)
+        vars(function)["check"] = ContractCheck(function, kinds, needs)
         return function
 
     return declare
 
 
-def checks(kind: str) -> list[Check]:
+def checks(kind: str) -> list[ContractCheck]:
     """Return the checks of a kind; those that others need come before them."""
     package = importlib.import_module(_PACKAGE)
     stems = sorted(m.name for m in pkgutil.iter_modules(package.__path__))
     modules = [importlib.import_module(f"{_PACKAGE}.{stem}") for stem in stems]
     found = [vars(f).get("check") for m in modules for f in vars(m).values() if inspect.isfunction(f)]
-    of_kind = {c.name: c for c in found if isinstance(c, Check) and kind in c.kinds}
+    of_kind = {c.name: c for c in found if isinstance(c, ContractCheck) and kind in c.kinds}
     return sorted(of_kind.values(), key=lambda c: _depth(c, of_kind))
 
 
-def _depth(c: Check, known: dict[str, Check]) -> int:
+def _depth(c: ContractCheck, known: dict[str, ContractCheck]) -> int:
     return 1 + max((_depth(known[n], known) for n in c.needs if n in known), default=0)

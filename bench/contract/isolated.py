@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.contract.check import Check, Outcome, Status, checks
+from bench.contract.check import CheckOutcome, CheckStatus, ContractCheck, checks
 from bench.contract.finding import find, load
 from bench.contract.running import run
 from bench.contract.subject import Sizes
@@ -56,7 +56,7 @@ class Found:
     """Names of the checks that will run, in order."""
 
 
-def outcomes(request: Request) -> Iterator[Found | Outcome]:
+def outcomes(request: Request) -> Iterator[Found | CheckOutcome]:
     """Yield first what the words mean, then the outcome of each check.
 
     Raises
@@ -64,13 +64,13 @@ def outcomes(request: Request) -> Iterator[Found | Outcome]:
     AdapterError : the adapter cannot be loaded, or loading it ended the process.
     UsageError : the words, parameters or checks do not go together.
     """
-    done: list[Outcome] = []
+    done: list[CheckOutcome] = []
     found: Found | None = None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         while found is None or len(done) < len(found.checks):
             before = len(done)
             for message in _process(request, done, Path(scratch)):
-                if isinstance(message, Outcome):
+                if isinstance(message, CheckOutcome):
                     done.append(message)
                     yield message
                 elif found is None:
@@ -81,7 +81,7 @@ def outcomes(request: Request) -> Iterator[Found | Outcome]:
                 raise AdapterError(f"{' '.join(request.words)}: it {what}")
 
 
-def _process(request: Request, done: list[Outcome], scratch: Path) -> Iterator[Found | Outcome]:
+def _process(request: Request, done: list[CheckOutcome], scratch: Path) -> Iterator[Found | CheckOutcome]:
     """Run what is left in one process; if that ends early, or a check takes too long, yield that too."""
     reader, writer = os.pipe()
     folder = tempfile.mkdtemp(dir=scratch)
@@ -108,7 +108,7 @@ def _process(request: Request, done: list[Outcome], scratch: Path) -> Iterator[F
                 yield Found(message["kind"], message["name"], tuple(message["checks"]))
             else:
                 current = ""
-                yield Outcome(**{**message, "status": Status(message["status"])})
+                yield CheckOutcome(**{**message, "status": CheckStatus(message["status"])})
         timed_out = time.monotonic() - started >= request.limit_s
         if current and not timed_out:  # it is about to end by itself, and how is worth knowing
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -121,7 +121,7 @@ def _process(request: Request, done: list[Outcome], scratch: Path) -> Iterator[F
     if current:
         how = f"it took more than {request.limit_s:g} s" if timed_out else _ending(code)
         seconds = round(time.monotonic() - started, 3)
-        yield Outcome(current, Status.FAILED, how, seconds=seconds)
+        yield CheckOutcome(current, CheckStatus.FAILED, how, seconds=seconds)
 
 
 def _ending(code: int) -> str:
@@ -156,7 +156,7 @@ def _main(writer: int) -> None:
         send(error=str(e), type=type(e).__name__)
         return
     send(kind=kind, name=use, checks=[c.name for c in chosen])
-    done = [Outcome(**{**o, "status": Status(o["status"])}) for o in given["done"]]
+    done = [CheckOutcome(**{**o, "status": CheckStatus(o["status"])}) for o in given["done"]]
     ran = {o.check for o in done}
     for check in chosen:
         if check.name not in ran:
@@ -167,7 +167,7 @@ def _main(writer: int) -> None:
     send(finished=True)
 
 
-def _chosen(known: list[Check], only: list[str]) -> list[Check]:
+def _chosen(known: list[ContractCheck], only: list[str]) -> list[ContractCheck]:
     names = [c.name for c in known]
     for name in only:
         if name not in names:

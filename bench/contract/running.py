@@ -8,11 +8,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.contract.check import Broken, Check, NotApplicable, Outcome, Status
+from bench.contract.check import Broken, CheckOutcome, CheckStatus, ContractCheck, NotApplicable
 from bench.contract.subject import Subject
 
 
-def run(subject: Subject, checks: Iterable[Check], done: Iterable[Outcome] = ()) -> Iterator[Outcome]:
+def run(
+    subject: Subject, checks: Iterable[ContractCheck], done: Iterable[CheckOutcome] = ()
+) -> Iterator[CheckOutcome]:
     """Yield the outcome of each check, in order.
 
     Parameters
@@ -22,32 +24,32 @@ def run(subject: Subject, checks: Iterable[Check], done: Iterable[Outcome] = ())
     """
     status = {o.check: o.status for o in done}
     for check in checks:
-        missing = [n for n in check.needs if status.get(n, Status.PASSED) is not Status.PASSED]
+        missing = [n for n in check.needs if status.get(n, CheckStatus.PASSED) is not CheckStatus.PASSED]
         if missing:
-            outcome = Outcome(check.name, Status.SKIPPED, f"needs {missing[0]} to pass")
+            outcome = CheckOutcome(check.name, CheckStatus.SKIPPED, f"needs {missing[0]} to pass")
         else:
             outcome = run_one(subject, check)
         status[check.name] = outcome.status
         yield outcome
 
 
-def run_one(subject: Subject, check: Check) -> Outcome:
+def run_one(subject: Subject, check: ContractCheck) -> CheckOutcome:
     """Run one check."""
     started = time.perf_counter()
-    status, message, line = Status.PASSED, "", ""
+    status, message, line = CheckStatus.PASSED, "", ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             check.function(subject)
     except NotApplicable as e:
-        status, message = Status.SKIPPED, str(e)
+        status, message = CheckStatus.SKIPPED, str(e)
     except Broken as e:
-        status, message = Status.FAILED, str(e)
+        status, message = CheckStatus.FAILED, str(e)
     except KeyboardInterrupt:
         raise
     except BaseException as e:  # noqa: BLE001  # an adapter may raise anything, SystemExit too
-        status, message, line = Status.FAILED, _brief(e), _line(e, subject)
-    return Outcome(check.name, status, message, line, round(time.perf_counter() - started, 3))
+        status, message, line = CheckStatus.FAILED, _brief(e), _line(e, subject)
+    return CheckOutcome(check.name, status, message, line, round(time.perf_counter() - started, 3))
 
 
 def _brief(error: BaseException) -> str:

@@ -144,7 +144,7 @@ def find_duplicates(
     groups = _Groups(len(images.table))
     for link in identical:
         groups.join(link.first, link.second)
-    search = _Search(distance, threads, report)
+    search = _NearSearch(distance, threads, report)
     links = [*identical, *_near(images, seen, first_of, groups, search)]
     return Duplicates(len(images.table), _grouped(links, groups), tuple(seen.unread))
 
@@ -252,7 +252,7 @@ def _identical(seen: _Seen) -> tuple[list[Link], NDArray[np.bool_]]:
 
 
 @dataclass(frozen=True)
-class _Search:
+class _NearSearch:
     """How to search for near duplicates; see `find_duplicates`."""
 
     distance: float
@@ -271,7 +271,7 @@ class _Candidate:
 
 
 def _near(
-    images: ImageSet, seen: _Seen, chosen: NDArray[np.bool_], groups: _Groups, search: _Search
+    images: ImageSet, seen: _Seen, chosen: NDArray[np.bool_], groups: _Groups, search: _NearSearch
 ) -> list[Link]:
     """Return links between images of different pixels, the nearest first."""
     pairs, pairing = _candidates(seen, np.flatnonzero(chosen), search)
@@ -301,7 +301,7 @@ def _near(
 
 
 def _candidates(
-    seen: _Seen, places: NDArray[np.intp], search: _Search
+    seen: _Seen, places: NDArray[np.intp], search: _NearSearch
 ) -> tuple[ViewPairs, NDArray[np.int64]]:
     """Return pairs of rows that are near in their low frequencies, and the place in `_PAIRINGS` of each."""
     made = functools.cache(lambda crop, relative: _cropped(seen, places, crop, relative, search.distance))

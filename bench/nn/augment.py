@@ -37,7 +37,7 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Intensity:
+class IntensityChanges:
     """How bright and how sharp an image is."""
 
     brightness: float = 0.0
@@ -101,7 +101,7 @@ def geometry(x: Tensor, g: Geometry, generator: torch.Generator, size: int | Non
     return F.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def intensity(x: Tensor, i: Intensity, generator: torch.Generator) -> Tensor:
+def intensity(x: Tensor, i: IntensityChanges, generator: torch.Generator) -> Tensor:
     """Change gamma, contrast, brightness, sharpness and noise, in this order; values stay in [0, 1]."""
     draw = _Draw(len(x), x, generator, channels=x.shape[1] if i.per_channel else 1)
     chosen = _Draw(len(x), x, generator).uniform(0, 1)[:, None, None, None] < i.probability

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
-from bench.nn.augment import Geometry, Intensity, geometry, intensity
+from bench.nn.augment import Geometry, IntensityChanges, geometry, intensity
 from bench.nn.backbone import Backbone
 from bench.nn.inputs import take, tensor
 from bench.nn.schedules import Cosine, Linear
@@ -109,7 +109,7 @@ class Crops:
     """The same of a small crop (local_crops_scale)."""
     geometry: Geometry
     """Rotation and mirroring of all crops."""
-    intensity: Intensity
+    intensity: IntensityChanges
 
 
 @dataclass(frozen=True)

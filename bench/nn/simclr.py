@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
-from bench.nn.augment import Geometry, Intensity, geometry, intensity
+from bench.nn.augment import Geometry, IntensityChanges, geometry, intensity
 from bench.nn.backbone import Backbone
 from bench.nn.inputs import take, tensor
 from bench.nn.schedules import Cosine
@@ -52,7 +52,7 @@ class SimClrSettings:
 
     view: Geometry
     """How views are cropped, rotated and mirrored."""
-    intensity: Intensity
+    intensity: IntensityChanges
     """How their brightness, contrast and sharpness change."""
     rate: Cosine
     """Learning rate."""

@@ -238,7 +238,7 @@ class Dino(SelfTrained):
         )
 
     def _crops(self, backbone: Backbone) -> Crops:
-        from bench.nn.augment import Geometry, Intensity
+        from bench.nn.augment import Geometry, IntensityChanges
         from bench.nn.dino import Crops
 
         patch = int(backbone.model.patch_embed.patch_size[0])  # type: ignore[union-attr,index]  # of any ViT
@@ -252,7 +252,7 @@ class Dino(SelfTrained):
             large_area=self.large_area,
             small_area=self.small_area,
             geometry=Geometry(degrees=self.degrees, flip=self.flip),
-            intensity=Intensity(
+            intensity=IntensityChanges(
                 brightness=self.brightness,
                 contrast=self.contrast,
                 blur=(0.1, self.blur) if self.blur else (0.0, 0.0),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from bench.images import Prepared
     from bench.interfaces import Run
-    from bench.nn.augment import Geometry, Intensity
+    from bench.nn.augment import Geometry, IntensityChanges
     from bench.nn.backbone import Backbone
     from bench.nn.training import Curve, Epochs, Task
 
@@ -108,10 +108,10 @@ class SimClr(SelfTrained):
 
         return Geometry(self.area, (3 / 4, 4 / 3), degrees=180.0 if self.rotate else 0.0, flip=self.rotate)
 
-    def _intensity(self) -> Intensity:
-        from bench.nn.augment import Intensity
+    def _intensity(self) -> IntensityChanges:
+        from bench.nn.augment import IntensityChanges
 
-        return Intensity(
+        return IntensityChanges(
             brightness=self.brightness,
             contrast=self.contrast,
             blur=(0.1, self.blur) if self.blur else (0.0, 0.0),

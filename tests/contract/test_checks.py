@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.adapters.registry import KINDS
-from bench.contract.check import Outcome, Status, checks
+from bench.contract.check import CheckOutcome, CheckStatus, checks
 from bench.contract.finding import TESTED, find, load
 from bench.contract.running import run
 from bench.contract.subject import Sizes
@@ -17,7 +17,7 @@ from tests.contract.bad import BAD, GOOD_METRIC, METRICS, OTHERS, Bad, encoder, 
 SIZES = Sizes(images=24, size=16)
 
 
-def outcomes(folder: Path, text: str, *, slow: bool = False, **params: object) -> dict[str, Outcome]:
+def outcomes(folder: Path, text: str, *, slow: bool = False, **params: object) -> dict[str, CheckOutcome]:
     """Run the checks on a user's file; `slow`: also that which starts a process."""
     file = folder / "mine.py"
     file.write_text(text)
@@ -28,8 +28,8 @@ def outcomes(folder: Path, text: str, *, slow: bool = False, **params: object) -
     return {o.check: o for o in run(subject, chosen)}
 
 
-def failed(found: dict[str, Outcome]) -> list[str]:
-    return [name for name, o in found.items() if o.status is Status.FAILED]
+def failed(found: dict[str, CheckOutcome]) -> list[str]:
+    return [name for name, o in found.items() if o.status is CheckStatus.FAILED]
 
 
 CASES = [
@@ -67,8 +67,8 @@ def test_every_check_of_a_method_has_a_bad_adapter() -> None:
 @pytest.mark.slow
 def test_a_good_encoder_passes_all(tmp_path: Path) -> None:
     found = outcomes(tmp_path, trained(declared="seeded: ClassVar[bool] = True"), slow=True)
-    assert {o.status for o in found.values()} == {Status.PASSED, Status.SKIPPED}
-    assert [name for name, o in found.items() if o.status is Status.SKIPPED] == ["seed"]
+    assert {o.status for o in found.values()} == {CheckStatus.PASSED, CheckStatus.SKIPPED}
+    assert [name for name, o in found.items() if o.status is CheckStatus.SKIPPED] == ["seed"]
     assert all(o.seconds >= 0 for o in found.values())
 
 
@@ -80,12 +80,12 @@ def test_what_depends_on_a_failed_check_is_skipped(tmp_path: Path) -> None:
 
 def test_a_training_that_starts_anew_resumes_too(tmp_path: Path) -> None:
     text = trained(saved="step + 1").replace("if file.exists()", "if False")
-    assert outcomes(tmp_path, text)["resumes"].status is Status.PASSED
+    assert outcomes(tmp_path, text)["resumes"].status is CheckStatus.PASSED
 
 
 def test_trained_encoders_may_learn_otherwise_with_another_batch(tmp_path: Path) -> None:
     text = trained(last="total = total + self.batch")
-    assert outcomes(tmp_path, text)["batch"].status is Status.PASSED
+    assert outcomes(tmp_path, text)["batch"].status is CheckStatus.PASSED
 
 
 def test_a_refusal_by_a_sentence_is_an_answer(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_parameters_are_those_given(tmp_path: Path) -> None:
 def test_a_users_file_need_not_name_a_source(tmp_path: Path) -> None:
     text = encoder().replace("none: a test", "")
     found = outcomes(tmp_path, text)["source"]
-    assert found.status is Status.SKIPPED
+    assert found.status is CheckStatus.SKIPPED
     assert "Caron" in found.message
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.adapters import registry
-from bench.contract.check import Status, checks
+from bench.contract.check import CheckStatus, checks
 from bench.contract.finding import load
 from bench.contract.imports import on_import
 from bench.contract.running import run
@@ -28,17 +28,17 @@ def test_adapter(kind: str, name: str, tmp_path: Path) -> None:
     subject = load(kind, name, settings(kind, name, tmp_path), tmp_path / "work", SIZES, root)
     # one process for the imports of all is enough: see below
     found = {o.check: o for o in run(subject, [c for c in checks(kind) if c.name != "importing"])}
-    assert not {n: (o.message, o.line) for n, o in found.items() if o.status is Status.FAILED}
-    skipped = {n: o.message for n, o in found.items() if o.status is Status.SKIPPED}
+    assert not {n: (o.message, o.line) for n, o in found.items() if o.status is CheckStatus.FAILED}
+    skipped = {n: o.message for n, o in found.items() if o.status is CheckStatus.SKIPPED}
     assert not {n: why for n, why in skipped.items() if why.startswith("needs ")}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_metric(name: str, tmp_path: Path) -> None:
     found = list(run(load("metric", name, {}, tmp_path, SIZES), checks("metric")))
-    assert not {o.check: o.message for o in found if o.status is Status.FAILED}
+    assert not {o.check: o.message for o in found if o.status is CheckStatus.FAILED}
     taken = SHIPPED[name].takes not in ("groups", "labels")
-    assert (found[0].status is Status.PASSED) == taken
+    assert (found[0].status is CheckStatus.PASSED) == taken
 
 
 @pytest.mark.slow

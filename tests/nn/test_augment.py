@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.nn.augment import Geometry, Intensity, blur, geometry, intensity
+from bench.nn.augment import Geometry, IntensityChanges, blur, geometry, intensity
 
 
 def images(b: int = 16, c: int = 3, side: int = 32) -> Tensor:
@@ -20,7 +20,7 @@ def chance(seed: int = 0) -> torch.Generator:
 def test_without_changes_images_stay_as_they_are(channels: int) -> None:
     x = images(c=channels)
     torch.testing.assert_close(geometry(x, Geometry(), chance()), x, atol=1e-5, rtol=0)
-    assert torch.equal(intensity(x, Intensity(), chance()), x)
+    assert torch.equal(intensity(x, IntensityChanges(), chance()), x)
     changed = Geometry(area=(0.2, 0.5), degrees=180, flip=True, shift=0.2, probability=0)
     torch.testing.assert_close(geometry(x, changed, chance()), x, atol=1e-5, rtol=0)
 
@@ -69,7 +69,7 @@ def test_small_views_of_large_images_do_not_alias() -> None:
 
 def test_equal_seeds_give_equal_images_and_others_others() -> None:
     g = Geometry(area=(0.3, 1), degrees=90, flip=True)
-    i = Intensity(brightness=0.4, contrast=0.4, gamma=0.3, blur=(0.1, 2), noise=0.05, per_channel=True)
+    i = IntensityChanges(brightness=0.4, contrast=0.4, gamma=0.3, blur=(0.1, 2), noise=0.05, per_channel=True)
     first = intensity(geometry(images(), g, chance(3)), i, chance(4))
     assert torch.equal(first, intensity(geometry(images(), g, chance(3)), i, chance(4)))
     assert not torch.equal(first, intensity(geometry(images(), g, chance(5)), i, chance(4)))
@@ -79,18 +79,20 @@ def test_equal_seeds_give_equal_images_and_others_others() -> None:
 
 def test_brightness_is_one_factor_per_image_or_per_channel() -> None:
     x = images() * 0.4 + 0.1
-    shared = intensity(x, Intensity(brightness=0.5), chance()) / x
+    shared = intensity(x, IntensityChanges(brightness=0.5), chance()) / x
     assert float(shared.std(dim=(1, 2, 3)).max()) < 1e-5
     assert float(shared.mean(dim=(1, 2, 3)).std()) > 0.1
-    single = (intensity(x, Intensity(brightness=0.5, per_channel=True), chance()) / x).mean(dim=(2, 3))
+    single = (intensity(x, IntensityChanges(brightness=0.5, per_channel=True), chance()) / x).mean(dim=(2, 3))
     assert float(single.std(dim=1).mean()) > 0.1
 
 
 def test_gamma_keeps_black_and_white_and_contrast_the_mean() -> None:
     ends = torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2).expand(8, 1, 2, 2)
-    torch.testing.assert_close(intensity(ends, Intensity(gamma=1.0), chance()), ends, atol=2e-3, rtol=0)
+    torch.testing.assert_close(
+        intensity(ends, IntensityChanges(gamma=1.0), chance()), ends, atol=2e-3, rtol=0
+    )
     x = images() * 0.2 + 0.4
-    flat = intensity(x, Intensity(contrast=0.5), chance())
+    flat = intensity(x, IntensityChanges(contrast=0.5), chance())
     torch.testing.assert_close(flat.mean(dim=(1, 2, 3)), x.mean(dim=(1, 2, 3)), atol=1e-5, rtol=0)
 
 
@@ -110,5 +112,5 @@ def test_the_share_of_changed_images_is_the_probability() -> None:
     moved = geometry(x, Geometry(shift=0.3, probability=0.25), chance())
     share = float(((moved - x).abs().amax(dim=(1, 2, 3)) > 1e-4).float().mean())
     assert 0.17 < share < 0.33
-    lit = intensity(x * 0.5, Intensity(brightness=0.5, probability=0.25), chance())
+    lit = intensity(x * 0.5, IntensityChanges(brightness=0.5, probability=0.25), chance())
     assert 0.17 < float(((lit - x * 0.5).abs().amax(dim=(1, 2, 3)) > 1e-6).float().mean()) < 0.33

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F  # noqa: N812  # as everybody does
 
 from bench.images import Prepared
-from bench.nn.augment import Geometry, Intensity
+from bench.nn.augment import Geometry, IntensityChanges
 from bench.nn.backbone import Architecture, build
 from bench.nn.dino import Crops, DinoSettings, DinoTraining, Head, Schedules, collapsed, dino_loss
 from bench.nn.schedules import Cosine, Linear
@@ -44,7 +44,13 @@ def task(
         freeze_last=changes.pop("freeze_last", 0.0),
     )
     crops = Crops(
-        SIDE, 8, small, (0.4, 1.0), (0.05, 0.4), Geometry(degrees=180, flip=True), Intensity(brightness=0.2)
+        SIDE,
+        8,
+        small,
+        (0.4, 1.0),
+        (0.05, 0.4),
+        Geometry(degrees=180, flip=True),
+        IntensityChanges(brightness=0.2),
     )
     snapshots = changes.pop("snapshots", None)
     settings = DinoSettings(crops, schedules, K, 32, 16, accumulate=accumulate, **changes)

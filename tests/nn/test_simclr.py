@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.nn.augment import Geometry, Intensity
+from bench.nn.augment import Geometry, IntensityChanges
 from bench.nn.backbone import Architecture
 from bench.nn.convnets import build
 from bench.nn.schedules import Cosine
@@ -28,7 +28,7 @@ def task(steps: int = 20, batch: int = 8, **changes: Any) -> SimClrTraining:
     backbone, features = build(Architecture("conv5", "native", "none"), (1, SIDE, SIDE), 3, width=2)
     known: dict[str, Any] = {
         "view": Geometry((0.5, 1.0), degrees=180, flip=True),
-        "intensity": Intensity(brightness=0.2),
+        "intensity": IntensityChanges(brightness=0.2),
         "rate": Cosine(5e-3, 0.0, 0.1),
         "weight_decay": 0.01,
         "temperature": 0.5,
@@ -92,7 +92,7 @@ def test_the_spread_is_0_for_one_direction_and_1_for_all() -> None:
 
 
 def test_a_batch_holds_two_views_of_each_image_partners_half_a_batch_apart() -> None:
-    t = task(view=Geometry(), intensity=Intensity())
+    t = task(view=Geometry(), intensity=IntensityChanges())
     x = t.batch(draw())
     assert x.shape == (16, 1, SIDE, SIDE)
     torch.testing.assert_close(x[:8], x[8:])  # nothing is changed: partners are equal
@@ -120,7 +120,7 @@ def test_features_and_projections_are_watched_apart() -> None:
 
 
 def test_images_all_alike_are_a_collapse_and_told(tmp_path: Path) -> None:
-    t = task(20, view=Geometry(), intensity=Intensity())
+    t = task(20, view=Geometry(), intensity=IntensityChanges())
     t._images.pixels[:] = 7
     curve = train(t, Steps(20, 8), make_run(checkpoints=tmp_path))
     assert curve.losses[-1] == pytest.approx(math.log(15), abs=1e-3)

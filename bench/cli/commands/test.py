@@ -9,11 +9,11 @@ from collections import Counter
 
 from bench.cli.options.files import TestOptions
 from bench.cli.settings import parsed
-from bench.contract.check import Check, Outcome, Status, checks
+from bench.contract.check import CheckOutcome, CheckStatus, ContractCheck, checks
 from bench.contract.isolated import Found, Request, outcomes
 from bench.contract.subject import Sizes
 
-_WORDS = {Status.PASSED: "pass", Status.FAILED: "FAIL", Status.SKIPPED: "skip"}
+_WORDS = {CheckStatus.PASSED: "pass", CheckStatus.FAILED: "FAIL", CheckStatus.SKIPPED: "skip"}
 _WIDTH, _INDENT = 100, " " * 8
 
 
@@ -32,8 +32,8 @@ def test_one(options: TestOptions) -> int:
         limit_s=options.limit,
     )
     found: Found | None = None
-    known: dict[str, Check] = {}
-    done: list[Outcome] = []
+    known: dict[str, ContractCheck] = {}
+    done: list[CheckOutcome] = []
     for message in outcomes(request):
         if isinstance(message, Found):
             found, known = message, {c.name: c for c in checks(message.kind)}
@@ -49,17 +49,17 @@ def test_one(options: TestOptions) -> int:
         print(json.dumps(_report(found, done, known)))
     else:
         seconds = sum(o.seconds for o in done)
-        numbers = ", ".join(f"{counts[status]} {status}" for status in Status)
+        numbers = ", ".join(f"{counts[status]} {status}" for status in CheckStatus)
         print(f"\n{numbers}, in {seconds:.1f} s")
-    return 1 if counts[Status.FAILED] else 0
+    return 1 if counts[CheckStatus.FAILED] else 0
 
 
-def _print(outcome: Outcome, check: Check) -> None:
+def _print(outcome: CheckOutcome, check: ContractCheck) -> None:
     word = _WORDS[outcome.status]
     print(f"  {word}  {check.title}  [{check.name}, {outcome.seconds:.2f} s]", flush=True)
-    if outcome.status is Status.SKIPPED:
+    if outcome.status is CheckStatus.SKIPPED:
         print(textwrap.indent(outcome.message, _INDENT))
-    if outcome.status is Status.FAILED:
+    if outcome.status is CheckStatus.FAILED:
         print(textwrap.indent(outcome.message, _INDENT))
         if outcome.line:
             print(f"{_INDENT}{outcome.line}")
@@ -67,6 +67,6 @@ def _print(outcome: Outcome, check: Check) -> None:
         print(textwrap.fill(why, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT), flush=True)
 
 
-def _report(found: Found, done: list[Outcome], known: dict[str, Check]) -> dict[str, object]:
+def _report(found: Found, done: list[CheckOutcome], known: dict[str, ContractCheck]) -> dict[str, object]:
     rows = [{**dataclasses.asdict(o), "title": known[o.check].title, "why": known[o.check].why} for o in done]
     return {"kind": found.kind, "name": found.name, "checks": rows}
