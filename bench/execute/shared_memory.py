@@ -31,12 +31,15 @@ class SharedMemory:
     _before: frozenset[int] = field(default_factory=lambda: frozenset(_inodes(_FOLDER)))
     _files: dict[int, str] = field(default_factory=dict)
     """Inode -> path of the files in /dev/shm that are the stage's."""
+    _announced: set[str] = field(default_factory=set)
+    """Names that the stage is about to open: the file may not be there yet when we are told."""
 
     def measure(self, processes: Sequence[psutil.Process], enough: int) -> int:
         """Return the bytes in use; to be called often, since files are found while they are open.
 
         Maps that several processes share are told apart only if the sum might be over `enough`: it is slow.
         """
+        self._look_for_announced()
         files: dict[int, int] = {}
         mapped: list[int] = []
         for process in processes:
@@ -58,13 +61,13 @@ class SharedMemory:
         return total + sum(size for inode, size in parts if inode not in files)
 
     def note(self, name: str) -> None:
-        """Take a file in /dev/shm for the stage's, because the stage says that it opened it."""
-        found = _stat(Path(name))
-        if found is not None and stat.S_ISREG(found.st_mode):
-            self._note(found.st_ino, os.path.normpath(name))
+        """Take a file in /dev/shm for the stage's, because the stage says that it opens it."""
+        self._announced.add(name)
+        self._look_for_announced()
 
     def remove(self) -> None:
         """Remove the stage's files in /dev/shm that are still there."""
+        self._look_for_announced()
         for inode, name in self._files.items():
             path = Path(name)
             found = _stat(path)
@@ -76,6 +79,14 @@ class SharedMemory:
                     if (_FOLDER / folder).stat().st_ino not in self._before:
                         (_FOLDER / folder).rmdir()
         self._files.clear()
+
+    def _look_for_announced(self) -> None:
+        for name in list(self._announced):
+            found = _stat(Path(name))
+            if found is not None:
+                self._announced.discard(name)
+                if stat.S_ISREG(found.st_mode):
+                    self._note(found.st_ino, os.path.normpath(name))
 
     def _note(self, inode: int, path: str) -> None:
         if path.startswith(f"{_FOLDER}/") and not path.endswith(_GONE) and inode not in self._before:
@@ -133,8 +144,11 @@ def announce(send: Callable[[str], None]) -> None:
     """
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(f"{_FOLDER}/"):
-            send(arguments[0])
+        if event != "open" or not isinstance(arguments[0], (str, bytes, os.PathLike)):
+            return
+        name = os.fsdecode(arguments[0])
+        if name.startswith(f"{_FOLDER}/"):
+            send(name)
 
     sys.addaudithook(hook)
     with contextlib.suppress(ImportError):

@@ -25,7 +25,6 @@ from bench.util.yamlfile import FileError, Problem
         Damaged("x"),
         AdapterError("x"),
         FileError([Problem(Path("a"), 3, "x")]),
-        PermissionError(13, "Permission denied", "/x"),
     ],
 )
 def test_a_users_error_is_one_sentence_a_line(
@@ -74,7 +73,21 @@ def test_a_reader_that_goes_away_is_no_traceback():
     assert done.stdout.splitlines()[-1] != "0"
 
 
+def test_an_error_of_the_operating_system_names_the_path(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fail(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/x")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    assert e.value.code == 2
+    assert capsys.readouterr().err == "bench: /x: Permission denied\n"
+
+
 def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.delenv("BENCH_STORE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_store() == tmp_path / "cutjoin"
     monkeypatch.delenv("XDG_CACHE_HOME")

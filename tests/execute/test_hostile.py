@@ -89,7 +89,7 @@ def test_nothing_is_left_running(run: tuple[Bench, int]) -> None:
 
 def test_nothing_is_left_in_shared_memory(run: tuple[Bench, int]) -> None:
     assert run[1] == 1
-    assert list(Path("/dev/shm").glob("cutjoin-*")) == []
+    assert list(Path("/dev/shm").glob("cutjoin-left-*")) == []
 
 
 def test_a_gigabyte_of_output_is_kept_in_part_and_said_to_be(run: tuple[Bench, int]) -> None:

@@ -21,7 +21,7 @@ class Hostile(Encoder):
 
     def encode(self, images: Prepared, weights: Path | None, run: Run) -> Features:
         """Do what the file says."""
-        with Path(f"/dev/shm/cutjoin-test-{os.getpid()}").open("wb") as file:
+        with Path(f"/dev/shm/cutjoin-left-{os.getpid()}").open("wb") as file:
             for _ in range(96):
                 file.write(bytes(1 << 24))
         time.sleep(1)

@@ -105,7 +105,9 @@ def test_an_artefact_that_was_collected_is_named_with_the_remedy(
 
     cell = FinishedCell(by_method["pixels"].record, Store(tmp_path))
     with (
-        pytest.raises(DataError, match=r"the stage cluster .* no longer in the store .* --only \w{12}`"),
+        pytest.raises(
+            DataError, match=r"the artefact of stage cluster .* no longer in the store .* --only \w{12}`"
+        ),
         applied(),
     ):
         kind("montage").draw(cell, DrawOptions())
