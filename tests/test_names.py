@@ -75,6 +75,7 @@ def modules() -> dict[str, str]:
     return {path.relative_to(CHECKOUT).as_posix(): path.read_text("utf-8") for path in paths}
 
 
+@pytest.mark.slow
 def test_no_adapter_and_no_private_file_is_named() -> None:
     assert not [fault for path, source in modules().items() for fault in faults(path, source)]
 

@@ -34,6 +34,7 @@ def test_nothing_there(tmp_path: Path) -> None:
         open_results("tiny", results=tmp_path)
 
 
+@pytest.mark.slow
 def test_the_store_of_a_run_is_the_default_for_what_it_returned(
     real: FinishedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def records(folder: Path, executor: type[Executor]) -> dict[str, CellRecord]:
     return run(plan, Store(folder / "store"), results, options, Silent(), lambda: False)
 
 
+@pytest.mark.slow
 def test_an_executor_from_a_file_makes_the_same_records_as_processes(tmp_path: Path) -> None:
     own = EXECUTORS.load("./in_process.py", HERE).value
     there, here = records(tmp_path / "processes", LocalExecutor), records(tmp_path / "here", own)
@@ -62,6 +63,7 @@ class Loses(InProcess):
         return super().run(work)
 
 
+@pytest.mark.slow
 def test_a_lost_stage_is_rerun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Loses, "times", 2)
     assert not any(r.status.failed for r in records(tmp_path / "a", Loses).values())
