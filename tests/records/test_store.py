@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import json
 import os
 import random
 import shutil
@@ -12,59 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.errors import DiskFull, UsageError
-from bench.records.marker import MARKER, claim_folder
-from bench.records.sessions import boot_id, host_id, new_name
+from bench.records.marker import MARKER
 from bench.records.store import MANIFEST, Collected, Store, check
 from bench.util.durable import Damaged
 from tests.conftest import Finished, snapshot
-
-KEY = "ab" * 16
-OTHER = "cd" * 16
-START = """
-import sys, time
-from pathlib import Path
-from bench.records.store import Store
-store = Store(Path(sys.argv[1]))
-"""
-
-
-def fill(folder: Path, text: bytes = b"numbers") -> dict[str, Any]:
-    (folder / "inner").mkdir()
-    (folder / "features.npy").write_bytes(text * 50)
-    (folder / "inner" / "weights").write_bytes(b"w")
-    (folder / "empty").write_bytes(b"")
-    return {"stage": "encode"}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@contextlib.contextmanager
-def process(code: str, *words: object) -> Iterator[subprocess.Popen[str]]:
-    """Run Python code that uses `store` and prints `ready`; kill it at the end."""
-    with subprocess.Popen(
-        [sys.executable, "-c", START + code, *map(str, words)], stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        try:
-            yield child
-        finally:
-            child.kill()
-
-
-def write(store: Store, key: str = KEY, text: bytes = b"numbers") -> Path:
-    with store.session() as run:
-        return store.write(key, lambda folder: fill(folder, text), run).folder
+from tests.records.stores import KEY, OTHER, START, WRITE, age, fill, process, users_folder, write
 
 
 def test_a_written_artefact_can_be_opened(store: Store):
@@ -206,16 +163,6 @@ def test_a_torn_artefact_never_blocks_its_key(store: Store):
 
 # Many processes
 
-WRITE = """
-def fill(folder):
-    (folder / "a").write_bytes(sys.argv[3].encode() * 100_000)
-    print("ready", flush=True)
-    sys.stdin.readline() if len(sys.argv) < 5 else time.sleep(60)
-    return {"who": sys.argv[3]}
-with store.session() as run:
-    store.write(sys.argv[2], fill, run)
-"""
-
 
 def test_two_processes_write_one_key_at_once(store: Store):
     both = [
@@ -250,81 +197,6 @@ def test_a_killed_writer_leaves_nothing_visible_and_blocks_nobody(store: Store):
     write(store)
     assert store.open(KEY) is not None
     assert list((store.root / "partial").iterdir()) == []
-
-
-def test_a_session_removes_leftovers_of_dead_runs_but_not_of_live_ones(store: Store):
-    with process(WRITE, store.root, KEY, "x", "sleep") as dead:
-        dead.kill()
-        dead.wait()
-    partial = store.root / "partial"
-    (partial / f"{new_name()}.lock").touch()  # died before it made its folder
-    (partial / new_name()).mkdir()
-    with process(WRITE, store.root, OTHER, "x", "sleep") as alive:
-        with store.session() as own, store.session() as second:
-            left = {p.name.removesuffix(".lock") for p in partial.iterdir()}
-            assert {own, second} < left
-            assert [name.split("-")[0] for name in left - {own, second}] == [str(alive.pid)]
-            assert len(list(partial.glob("*/*/a"))) == 1
-        alive.kill()
-        alive.wait()
-    with store.session():
-        pass
-    assert list(partial.iterdir()) == []
-
-
-OTHER_HOST = "1234-aabbccddeeff.11111111-2222-3333-4444-555555555555.elsewhere-0badcafe"
-
-
-@pytest.mark.parametrize("name", [OTHER_HOST, "1234-aabbccddeeff"])  # the second as older versions named them
-def test_what_a_run_on_another_host_writes_is_left_alone_for_days(store: Store, name: str):
-    """Its lock may not be visible here: network file systems may keep locks to one node."""
-    write(store)
-    partial = store.root / "partial"
-    (partial / name / f"{KEY}.0a0b0c0d").mkdir(parents=True)
-    file = partial / name / f"{KEY}.0a0b0c0d" / "half"
-    file.write_bytes(b"written at this moment")
-    (partial / f"{name}.lock").touch()
-    for path in (file.parent, partial / name, partial / f"{name}.lock"):
-        age(path, days=30)
-    with store.session():
-        assert file.read_bytes() == b"written at this moment"
-    age(file, days=6)
-    with store.session():
-        assert file.exists()
-    age(file, days=8)
-    with store.session():
-        assert [p.name for p in partial.iterdir() if p.name.startswith("1234-")] == []
-
-
-def test_what_this_host_left_before_it_started_again_is_swept_at_once(store: Store):
-    before = f"77-aabbccddeeff.11111111-2222-3333-4444-555555555555.{host_id()}"
-    renamed = f"78-aabbccddeeff.{boot_id()}.container-0badcafe"  # the same kernel: its locks are seen here
-    for name in (before, renamed):
-        (store.root / "partial" / name).mkdir(parents=True)
-    with store.session() as own:
-        assert {p.name for p in (store.root / "partial").iterdir()} == {own, f"{own}.lock"}
-
-
-def test_a_run_gives_signs_of_life(store: Store):
-    with store.session() as run:
-        lock = store.root / "partial" / f"{run}.lock"
-        age(lock, days=8)
-        store.sign_of_life(run)
-        assert time.time() - lock.stat().st_mtime < 60
-
-
-def test_many_sessions_start_at_once_over_the_leftovers_of_many(store: Store):
-    partial = store.root / "partial"
-    for _ in range(300):
-        (partial / new_name()).mkdir(parents=True)
-    code = (
-        "import sys; from pathlib import Path; from bench.records.store import Store\n"
-        "for _ in range(20):\n  with Store(Path(sys.argv[1])).session() as run:\n"
-        "    assert (Path(sys.argv[1]) / 'partial' / run).is_dir()\n"
-    )
-    starts = [subprocess.Popen([sys.executable, "-c", code, str(store.root)]) for _ in range(4)]
-    assert [s.wait(60) for s in starts] == [0] * 4
-    assert list(partial.iterdir()) == []
 
 
 CLAIM = """
@@ -370,11 +242,6 @@ def test_only_one_of_many_processes_has_a_claim_at_any_time(store: Store, tmp_pa
 
 
 # Upkeep
-
-
-def age(path: Path, days: float) -> None:
-    then = time.time() - days * 86400
-    os.utime(path, (then, then))
 
 
 def test_gc_removes_what_was_unused_for_long(store: Store):
@@ -428,25 +295,6 @@ def test_a_finished_stage_drops_its_checkpoints(store: Store):
     assert not store.checkpoints(KEY).exists()
 
 
-def users_folder(root: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Make a folder whose names are those of a store, and whose files are not; return what it holds."""
-    for name in ("checkpoints/my_model/weights.pt", "partial/draft.txt", "partial/draft.lock", "claims/a"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"years of work")
-    (root / "fingerprints.sqlite").write_bytes(b"of another program")
-    for path in [root, *root.rglob("*")]:
-        age(path, days=400)
-    return snapshot(root)
-
-
-def test_a_folder_that_is_no_store_is_refused_and_not_touched(tmp_path: Path):
-    before = users_folder(tmp_path / "work")
-    for use in (lambda s: s.collect(0.0, dry_run=False), lambda s: s.session().__enter__()):
-        with pytest.raises(UsageError, match=r"work: no store of cutjoin, it holds checkpoints/, .*partial/"):
-            use(Store(tmp_path / "work"))
-    assert snapshot(tmp_path / "work") == before
-
-
 def test_files_of_a_user_in_a_real_store_stay(store: Store):
     write(store)
     users_folder(store.root)
@@ -458,45 +306,6 @@ def test_files_of_a_user_in_a_real_store_stay(store: Store):
     after = snapshot(store.root)
     assert {k: v for k, v in after.items() if "my_model" in k or "draft" in k} == before
     assert (store.root / "quarantine" / "notes").is_dir()
-
-
-def test_a_store_from_before_markers_is_marked_once_and_aloud(store: Store):
-    write(store)
-    (store.root / MARKER).unlink()
-    (store.root / "notes.txt").write_text("beside it")
-    notice = claim_folder(store.root)
-    assert notice == (
-        f"{store.root}: recognised as a store of an earlier version by its layout; marked by {MARKER}"
-    )
-    assert claim_folder(store.root) is None
-    assert store.keys() == [KEY]
-
-
-def test_an_old_store_without_artefacts_is_recognised_too(store: Store):
-    write(store)
-    (store.root / MARKER).unlink()
-    shutil.rmtree(store.folder(KEY))
-    store.checkpoints(KEY).mkdir(parents=True)
-    assert "recognised" in str(claim_folder(store.root))
-
-
-def test_a_new_store_is_marked_without_a_word(tmp_path: Path):
-    (tmp_path / "disk" / "lost+found").mkdir(parents=True)
-    for root in (tmp_path / "new", tmp_path / "disk"):
-        assert claim_folder(root) is None
-        assert json.loads((root / MARKER).read_text())["version"] == 1
-
-
-@pytest.mark.parametrize(
-    ("marker", "problem"),
-    [('{"version": 2}', "layout 2, .*update cutjoin"), ("[]", "not the marker"), ("", "not the marker")],
-)
-def test_a_marker_of_a_later_version_or_of_none_is_refused(store: Store, marker: str, problem: str):
-    write(store)
-    (store.root / MARKER).write_text(marker)
-    with pytest.raises(UsageError, match=problem):
-        store.collect(0.0, dry_run=False)
-    assert store.keys() == [KEY]
 
 
 @pytest.mark.parametrize("make", [None, Path.mkdir, Path.touch])
