@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -205,3 +206,41 @@ class TestImages:
         found = done.images(row)
         assert found["path"].isna().all()
         assert found["label"].nunique() == 2
+
+
+OWN = """\
+"Has parameters that are named like parts of a suite."
+from cutjoin import Encoder
+class Own(Encoder):
+    "Constant."
+    dataset: str = "mine"
+    metrics: int = 3
+    def encode(self, images, weights, run):
+        import numpy as np
+        return np.eye(len(images), 2, dtype=np.float32)
+"""
+
+
+@pytest.mark.slow
+def test_columns_have_the_names_of_parameters_and_texts_that_are_no_utf_8_are_escaped(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    suite: dict[str, Any] = {
+        "seeds": [0],
+        "baselines": False,
+        "bootstrap": {"replicates": 0},
+        "datasets": [
+            {"name": "made", "use": "kaggle_plankton", "size": 16, "synthetic": {"images": 20}},
+            {"name": "gone", "use": "kaggle_plankton", "root": str(tmp_path / "no\udcff")},
+        ],
+        "methods": [
+            {"name": "m", "encoder": str(tmp_path / "own.py"), "clusterer": {"use": "kmeans", "k": 2}}
+        ],
+    }
+    finished = cutjoin.run(suite, progress=False, store=tmp_path / "store", results=tmp_path / "results")
+    frame = finished.records().set_index("dataset")
+    assert frame.loc["made", "encoder.dataset"] == "mine"
+    assert frame.loc["made", "encoder.metrics"] == 3
+    assert frame.loc["made", "dataset.use"] == "kaggle_plankton"
+    assert not [name for name in frame.columns if name.startswith("metrics.")]
+    assert frame.loc["gone", "status"] == "blocked"
+    assert r"no\xff" in str(frame.loc["gone", "error"])
